@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The plan: every value of an INI file with its default, its domain and where it came from. From a plan and a point of its space come the
+ * settings of one trial.
+ */
+#ifndef ASSAY_CONFIG_PLAN_H
+#define ASSAY_CONFIG_PLAN_H
+
+#include "plugin/registry.h"
+#include <assay/search.h>
+
+struct assay_plan;
+struct assay_text;
+struct assay_arena;
+
+/* ---- Settings: the typed values of one trial. Plain data for the rest of the core. ---- */
+
+/* A plugin with its options. */
+struct assay_component {
+  const char *name;  /* the layer's name; else the section's */
+  const char *where; /* "file:line, [section]", for messages */
+  const struct assay_plugin *plugin;
+  const struct assay_option_value *const *values; /* parallel to the plugin's options */
+};
+
+struct assay_layer_setting {
+  struct assay_component component;
+  uint32_t input_count;
+  const int32_t *inputs; /* numbers of earlier layers; -1: the images */
+};
+
+enum assay_fit { ASSAY_FIT_STRETCH = 0, ASSAY_FIT_CROP = 1, ASSAY_FIT_LETTERBOX = 2 };
+enum assay_colour { ASSAY_COLOUR_RGB = 0, ASSAY_COLOUR_GREY = 1 };
+enum assay_normalise { ASSAY_NORMALISE_STANDARD = 0 /* mean 0, deviation 1 a channel */, ASSAY_NORMALISE_UNIT = 1 /* 0 … 1 */ };
+
+struct assay_data_settings {
+  const char *path;       /* absolute, or as seen from the process' folder */
+  uint32_t width, height; /* pixels that the network sees; 0: those of the images, which must then be all equal */
+  uint32_t fit, colour, normalise;
+  uint32_t folds;         /* 1: a single hold-out of `validation` */
+  double validation;      /* share held out for validation when folds is 1 */
+  double test;            /* share held out for the test; 0: none */
+  const char *test_path;  /* a labelled folder used as the test; NULL */
+  const char *positive;   /* NULL: none named */
+  uint64_t seed;          /* of the split */
+  uint32_t threads;       /* for loading; 0: as many as processors */
+  uint64_t limit;         /* at most so many images a part, stratified; 0: all */
+};
+
+enum assay_schedule { ASSAY_SCHEDULE_CONSTANT = 0, ASSAY_SCHEDULE_STEP = 1, ASSAY_SCHEDULE_COSINE = 2 };
+enum assay_final { ASSAY_FINAL_REFIT = 0, ASSAY_FINAL_BEST_FOLD = 1, ASSAY_FINAL_ENSEMBLE = 2 };
+enum assay_class_weights { ASSAY_CLASS_WEIGHTS_NONE = 0, ASSAY_CLASS_WEIGHTS_BALANCED = 1, ASSAY_CLASS_WEIGHTS_LIST = 2 };
+
+struct assay_train_settings {
+  uint32_t epochs, batch;
+  uint32_t patience;      /* epochs without a better validation value; 0: never stop early */
+  uint64_t seed;
+  uint32_t schedule, final, class_weights;
+  uint32_t step_epochs;   /* STEP: every so many epochs the rate is multiplied by … */
+  double step_factor;     /* … this */
+  const double *class_weight_list; /* LIST: one a class */
+  uint32_t class_weight_count;
+  struct assay_component loss; /* plugin NULL: binary_cross_entropy for one logit, cross_entropy otherwise */
+};
+
+struct assay_search_settings {
+  struct assay_component search, pruner, objective; /* plugins of kind SEARCH, PRUNER, METRIC */
+  uint32_t trials, workers;
+  double time;            /* seconds; 0: no limit */
+  uint64_t seed;
+};
+
+struct assay_settings {
+  struct assay_data_settings data;
+  uint32_t layer_count;
+  const struct assay_layer_setting *layers; /* in order; the last one's output is the logits */
+  struct assay_component optimizer;
+  struct assay_train_settings train;
+  struct assay_search_settings search;
+  struct assay_component backend;       /* plugin of kind BACKEND */
+  const char *device;                   /* id for the backend; NULL: the first */
+  uint32_t metric_count;
+  const struct assay_component *metrics; /* what is reported, the objective among them */
+};
+
+/* ---- From file to plan ---- */
+
+/* `overrides`: "section.key=value" each, as given with -s; paths in them start at the process' folder, in the file at the file's. Every error names file,
+ * line, section and key. ASSAY_E_CONFIG or ASSAY_E_PLUGIN. */
+int assay_plan_load(const char *file, const char *const *overrides, uint32_t override_count, struct assay_registry *registry, struct assay_plan **plan,
+                    struct assay_status *status);
+/* As if the text stood in a file of that name. `text` may hold any bytes. */
+int assay_plan_parse(const char *name, const char *text, size_t size, const char *const *overrides, uint32_t override_count, struct assay_registry *registry,
+                     struct assay_plan **plan, struct assay_status *status);
+void assay_plan_release(struct assay_plan *plan);
+
+/* The searchable axes; lives as long as the plan. */
+const struct assay_space *assay_plan_space(const struct assay_plan *plan);
+/* The text of value `number` of axis `dimension` as it would stand in the file ("relu", "3", "0.001"); from `arena`. */
+const char *assay_plan_value_text(const struct assay_plan *plan, uint32_t dimension, double number, struct assay_arena *arena);
+
+/* Settings at a point (NULL: the defaults; NaN: the default of that axis). Memory from `arena`. */
+int assay_plan_settings(const struct assay_plan *plan, const double *point, struct assay_arena *arena, const struct assay_settings **settings,
+                        struct assay_status *status);
+
+/* The resolved file as INI text, at a point (NULL: with its domains). With `origins`, each line ends in a comment that says where the value came from. */
+void assay_plan_print(const struct assay_plan *plan, const double *point, bool origins, struct assay_text *text);
+/* The first key whose value differs between two plans and that a continued run may not change (all but trials, time, workers, devices, threads);
+ * NULL when there is none. "section.key", from `arena`. Lists all of them, separated by commas. */
+const char *assay_plan_difference(const struct assay_plan *before, const struct assay_plan *now, struct assay_arena *arena);
+
+#endif

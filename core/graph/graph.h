@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Building functions, differentiating them, and making them fit a backend.
+ *
+ * A *program under construction* collects variables and functions in one arena. For each function: begin, emit through the builder (layers,
+ * losses and optimizers do), fetch, end. Then `assay_program_finish` simplifies, removes dead nodes, and hashes.
+ */
+#ifndef ASSAY_GRAPH_GRAPH_H
+#define ASSAY_GRAPH_GRAPH_H
+
+#include <assay/backend.h>
+#include <stdbool.h>
+
+struct assay_arena;
+
+/* A variable with what the core needs to know beyond what backends see: how it starts. `base` comes first. */
+struct assay_variable_definition {
+  struct assay_variable base;
+  uint32_t initialiser; /* enum assay_initialiser */
+  double argument;
+};
+
+struct assay_program_builder; /* owns its arena; everything it hands out lives as long */
+
+struct assay_program_builder *assay_program_begin(void); /* NULL when memory is short */
+void assay_program_release(struct assay_program_builder *program);
+
+/* Starts a function; gives its builder, with context values to be filled by `assay_function_context`. */
+struct assay_builder *assay_function_begin(struct assay_program_builder *program, const char *name);
+/* What layers and optimizers will read as builder->context. Copied. */
+void assay_function_context(struct assay_builder *builder, const struct assay_build_context *context);
+/* A fed value; feeds are numbered in the order of calls. */
+assay_value assay_function_feed(struct assay_builder *builder, int32_t dtype, int32_t rank, const int64_t *extents);
+/* A result; fetches are numbered in the order of calls. */
+void assay_function_fetch(struct assay_builder *builder, assay_value value);
+/* The first error of the build, or 0. After it the function belongs to the program. */
+int assay_function_end(struct assay_builder *builder, struct assay_status *status);
+
+/* Names what is built from here on: put before variables' names and error messages, and kept as nodes' origin. `where` says where the
+ * user wrote it ("student.ini:12, [layer.conv1]"); both copied; NULL: nothing. */
+void assay_builder_scope(struct assay_builder *builder, const char *name, const char *where);
+/* A read of variable `index` of the program (one made by another function, say). */
+assay_value assay_builder_variable(struct assay_builder *builder, uint32_t index);
+/* Number of the variable that a value reads; -1 when it is no VARIABLE node. */
+int32_t assay_builder_variable_index(struct assay_builder *builder, assay_value value);
+/* Index by full name; -1. */
+int32_t assay_program_find_variable(const struct assay_program_builder *program, const char *name);
+uint32_t assay_program_variable_count(const struct assay_program_builder *program);
+const struct assay_variable_definition *assay_program_variable(const struct assay_program_builder *program, uint32_t index);
+
+/* Reverse-mode differentiation of a scalar (or of the sum of `loss`) with respect to `wrt`; where nothing flows, zeros of the right type. */
+void assay_builder_gradient(struct assay_builder *builder, assay_value loss, const assay_value *wrt, uint32_t count, assay_value *gradients);
+
+/* Simplifies and removes dead nodes of every function, computes the key. The program lives in the builder's arena. */
+int assay_program_finish(struct assay_program_builder *builder, const struct assay_program **program, struct assay_status *status);
+
+/* A copy of the program in which every composite that `takes` refuses is decomposed (again and again, until only taken nodes or primitives are
+ * left), then simplified again. `arena` owns the copy. A primitive that is refused is an ASSAY_E_UNSUPPORTED that names it. */
+typedef bool (*assay_takes)(void *context, const struct assay_graph *graph, uint32_t node);
+int assay_program_decompose(const struct assay_program *program, assay_takes takes, void *context, struct assay_arena *arena,
+                            const struct assay_program **decomposed, struct assay_status *status);
+
+/* The canonical hash of a program: structure, types, attributes, roles; not names. */
+void assay_program_hash(const struct assay_program *program, uint8_t key[16]);
+
+/* Builds `function` again inside `builder` on other feeds (another batch size, say): `feeds` are values of the new function, variables are mapped by
+ * `variables` (index in the old program to value in the new one). Fills `fetches`. This is how a stored inference graph comes to life. */
+void assay_builder_replay(struct assay_builder *builder, const struct assay_function *function, const assay_value *feeds, const assay_value *variables,
+                          assay_value *fetches);
+
+/* The first values of a variable: outside layout, `type` of the definition. The same for a (seed, name) pair whatever else is in the
+ * program. */
+int assay_variable_initialise(const struct assay_variable_definition *variable, uint64_t seed, void *data, struct assay_status *status);
+
+/* The helpers that backends get through their host table; see backend.h. */
+int assay_plan_memory(const struct assay_interval *intervals, uint32_t count, uint64_t alignment, uint64_t *offsets, uint64_t *total);
+int assay_fuse_elementwise(const struct assay_graph *graph, const uint8_t *stop, int32_t *groups);
+
+/* One line a node, for tests and for people who look for a bug. */
+struct assay_text;
+void assay_graph_print(const struct assay_graph *graph, struct assay_text *text);
+
+#endif

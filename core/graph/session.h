@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A backend in use: opened through its plugin, with programs decomposed to what it takes before they are compiled. The rest of the core
+ * talks to devices only through this.
+ */
+#ifndef ASSAY_GRAPH_SESSION_H
+#define ASSAY_GRAPH_SESSION_H
+
+#include "graph/graph.h"
+
+struct assay_session; /* one open device of one backend; one thread at a time */
+
+/* `values` parallel to the plugin's options; `id` as listed, NULL: the first. The plugin outlives the session. */
+int assay_session_open(const struct assay_plugin *plugin, const struct assay_option_value *const *values, const char *id, struct assay_session **session,
+                       struct assay_status *status);
+void assay_session_close(struct assay_session *session);
+/* The vtable, for buffers, stores and runs. */
+const struct assay_backend *assay_session_backend(const struct assay_session *session);
+struct assay_device *assay_session_device(const struct assay_session *session);
+
+/* Compiles, decomposing whatever the backend refuses. Executables are kept by program key for as long as the session lives, so an equal
+ * program costs nothing the second time; the session owns them. */
+int assay_session_compile(struct assay_session *session, const struct assay_program *program, struct assay_executable **executable, struct assay_status *status);
+
+#endif
