@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * From a folder (or IDX files) to numbered, labelled samples, parts and folds, and a cache of decoded pixels.
+ *
+ * The way a file goes: listed → read, hashed and decoded once, in threads (scan) → audited → gated → split → its pixels in the cache.
+ * - A scan that knows the network's size writes the fitted pixels while it has the picture in hand, so the cache rarely decodes anything again.
+ * - Its verdicts (hash, size, format, problem) are remembered in the cache folder by path, length, inode and times to the nanosecond; a second scan of an
+ *   unchanged folder opens no image. Files changed within the last two seconds are not remembered: their times could hide another change.
+ * - A cache file is named by a hash of everything that made it and never changes: temporary name, fsync, rename. A damaged one is made again.
+ *
+ * Layouts: a folder a class; or train/ (and val/, valid/ or validation/, and test/) with a folder a class each; or IDX files train-images-idx3-ubyte[.gz] with
+ * train-labels-idx1-ubyte[.gz], and t10k-… as the test. Below a class folder images are found at any depth. Hidden files and folders are skipped; files that are no
+ * image by content nor by name are ignored and counted; a file that is an image by name alone is broken.
  */
 #ifndef ASSAY_DATA_DATA_H
 #define ASSAY_DATA_DATA_H
@@ -9,36 +19,45 @@
 #include "config/plan.h"
 
 enum assay_part {
-  ASSAY_PART_TRAIN = 0,     /* trained on, or validated on in its fold */
+  ASSAY_PART_TRAIN = 0,      /* trained on, or validated on in its fold */
   ASSAY_PART_VALIDATION = 1, /* only from a val/ folder */
   ASSAY_PART_TEST = 2,
-  ASSAY_PART_NONE = 3       /* left out: broken, a copy, over the limit */
+  ASSAY_PART_NONE = 3        /* left out: broken or a copy (with a problem), over the limit (without) */
 };
 
 struct assay_sample {
-  const char *path;        /* relative to the data folder; "train-images-idx3-ubyte.gz#17" for IDX */
+  const char *path;        /* relative to the data folder, absolute below settings->test_path; "train-images-idx3-ubyte.gz#17" for IDX. Bytes that are not printable
+                              UTF-8 are shown as \\xNN (such a file cannot be used: its problem says to rename it) */
   int32_t label;           /* class number */
   uint32_t part;           /* enum assay_part */
-  int32_t fold;            /* 0 … folds - 1 for TRAIN; -1 */
+  int32_t fold;            /* 0 … fold_count - 1: validated on in that fold, trained on in the others; -1: trained on in all */
   uint32_t width, height, channels, bits; /* as stored, after EXIF orientation; 0 when broken */
-  const char *format;      /* "jpeg", "png", …; NULL when broken */
+  const char *format;      /* "jpeg", "png", …, "idx"; NULL when broken */
   const char *problem;     /* one clause on why it cannot be used; NULL */
   struct assay_hash hash;  /* of the file's bytes (of the pixels for IDX) */
+  uint32_t group;          /* the smallest number of a sample with the same bytes; often its own */
 };
 
 struct assay_dataset {
   struct assay_arena *arena;
   const char *root;
   uint32_t count, class_count;
-  struct assay_sample *samples; /* sorted by path, so that numbers do not depend on the file system */
-  const char *const *classes;   /* sorted by name */
-  bool has_validation, has_test; /* val/ and test/ folders (or an IDX test pair) were found */
-  struct assay_hash content;    /* of all names, labels and hashes */
+  struct assay_sample *samples;  /* sorted by path (IDX: by file and number), so that numbers do not depend on the file system */
+  const char *const *classes;    /* sorted by name */
+  bool has_validation, has_test; /* val/ and test/ folders (or an IDX test pair, or a test_path) were found */
+  struct assay_hash content;     /* of all names, labels, parts and hashes */
+  uint32_t fold_count;           /* set by the split: rounds of training and validation; 1 with a val/ folder or a single hold-out */
+  uint32_t ignored_count;        /* files that are no images */
+  struct assay_source *source;   /* private: where the pixels come from */
 };
 
-/* Lists and opens every image (in threads); broken ones are kept with their problem. ASSAY_E_DATA when there is nothing to work with: no such folder, no
- * images, one class. */
+/* Lists, reads and decodes every image (in threads); broken ones are kept with their problem. ASSAY_E_DATA when there is nothing to work with: no such
+ * folder, a folder that cannot be read, no images, one class, a class without images, a class of val/ or test/ that train/ lacks. */
 int assay_dataset_scan(const struct assay_data_settings *settings, struct assay_dataset **dataset, struct assay_status *status);
+/* A labelled folder for evaluation: every sample is of the TEST part, labels are places in `classes`, and any of them may be missing from the folder.
+ * With train/ and test/ inside, test/ alone is taken. ASSAY_E_DATA also when a folder is none of the classes. */
+int assay_dataset_scan_labelled(const struct assay_data_settings *settings, const char *const *classes, uint32_t class_count, struct assay_dataset **dataset,
+                                struct assay_status *status);
 void assay_dataset_release(struct assay_dataset *dataset);
 
 /* What the audit found. Lists hold sample numbers. */
@@ -46,7 +65,7 @@ struct assay_audit {
   struct assay_arena *arena;
   uint32_t broken_count;
   const uint32_t *broken;
-  uint32_t duplicate_count;        /* groups of equal files */
+  uint32_t duplicate_count;        /* groups of equal files, broken ones not among them */
   const struct assay_duplicate {
     uint32_t count;
     const uint32_t *samples;
@@ -55,27 +74,43 @@ struct assay_audit {
 };
 int assay_dataset_audit(const struct assay_dataset *dataset, struct assay_audit **audit, struct assay_status *status);
 void assay_audit_release(struct assay_audit *audit);
-/* The gate: a copy across parts leaves the training part (part NONE, problem says so); one image under two labels is ASSAY_E_DATA. Several equal files within the
- * training part are kept in one fold by the split. */
+/* The gate: a copy across parts leaves the training part, and the validation part for the test's sake (part NONE, problem says so); one image under two labels is
+ * ASSAY_E_DATA and both are named. Several equal files within the training part are kept in one fold by the split. */
 int assay_dataset_gate(struct assay_dataset *dataset, const struct assay_audit *audit, struct assay_status *status);
 
-/* Stratified parts and folds from settings->seed. ASSAY_E_DATA with the class and the numbers when a class has fewer images than folds. */
+/* The data set in numbers, of usable samples unless said otherwise; for `assay check` and `assay init`. */
+struct assay_summary {
+  struct assay_arena *arena;
+  uint32_t count, broken_count, left_out_count, ignored_count; /* usable; with a problem from the scan or the gate; over the limit; no images */
+  const uint32_t (*class_parts)[3];                            /* [class][TRAIN, VALIDATION, TEST] */
+  uint32_t size_count;
+  const struct assay_size_count { uint32_t width, height, count; } *sizes; /* distinct sizes, the commonest first */
+  uint32_t kind_count;
+  const struct assay_kind_count { const char *format; uint32_t channels, bits, count; } *kinds; /* likewise */
+};
+int assay_dataset_summarise(const struct assay_dataset *dataset, struct assay_summary **summary, struct assay_status *status);
+void assay_summary_release(struct assay_summary *summary);
+
+/* Stratified parts and folds from settings->seed. Equal files stay together. val/ and test/ folders are used as they are: with val/ there is one fold, and the share for
+ * the test counts only without test/. `limit` is applied to each part at the end. ASSAY_E_DATA with the class and the numbers when a class has fewer (different)
+ * images than folds, or when all images are broken. */
 int assay_dataset_split(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_status *status);
 
-/* Decoded pixels of every usable sample at the size, fit and colour of the settings: u8, N, H, W, C, mapped read-only, shared by processes. */
+/* Decoded pixels of every sample that has a part, at the size, fit and colour of the settings: u8, N, H, W, C, mapped read-only, shared by processes. Without a
+ * usable cache folder, or on a full disk, the pixels stay in this process' memory and a warning is logged. A sample whose file has become unreadable since the
+ * scan gets its problem and part NONE. ASSAY_E_DATA when width and height are 0 and the images differ in size. */
 struct assay_cache;
 int assay_cache_open(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_cache **cache, struct assay_status *status);
 void assay_cache_close(struct assay_cache *cache);
-const uint8_t *assay_cache_pixels(const struct assay_cache *cache, uint32_t sample); /* NULL for a sample that could not be decoded */
+const uint8_t *assay_cache_pixels(const struct assay_cache *cache, uint32_t sample); /* NULL for a sample without pixels */
 void assay_cache_extents(const struct assay_cache *cache, uint32_t *width, uint32_t *height, uint32_t *channels);
-/* Mean and standard deviation a channel over the given samples, in units of 0 … 255. */
+/* Mean and standard deviation (of the population) a channel over the given samples, in units of 0 … 255; exact sums, so the order does not count. A
+ * deviation may be 0. Channels that there are not are 0. */
 void assay_cache_statistics(const struct assay_cache *cache, const uint32_t *samples, uint32_t count, double mean[4], double deviation[4]);
 
 /* One image file, decoded and fitted as the cache does it; for `assay predict`. `pixels` has height * width * channels bytes. Width and height must be set. */
 int assay_image_load(const char *path, const struct assay_data_settings *settings, uint8_t *pixels, struct assay_status *status);
-/* Images below a path (a file, or a folder searched to the bottom), sorted; from `arena`. */
+/* Images below a path (a file, or a folder searched to the bottom), sorted; from `arena`. A file that is named is listed whatever it is. */
 int assay_image_list(const char *path, struct assay_arena *arena, const char *const **paths, uint32_t *count, struct assay_status *status);
-
-/* What the folder looks like, for `assay init`: the commonest size, counts by class and so on come from a scan with default settings. */
 
 #endif
