@@ -77,8 +77,10 @@ struct assay_settings {
   struct assay_component optimizer;
   struct assay_train_settings train;
   struct assay_search_settings search;
-  struct assay_component backend;       /* plugin of kind BACKEND */
-  const char *device;                   /* id for the backend; NULL: the first */
+  uint32_t device_count;
+  const char *const *devices;           /* `[backend] devices`, word by word: "cpu", "opencl:0", a part of a name, "auto", "all" */
+  uint32_t backend_count;
+  const struct assay_component *backends; /* those that the words name ("cpu", "opencl:…"); every installed one when a word names none. Options: [backend.NAME] */
   uint32_t metric_count;
   const struct assay_component *metrics; /* what is reported, the objective among them */
 };
