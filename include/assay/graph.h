@@ -5,6 +5,8 @@
  * `assay_output(v, k)`.
  *
  * Elementwise ops broadcast as NumPy does (axes aligned at the end, extents of 1 stretched); their inputs share one dtype.
+ * Integers wrap around; their quotients are cut towards zero, and a quotient by zero is zero. What maxima, minima and comparisons make of
+ * not-a-number is the backend's affair; IS_FINITE is the way to look for it.
  * Errors are sticky: an op on an invalid value gives an invalid value, and whoever started the build gets the first error with the
  * layer and the option that caused it. So a plugin need not check a value before it uses it.
  */
@@ -39,7 +41,8 @@ enum assay_op {
   ASSAY_OP_RELU = 21,          /* max(x, 0); gradient 0 at 0 */
   ASSAY_OP_IS_FINITE = 22,     /* float to bool */
   ASSAY_OP_NOT = 23,           /* bool */
-  ASSAY_OP_CAST = 24,          /* any to any; struct assay_cast_attributes; float to integer rounds towards zero and saturates */
+  ASSAY_OP_CAST = 24,          /* any to any; struct assay_cast_attributes; float to integer rounds towards zero and saturates (not-a-number:
+                                  0), integer to a narrower one keeps the low bits, to bool is x != 0 */
   ASSAY_OP_STOP_GRADIENT = 25, /* identity whose gradient is 0 */
   ASSAY_OP_SIN = 26,
   ASSAY_OP_COS = 27,
@@ -74,7 +77,8 @@ enum assay_op {
   ASSAY_OP_PAD = 74,         /* struct assay_pad_attributes */
   ASSAY_OP_CONCAT = 75,      /* one or more inputs; struct assay_axis_attributes */
   ASSAY_OP_GATHER = 76,      /* rows of input 0 (axis 0) by input 1 (i32 [N]); indices are clamped into range */
-  ASSAY_OP_SCATTER_ADD = 77, /* rows of input 0 [N, …] added at indices of input 1 (i32 [N]) into zeros; struct assay_count_attributes: rows of the result */
+  ASSAY_OP_SCATTER_ADD = 77, /* rows of input 0 [N, …] added at indices of input 1 (i32 [N]; clamped as in GATHER) into zeros;
+                                struct assay_count_attributes: rows of the result */
   ASSAY_OP_ONE_HOT = 78,     /* i32 [N] to f32 [N, count]; out of range: a row of zeros; struct assay_count_attributes */
 
   /* Products. Accumulation in f32 for f16 and bf16. */
