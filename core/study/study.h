@@ -34,6 +34,7 @@ struct assay_study_facts {
   /* Text of a choice, as it would stand in the INI; valid until the next call. Numbers become JSON numbers, the rest strings. */
   const char *(*choice_text)(void *context, uint32_t dimension, uint32_t choice);
   void *context;
+  const char *alembic_version; /* of the tables, for Optuna's own checks; NULL: v3.2.0.a, as its versions from 4.9 on have it (3.x: v3.0.0.d) */
 };
 
 /* Opens the study for work, creating file and study where absent. ASSAY_E_CONFIG when it is there, but for another direction, seed or space (the
@@ -100,7 +101,8 @@ int assay_study_claim(struct assay_study *study, uint32_t trials, const struct a
 
 /* Says that the worker lives, and how far it is (free text, NULL: as before). Also writes out what was reported. */
 int assay_study_heartbeat(struct assay_study *study, const struct assay_claim *claim, const char *progress, struct assay_status *status);
-/* An intermediate result. step = fold * epochs + epoch, each at most once. Kept in memory and written at most once a second, and before the trial ends. */
+/* An intermediate result. step = fold * epochs + epoch; a second value of the same step replaces the first. Kept in memory and written at most once a
+ * second, and before the trial ends. */
 int assay_study_report(struct assay_study *study, const struct assay_claim *claim, uint32_t step, double value, struct assay_status *status);
 /* A fact about the trial as JSON text; written with the reports. A later one of the same key replaces it. */
 int assay_study_set_trial_attribute(struct assay_study *study, const struct assay_claim *claim, const char *key, const char *json, struct assay_status *status);
