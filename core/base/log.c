@@ -12,7 +12,7 @@ void assay_log_set(assay_log_sink sink, void *context) {
   current_context = context;
 }
 
-void assay_log(int level, const char *format, ...) {
+void assay_log_message(int level, const char *format, ...) {
   if (current_sink == NULL) return;
   char message[2048];
   va_list arguments;

@@ -11,6 +11,6 @@ typedef void (*assay_log_sink)(void *context, int level, const char *message);
 
 /* The process' one sink; NULL drops everything, which is the start. Set before threads start. */
 void assay_log_set(assay_log_sink sink, void *context);
-void assay_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void assay_log_message(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -54,6 +54,16 @@ void assay_text_release(struct assay_text *text) {
   *text = (struct assay_text){0};
 }
 
+void assay_text_add_field(struct assay_text *text, const char *field) {
+  if (strpbrk(field, ",\"\r\n") == NULL) {
+    assay_text_add(text, field);
+    return;
+  }
+  assay_text_add(text, "\"");
+  for (; *field != '\0'; field++) assay_text_add_bytes(text, *field == '"' ? "\"\"" : field, *field == '"' ? 2 : 1);
+  assay_text_add(text, "\"");
+}
+
 /* Digits of a plain decimal: sign, no leading zero before another digit. */
 static bool starts_like_decimal(const char *string) {
   if (*string == '-' || *string == '+') string++;

@@ -20,6 +20,8 @@ void assay_text_add(struct assay_text *text, const char *string);
 void assay_text_add_bytes(struct assay_text *text, const char *bytes, size_t length);
 void assay_text_print(struct assay_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void assay_text_release(struct assay_text *text);
+/* A field of a CSV row, quoted where RFC 4180 asks for it. */
+void assay_text_add_field(struct assay_text *text, const char *field);
 
 /* The whole string must be the number: decimal, no leading zeros with meaning, no blanks around; false otherwise, or out of range,
  * or (real) not finite. Whatever the locale. */

@@ -219,7 +219,7 @@ int assay_registry_find(struct assay_registry *registry, uint32_t kind, const ch
   }
   if (code == 0 && hunt.found == NULL) code = not_found(registry, &hunt, status);
   if (code == 0 && hunt.unfit != NULL)
-    assay_log(ASSAY_LOG_WARNING, "%s was passed over for %s \"%s\": %s", hunt.unfit->file, assay_kind_name(kind), name, hunt.unfit->problem);
+    assay_log_message(ASSAY_LOG_WARNING, "%s was passed over for %s \"%s\": %s", hunt.unfit->file, assay_kind_name(kind), name, hunt.unfit->problem);
   assay_text_release(&hunt.places);
   if (code != 0) return code;
   *finding = (struct finding){registry->findings, hunt.found};
