@@ -33,7 +33,7 @@ struct assay_metric {
   uint32_t flags;
   /* The metric; NaN where it is not defined (no positives, say). Must accept any resampling of the predictions. */
   double (*compute)(const struct assay_option_value *const *options, const struct assay_predictions *predictions);
-  /* Successes among trials, for metrics that are a proportion. */
+  /* Successes among trials, for metrics that are a proportion; `trials` NaN: not one with these options. */
   void (*proportion)(const struct assay_option_value *const *options, const struct assay_predictions *predictions, double *successes, double *trials);
 };
 
