@@ -18,17 +18,6 @@
 
 static const char *const part_names[] = {"train", "validation", "test", "none", NULL};
 
-/* Quoted where needed. */
-static void add_field(struct assay_text *text, const char *field) {
-  if (strpbrk(field, ",\"\r\n") == NULL) {
-    assay_text_add(text, field);
-    return;
-  }
-  assay_text_add(text, "\"");
-  for (const char *at = field; *at != '\0'; at++) assay_text_add_bytes(text, *at == '"' ? "\"\"" : at, *at == '"' ? 2 : 1);
-  assay_text_add(text, "\"");
-}
-
 static void add_real(struct assay_text *text, double number) {
   char digits[64];
   assay_text_add(text, ",");
@@ -43,7 +32,7 @@ static void add_header(struct assay_text *text, const struct assay_prediction_se
     struct assay_text name = {0};
     assay_text_print(&name, "score_%s", set->classes[class]);
     assay_text_add(text, ",");
-    add_field(text, name.failed ? "" : name.data);
+    assay_text_add_field(text, name.failed ? "" : name.data);
     text->failed |= name.failed;
     assay_text_release(&name);
   }
@@ -54,11 +43,11 @@ int assay_predictions_write(const struct assay_prediction_set *set, const char *
   struct assay_text text = {0};
   add_header(&text, set);
   for (uint32_t row = 0; row < set->count; row++) {
-    add_field(&text, set->paths[row]);
+    assay_text_add_field(&text, set->paths[row]);
     assay_text_print(&text, ",%s,%d,", part_names[set->parts[row] <= ASSAY_PART_NONE ? set->parts[row] : ASSAY_PART_NONE], (int)set->folds[row]);
-    add_field(&text, set->classes[set->labels[row]]);
+    assay_text_add_field(&text, set->classes[set->labels[row]]);
     assay_text_add(&text, ",");
-    add_field(&text, set->classes[set->guesses[row]]);
+    assay_text_add_field(&text, set->classes[set->guesses[row]]);
     for (uint32_t class = 0; class < set->class_count; class++) add_real(&text, set->scores[(size_t)row * set->class_count + class]);
     add_real(&text, set->losses[row]);
     assay_text_add(&text, "\n");
