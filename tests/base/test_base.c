@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/process.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -153,6 +154,28 @@ START_TEST(exit_codes_follow_the_table) {
 }
 END_TEST
 
+START_TEST(children_end_in_time) {
+  struct assay_text output = {0};
+  struct assay_process_end end;
+  char words[96];
+  ck_assert_int_eq(assay_process_run((const char *const[]){"/bin/sh", "-c", "echo hello; exit 3", NULL}, 10, &output, &end, NULL), 0);
+  ck_assert_str_eq(output.data, "hello\n");
+  ck_assert_int_eq(end.code, 3);
+  ck_assert_int_eq(assay_process_run((const char *const[]){"/bin/sh", "-c", "kill -SEGV $$", NULL}, 10, NULL, &end, NULL), 0);
+  ck_assert_int_eq(end.signal, 11);
+  ck_assert_ptr_nonnull(strstr(assay_process_describe(&end, words), "signal 11"));
+  /* A child that hangs, one that closes its output and hangs, one that starts another that holds the output open. */
+  ck_assert_int_eq(assay_process_run((const char *const[]){"/bin/sh", "-c", "sleep 100", NULL}, 0.2, NULL, &end, NULL), 0);
+  ck_assert(end.timed_out);
+  ck_assert_int_eq(assay_process_run((const char *const[]){"/bin/sh", "-c", "exec >&-; sleep 100", NULL}, 0.2, NULL, &end, NULL), 0);
+  ck_assert(end.timed_out);
+  ck_assert_int_eq(assay_process_run((const char *const[]){"/bin/sh", "-c", "sleep 100 & exit 0", NULL}, 0.2, NULL, &end, NULL), 0);
+  ck_assert(end.timed_out);
+  ck_assert_int_eq(assay_process_run((const char *const[]){"/nowhere/at/all", NULL}, 1, NULL, &end, NULL), ASSAY_E_FAILED);
+  assay_text_release(&output);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("base");
   TCase *tests = tcase_create("base");
@@ -166,6 +189,7 @@ int main(void) {
   tcase_add_test(tests, files_are_replaced_whole);
   tcase_add_test(tests, hash_matches_xxhsum);
   tcase_add_test(tests, exit_codes_follow_the_table);
+  tcase_add_test(tests, children_end_in_time);
   suite_add_tcase(suite, tests);
   return assay_run_suite(suite);
 }

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/process.h"
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MOST_OUTPUT = 1 << 20 };
+
+static const char *tool = "/proc/self/exe";
+
+const char *assay_process_tool(void) { return tool; }
+void assay_process_set_tool(const char *path) { tool = path; }
+
+static int start(const char *const *arguments, int output, pid_t *process) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  sigset_t defaults;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  /* A group of its own, so that what it starts can be ended with it; and no signals that this process ignores. */
+  posix_spawnattr_init(&attributes);
+  sigfillset(&defaults);
+  posix_spawnattr_setsigdefault(&attributes, &defaults);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
+  const int error = posix_spawn(process, arguments[0], &actions, &attributes, (char *const *)arguments, environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  return error;
+}
+
+/* Reads until the child closes its output; false when the time is over first. */
+static bool drain(int descriptor, double deadline, struct assay_text *output) {
+  for (;;) {
+    const double left = deadline - assay_clock_seconds();
+    struct pollfd wait = {.fd = descriptor, .events = POLLIN};
+    if (left <= 0) return false;
+    const int ready = poll(&wait, 1, left > 60 ? 60000 : (int)(left * 1000) + 1);
+    if (ready < 0 && errno != EINTR) return false;
+    if (ready <= 0) continue;
+    char bytes[4096];
+    const ssize_t n = read(descriptor, bytes, sizeof bytes);
+    if (n == 0 || (n < 0 && errno != EINTR)) return true;
+    if (n > 0 && output != NULL && output->length + (size_t)n <= MOST_OUTPUT) assay_text_add_bytes(output, bytes, (size_t)n);
+  }
+}
+
+/* Waits for the end; a child that has closed its output may still hang. */
+static bool collect(pid_t process, double deadline, int *state) {
+  for (;;) {
+    const pid_t ended = waitpid(process, state, WNOHANG);
+    if (ended == process || (ended < 0 && errno != EINTR)) return true;
+    if (assay_clock_seconds() >= deadline) return false;
+    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+  }
+}
+
+int assay_process_run(const char *const *arguments, double seconds, struct assay_text *output, struct assay_process_end *end, struct assay_status *status) {
+  int pipes[2];
+  pid_t process;
+  const double deadline = assay_clock_seconds() + seconds;
+  *end = (struct assay_process_end){0};
+  if (pipe2(pipes, O_CLOEXEC) != 0) return assay_status_set(status, ASSAY_E_FAILED, "no pipe for a child process: %s", strerror(errno));
+  const int error = start(arguments, pipes[1], &process);
+  close(pipes[1]);
+  if (error != 0) {
+    close(pipes[0]);
+    return assay_status_set(status, ASSAY_E_FAILED, "%s: cannot be started: %s", arguments[0], strerror(error));
+  }
+  int state = 0;
+  end->timed_out = !drain(pipes[0], deadline, output) || !collect(process, deadline, &state);
+  close(pipes[0]);
+  if (end->timed_out) {
+    kill(-process, SIGKILL);
+    while (waitpid(process, &state, 0) < 0 && errno == EINTR) {}
+  } else if (WIFSIGNALED(state)) {
+    end->signal = WTERMSIG(state);
+  } else {
+    end->code = WEXITSTATUS(state);
+  }
+  return 0;
+}
+
+const char *assay_process_describe(const struct assay_process_end *end, char *text) {
+  if (end->timed_out) snprintf(text, 96, "did not end within its time");
+  else if (end->signal != 0) snprintf(text, 96, "was ended by signal %d (%s)", end->signal, strsignal(end->signal));
+  else snprintf(text, 96, "ended with code %d", end->code);
+  return text;
+}
