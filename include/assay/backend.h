@@ -65,6 +65,12 @@ struct assay_program {
   uint8_t key[16]; /* hash of everything above but names: equal keys, equal programs */
 };
 
+enum assay_device_kind {
+  ASSAY_DEVICE_OTHER = 0,
+  ASSAY_DEVICE_CPU = 1,
+  ASSAY_DEVICE_GPU = 2
+};
+
 struct assay_device_info {
   uint32_t struct_size;
   uint32_t usable;      /* 0: `note` says why not, and the remedy */
@@ -74,6 +80,8 @@ struct assay_device_info {
   char driver[128];     /* driver or library with version */
   char vendor[64];
   char note[512];
+  uint32_t kind; /* enum assay_device_kind; `devices = auto` prefers a GPU */
+  uint32_t reserved;
 };
 
 struct assay_memory_need {
