@@ -24,8 +24,11 @@ struct assay_program_builder; /* owns its arena; everything it hands out lives a
 
 struct assay_program_builder *assay_program_begin(void); /* NULL when memory is short */
 void assay_program_release(struct assay_program_builder *program);
+/* ASSAY_F32 (the start) or ASSAY_F64, before the first function: with F64 whatever is built as f32 (variables, feeds, constants, casts, one-hots, random
+ * numbers) becomes f64, so that layers can be checked in double on `reference`. Random numbers keep their 24 bits. ASSAY_E_CONFIG otherwise. */
+int assay_program_precision(struct assay_program_builder *program, int32_t dtype, struct assay_status *status);
 
-/* Starts a function; gives its builder, with context values to be filled by `assay_function_context`. */
+/* Starts a function; gives its builder, with context values to be filled by `assay_function_context`. NULL when memory is short. */
 struct assay_builder *assay_function_begin(struct assay_program_builder *program, const char *name);
 /* What layers and optimizers will read as builder->context. Copied. */
 void assay_function_context(struct assay_builder *builder, const struct assay_build_context *context);
@@ -39,6 +42,8 @@ int assay_function_end(struct assay_builder *builder, struct assay_status *statu
 /* Names what is built from here on: put before variables' names and error messages, and kept as nodes' origin. `where` says where the
  * user wrote it ("student.ini:12, [layer.conv1]"); both copied; NULL: nothing. */
 void assay_builder_scope(struct assay_builder *builder, const char *name, const char *where);
+/* The options in force in this scope ("kernel = 7, stride = 2"), for error messages; copied. The next scope starts without. */
+void assay_builder_options(struct assay_builder *builder, const char *text);
 /* A read of variable `index` of the program (one made by another function, say). */
 assay_value assay_builder_variable(struct assay_builder *builder, uint32_t index);
 /* Number of the variable that a value reads; -1 when it is no VARIABLE node. */
