@@ -8,6 +8,9 @@
 
 #include "graph/graph.h"
 
+/* What every backend is given; also for `list`, which needs no session. Compiled things are kept in the cache folder's `compiled`. */
+const struct assay_backend_host *assay_backend_host_table(void);
+
 struct assay_session; /* one open device of one backend; one thread at a time */
 
 /* `values` parallel to the plugin's options; `id` as listed, NULL: the first. The plugin outlives the session. */

@@ -75,10 +75,10 @@ static bool fold(uint32_t op, int32_t dtype, const double *x, double *result) {
   }
 }
 
-/* Integers that would leave their range are left to the backend. */
-static bool in_range(uint32_t op, double number, int32_t dtype) {
+/* Integers that would leave their range are left to the backend; so is a result that is not a number. */
+static bool in_range(double number, int32_t dtype) {
   if (assay_dtype_is_float(dtype)) return !isnan(number);
-  return op == ASSAY_OP_CAST || assay_round_to_dtype(number, dtype) == trunc(number);
+  return dtype == ASSAY_BOOL || assay_round_to_dtype(number, dtype) == trunc(number);
 }
 
 static assay_value fold_constants(const struct candidate *c) {
@@ -86,7 +86,7 @@ static assay_value fold_constants(const struct candidate *c) {
   if (c->input_count > 3) return assay_invalid();
   for (uint32_t i = 0; i < c->input_count; i++)
     if (!constant_number(c, c->inputs[i], &numbers[i]) || isnan(numbers[i])) return assay_invalid();
-  if (!fold(c->info->op, c->type->dtype, numbers, &result) || !in_range(c->info->op, result, c->type->dtype)) return assay_invalid();
+  if (!fold(c->info->op, c->type->dtype, numbers, &result) || !in_range(result, c->type->dtype)) return assay_invalid();
   return emit_constant(c, result);
 }
 

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of services that backends get, and behind it the cache of compiled things: one file a key, never changed once written, checked in full when read.
+ */
+#include "graph/session.h"
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A file is this header, the key, the data. Little-endian, as the machine that wrote it for itself. */
+struct entry_header {
+  char magic[8];
+  uint64_t key_size, data_size;
+  struct assay_hash data_hash;
+};
+
+static const char entry_magic[8] = "ASSAYc1";
+
+enum { LARGEST_ENTRY = 1 << 30 };
+
+static void log_message(int level, const char *message) { assay_log_message(level, "%s", message); }
+
+/* The file of a key: a folder of two digits, then the rest. NULL when there is no cache folder. */
+static char *entry_path(struct assay_arena *arena, const void *key, size_t key_size) {
+  const char *folder = assay_cache_folder(arena);
+  if (folder == NULL) return NULL;
+  const struct assay_hash hash = assay_hash_bytes(key, key_size);
+  char digits[33];
+  assay_hash_print(&hash, digits);
+  return assay_arena_print(arena, "%s/compiled/%.2s/%s", folder, digits, digits + 2);
+}
+
+static bool entry_is_sound(const char *bytes, size_t size, const void *key, size_t key_size, struct entry_header *header) {
+  if (size < sizeof *header) return false;
+  memcpy(header, bytes, sizeof *header);
+  if (memcmp(header->magic, entry_magic, sizeof entry_magic) != 0 || header->key_size != key_size) return false;
+  if (size - sizeof *header < key_size || header->data_size != size - sizeof *header - key_size) return false;
+  if (memcmp(bytes + sizeof *header, key, key_size) != 0) return false;
+  const struct assay_hash hash = assay_hash_bytes(bytes + sizeof *header + key_size, header->data_size);
+  return memcmp(&hash, &header->data_hash, sizeof hash) == 0;
+}
+
+static int cache_load(const void *key, size_t key_size, void **data, size_t *size) {
+  *data = NULL;
+  *size = 0;
+  struct assay_arena *arena = assay_arena_create();
+  const char *path = arena == NULL ? NULL : entry_path(arena, key, key_size);
+  char *bytes = NULL;
+  size_t length = 0;
+  struct entry_header header;
+  int error = path == NULL ? ASSAY_E_STORAGE : assay_file_read(path, LARGEST_ENTRY, ASSAY_E_STORAGE, &bytes, &length, NULL);
+  if (error == 0 && !entry_is_sound(bytes, length, key, key_size, &header)) error = ASSAY_E_STORAGE;
+  if (error == 0) {
+    memmove(bytes, bytes + sizeof header + key_size, header.data_size);
+    *data = bytes;
+    *size = header.data_size;
+  } else {
+    free(bytes);
+  }
+  assay_arena_release(arena);
+  return error == 0 ? 0 : ASSAY_E_STORAGE;
+}
+
+static int write_entry(struct assay_arena *arena, const char *path, const void *key, size_t key_size, const void *data, size_t size) {
+  const char *folder = assay_path_folder(arena, path);
+  size_t length;
+  if (folder == NULL || __builtin_add_overflow(sizeof(struct entry_header) + key_size, size, &length) || length > LARGEST_ENTRY) return ASSAY_E_STORAGE;
+  char *bytes = malloc(length);
+  if (bytes == NULL) return ASSAY_E_MEMORY;
+  struct entry_header header = {.key_size = key_size, .data_size = size, .data_hash = assay_hash_bytes(data, size)};
+  memcpy(header.magic, entry_magic, sizeof entry_magic);
+  memcpy(bytes, &header, sizeof header);
+  memcpy(bytes + sizeof header, key, key_size);
+  if (size > 0) memcpy(bytes + sizeof header + key_size, data, size);
+  int error = assay_folder_create(folder, NULL);
+  if (error == 0) error = assay_file_write(path, bytes, length, NULL);
+  free(bytes);
+  return error;
+}
+
+static int cache_save(const void *key, size_t key_size, const void *data, size_t size) {
+  struct assay_arena *arena = assay_arena_create();
+  const char *path = arena == NULL || key_size > LARGEST_ENTRY ? NULL : entry_path(arena, key, key_size);
+  const int error = path == NULL ? ASSAY_E_STORAGE : write_entry(arena, path, key, key_size, data, size);
+  assay_arena_release(arena);
+  return error;
+}
+
+static const struct assay_backend_host table = {sizeof table, 0, log_message, assay_plan_memory, assay_fuse_elementwise, cache_load, cache_save};
+
+const struct assay_backend_host *assay_backend_host_table(void) { return &table; }
