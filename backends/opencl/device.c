@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Finding devices and opening one. The numbers that `list` gives out are places in the list of all devices of all platforms, sorted by the
+ * platforms' names, so they do not depend on the order in which the loader meets its drivers.
+ */
+#include "backends/opencl/device.h"
+
+#include "backends/opencl/program.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_PLATFORMS = 64, MOST_DEVICES = 256 };
+
+#define NO_PLATFORM "no OpenCL platform is installed; install the driver of your device with its ICD file (for the processor itself: Debian's pocl-opencl-icd)"
+
+struct platform {
+  cl_platform_id id;
+  char name[128], vendor[128], version[128];
+};
+
+struct found {
+  const struct platform *platform;
+  cl_device_id id;
+};
+
+struct inventory {
+  struct platform platforms[MOST_PLATFORMS];
+  struct found devices[MOST_DEVICES];
+  uint32_t platform_count, device_count;
+};
+
+static void platform_text(cl_platform_id platform, cl_platform_info what, char *text, size_t size) {
+  if (clGetPlatformInfo(platform, what, size, text, NULL) != CL_SUCCESS) text[0] = 0;
+  text[size - 1] = 0;
+}
+
+static void device_text(cl_device_id device, cl_device_info what, char *text, size_t size) {
+  char *whole = NULL;
+  size_t needed = 0;
+  text[0] = 0;
+  if (clGetDeviceInfo(device, what, 0, NULL, &needed) != CL_SUCCESS || !needed || !(whole = calloc(1, needed + 1))) return;
+  if (clGetDeviceInfo(device, what, needed, whole, NULL) == CL_SUCCESS) snprintf(text, size, "%s", whole);
+  free(whole);
+}
+
+static uint64_t device_number(cl_device_id device, cl_device_info what, size_t size) {
+  uint64_t number = 0; /* little-endian: a shorter answer fills the low bytes */
+  return clGetDeviceInfo(device, what, size, &number, NULL) == CL_SUCCESS ? number : 0;
+}
+
+static int compare_platforms(const void *left, const void *right) {
+  const struct platform *a = left, *b = right;
+  const int by_name = strcmp(a->name, b->name);
+  return by_name ? by_name : strcmp(a->version, b->version);
+}
+
+/* A driver that is registered twice shows up as two platforms of one name, maker and version; the second is left out. */
+static int take_inventory(struct inventory *inventory, struct assay_status *status) {
+  cl_platform_id ids[MOST_PLATFORMS];
+  cl_uint count = 0;
+  memset(inventory, 0, sizeof *inventory);
+  const cl_int error = clGetPlatformIDs(MOST_PLATFORMS, ids, &count);
+  if (error == -1001 || (error == CL_SUCCESS && !count)) return assay_cl_status(status, ASSAY_E_DEVICE, NO_PLATFORM);
+  if (error != CL_SUCCESS) return assay_cl_fail(NULL, "clGetPlatformIDs", error, status);
+  if (count > MOST_PLATFORMS) count = MOST_PLATFORMS;
+  for (cl_uint i = 0; i < count; i++) {
+    struct platform *platform = &inventory->platforms[i];
+    platform->id = ids[i];
+    platform_text(ids[i], CL_PLATFORM_NAME, platform->name, sizeof platform->name);
+    platform_text(ids[i], CL_PLATFORM_VENDOR, platform->vendor, sizeof platform->vendor);
+    platform_text(ids[i], CL_PLATFORM_VERSION, platform->version, sizeof platform->version);
+  }
+  inventory->platform_count = count;
+  qsort(inventory->platforms, count, sizeof *inventory->platforms, compare_platforms);
+  for (uint32_t i = 0; i < count; i++) {
+    const struct platform *platform = &inventory->platforms[i];
+    if (i && !compare_platforms(platform, platform - 1) && !strcmp(platform->vendor, platform[-1].vendor)) continue;
+    cl_device_id devices[MOST_DEVICES];
+    cl_uint device_count = 0;
+    if (clGetDeviceIDs(platform->id, CL_DEVICE_TYPE_ALL, MOST_DEVICES, devices, &device_count) != CL_SUCCESS) continue; /* none here */
+    for (cl_uint d = 0; d < device_count && d < MOST_DEVICES && inventory->device_count < MOST_DEVICES; d++)
+      inventory->devices[inventory->device_count++] = (struct found){platform, devices[d]};
+  }
+  if (!inventory->device_count)
+    return assay_cl_status(status, ASSAY_E_DEVICE,
+                           "%u OpenCL platform%s installed (%s%s), but none has a device; check that the driver's kernel module is loaded and that you may open its "
+                           "device files (groups render and video)",
+                           count, count == 1 ? " is" : "s are", inventory->platforms[0].name, count > 1 ? ", …" : "");
+  return ASSAY_OK;
+}
+
+/* Why a device cannot be used, with the remedy; false when it can. */
+static bool unusable(const struct found *found, char *note, size_t size) {
+  char version[128];
+  int major = 0, minor = 0;
+  note[0] = 0;
+  device_text(found->id, CL_DEVICE_VERSION, version, sizeof version);
+  if (!device_number(found->id, CL_DEVICE_AVAILABLE, sizeof(cl_bool)))
+    snprintf(note, size, "the driver says that the device is not available; another process may hold it, or the driver needs a restart");
+  else if (!device_number(found->id, CL_DEVICE_COMPILER_AVAILABLE, sizeof(cl_bool)))
+    snprintf(note, size, "the driver has no OpenCL C compiler; install the vendor's full driver");
+  else if (sscanf(version, "OpenCL %d.%d", &major, &minor) != 2 || major < 1 || (major == 1 && minor < 2))
+    snprintf(note, size, "the driver offers \"%s\", but OpenCL 1.2 is needed; install a newer driver", version);
+  else if (!device_number(found->id, CL_DEVICE_ENDIAN_LITTLE, sizeof(cl_bool)))
+    snprintf(note, size, "the device is big-endian, which is not supported");
+  else if (device_number(found->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t)) < 64)
+    snprintf(note, size, "the device runs fewer than 64 work-items in a group, and the kernels need 64");
+  return note[0] != 0;
+}
+
+static void describe(const struct found *found, uint32_t number, struct assay_device_info *info) {
+  memset(info, 0, sizeof *info);
+  info->struct_size = sizeof *info;
+  info->memory = device_number(found->id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong));
+  snprintf(info->id, sizeof info->id, "%u", number);
+  device_text(found->id, CL_DEVICE_NAME, info->name, sizeof info->name);
+  device_text(found->id, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
+  char driver[64];
+  device_text(found->id, CL_DRIVER_VERSION, driver, sizeof driver);
+  snprintf(info->driver, sizeof info->driver, "%.60s %s", found->platform->name, driver);
+  info->usable = !unusable(found, info->note, sizeof info->note);
+}
+
+int assay_cl_list(const struct assay_backend_host *host, const struct assay_option_value *const *options, struct assay_device_info *devices, uint32_t capacity,
+                  uint32_t *count, struct assay_status *status) {
+  (void)host;
+  (void)options;
+  *count = 0;
+  struct inventory *inventory = malloc(sizeof *inventory);
+  if (!inventory) return assay_cl_no_memory(status);
+  const int code = take_inventory(inventory, status);
+  if (!code) {
+    *count = inventory->device_count;
+    for (uint32_t i = 0; i < inventory->device_count && i < capacity; i++) describe(&inventory->devices[i], i, &devices[i]);
+  }
+  free(inventory);
+  return code;
+}
+
+/* The device that `id` names; NULL: the first that can be used. */
+static int choose(const struct inventory *inventory, const char *id, const struct found **chosen, struct assay_status *status) {
+  char note[512] = "";
+  if (!id) {
+    for (uint32_t i = 0; i < inventory->device_count; i++)
+      if (!unusable(&inventory->devices[i], note, sizeof note)) {
+        *chosen = &inventory->devices[i];
+        return ASSAY_OK;
+      }
+    return assay_cl_status(status, ASSAY_E_DEVICE, "no OpenCL device can be used; the last one: %s", note);
+  }
+  char *end;
+  const unsigned long number = strtoul(id, &end, 10);
+  if (id[0] < '0' || id[0] > '9' || *end || number >= inventory->device_count)
+    return assay_cl_status(status, ASSAY_E_DEVICE, "there is no OpenCL device \"%s\"; there %s 0 to %u", id, inventory->device_count == 1 ? "is" : "are",
+                           inventory->device_count - 1);
+  *chosen = &inventory->devices[number];
+  if (unusable(*chosen, note, sizeof note)) return assay_cl_status(status, ASSAY_E_DEVICE, "OpenCL device %s cannot be used: %s", id, note);
+  return ASSAY_OK;
+}
+
+static int open_found(struct assay_device *device, const struct found *found, struct assay_status *status) {
+  cl_int error;
+  device->platform = found->platform->id;
+  device->id = found->id;
+  device_text(found->id, CL_DEVICE_NAME, device->name, sizeof device->name);
+  device_text(found->id, CL_DRIVER_VERSION, device->driver, sizeof device->driver);
+  snprintf(device->platform_version, sizeof device->platform_version, "%s", found->platform->version);
+  device->memory = device_number(found->id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong));
+  device->largest_allocation = device_number(found->id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(cl_ulong));
+  device->alignment = (size_t)device_number(found->id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof(cl_uint)) / 8;
+  if (device->alignment < 64) device->alignment = 64;
+  device->parameter_size = (size_t)device_number(found->id, CL_DEVICE_MAX_PARAMETER_SIZE, sizeof(size_t));
+  device->compute_units = (uint32_t)device_number(found->id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(cl_uint));
+  const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)device->platform, 0};
+  device->context = clCreateContext(properties, 1, &device->id, NULL, NULL, &error);
+  if (error != CL_SUCCESS) return assay_cl_fail(device, "clCreateContext", error, status);
+  device->queue = clCreateCommandQueue(device->context, device->id, 0, &error);
+  if (error != CL_SUCCESS) return assay_cl_fail(device, "clCreateCommandQueue", error, status);
+  return ASSAY_OK;
+}
+
+int assay_cl_open(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *id, struct assay_device **device,
+                  struct assay_status *status) {
+  *device = NULL;
+  const struct found *chosen = NULL;
+  struct inventory *inventory = malloc(sizeof *inventory);
+  struct assay_device *opened = calloc(1, sizeof *opened);
+  int code = inventory && opened ? take_inventory(inventory, status) : assay_cl_no_memory(status);
+  if (!code) code = choose(inventory, id, &chosen, status);
+  if (!code) {
+    opened->host = host;
+    opened->clblast_from = (uint64_t)options[0]->integer;
+    code = open_found(opened, chosen, status);
+  }
+  free(inventory);
+  if (code) {
+    assay_cl_close(opened);
+    return code;
+  }
+  *device = opened;
+  return ASSAY_OK;
+}
+
+/* Statuses of releases say nothing that could be acted on. */
+void assay_cl_close(struct assay_device *device) {
+  if (!device) return;
+  if (device->queue) clFinish(device->queue);
+  for (int i = 0; i < ASSAY_CL_UPLOADS; i++) {
+    if (device->uploads[i].event) clReleaseEvent(device->uploads[i].event);
+    free(device->uploads[i].bytes);
+  }
+  assay_cl_programs_release(device);
+  if (device->queue) clReleaseCommandQueue(device->queue);
+  if (device->context) clReleaseContext(device->context);
+  free(device);
+}
+
+int assay_cl_sync(struct assay_device *device, struct assay_status *status) {
+  const cl_int error = clFinish(device->queue);
+  return error == CL_SUCCESS ? ASSAY_OK : assay_cl_fail(device, "clFinish", error, status);
+}

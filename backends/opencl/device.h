@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Devices: finding, opening and closing them, and what their failures are called.
+ */
+#ifndef ASSAY_OPENCL_DEVICE_H
+#define ASSAY_OPENCL_DEVICE_H
+
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
+
+#include "backends/opencl/support.h"
+#include <assay/backend.h>
+
+struct assay_cl_program;
+
+/* A copy of what a non-blocking upload reads from. */
+struct assay_cl_upload {
+  void *bytes;
+  size_t capacity;
+  cl_event event; /* of the last upload; NULL: never used */
+};
+
+enum { ASSAY_CL_UPLOADS = 8 };
+
+struct assay_device {
+  const struct assay_backend_host *host;
+  cl_platform_id platform;
+  cl_device_id id;
+  cl_context context;
+  cl_command_queue queue; /* in order */
+  char name[128], driver[128], platform_version[128];
+  uint64_t memory, largest_allocation;
+  size_t alignment; /* of sub-buffers, bytes */
+  size_t parameter_size; /* bytes of all arguments of a kernel */
+  uint32_t compute_units;
+  uint64_t clblast_from; /* multiply-adds of a product from which on CLBlast does it */
+  uint64_t serial;       /* the last number given to a buffer or a store, so that a new one is never taken for an old one */
+  struct assay_cl_program *programs;
+  struct assay_cl_upload uploads[ASSAY_CL_UPLOADS];
+  uint32_t next_upload;
+};
+
+int assay_cl_list(const struct assay_backend_host *host, const struct assay_option_value *const *options, struct assay_device_info *devices, uint32_t capacity,
+                  uint32_t *count, struct assay_status *status);
+int assay_cl_open(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *id, struct assay_device **device,
+                  struct assay_status *status);
+void assay_cl_close(struct assay_device *device);
+int assay_cl_sync(struct assay_device *device, struct assay_status *status);
+
+/* "CL_OUT_OF_RESOURCES" for -5, …; "unknown error". */
+const char *assay_cl_error_name(cl_int error);
+/* Says which call failed on which device, and how; gives ASSAY_E_MEMORY or ASSAY_E_DEVICE. `device` may be NULL. */
+int assay_cl_fail(const struct assay_device *device, const char *call, cl_int error, struct assay_status *status);
+int assay_cl_no_memory(struct assay_status *status);
+
+#endif

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Compiling a program, and running it. Every launch has a kernel object of its own: what does not change is bound once, and a run binds only
+ * feeds, fetches and variables, and only those that differ from the run before.
+ */
+#include "backends/opencl/executable.h"
+
+#include "backends/opencl/lower.h"
+#include "backends/opencl/memory.h"
+#include "backends/opencl/program.h"
+#include <clblast_c.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* An argument that is known only when the function runs. */
+struct binding {
+  cl_kernel kernel;
+  cl_uint index;
+  enum assay_cl_storage_kind kind;
+  uint32_t number;
+  uint64_t bound; /* serial number of the buffer or store bound now; 0: none */
+};
+
+struct function {
+  struct assay_cl_function plan;
+  cl_mem *parts; /* by storage: sub-buffers of the workspace; NULL for other storages */
+  struct binding *bindings;
+  uint32_t binding_count;
+};
+
+struct assay_executable {
+  struct assay_device *device;
+  const struct assay_program *program;
+  struct assay_cl_pool *pool;
+  struct function *functions;
+  uint64_t *offsets; /* by variable, in a store's block */
+  uint64_t store_size, workspace_size;
+  cl_mem workspace; /* NULL until the first store is made */
+};
+
+struct assay_store {
+  struct assay_executable *executable;
+  cl_mem block;
+  cl_mem *parts; /* by variable */
+  uint64_t serial;
+};
+
+static uint64_t variable_size(const struct assay_program *program, uint32_t variable) {
+  const struct assay_tensor_type *type = &program->variables[variable]->type;
+  return (uint64_t)assay_element_count(type) * assay_dtype_size(type->dtype);
+}
+
+/* ---- Compiling ---- */
+
+static int set_argument(const struct assay_device *device, const char *kernel_name, cl_kernel kernel, cl_uint index, size_t size, const void *value,
+                        struct assay_status *status) {
+  const cl_int error = clSetKernelArg(kernel, index, size, value);
+  if (error == CL_SUCCESS) return ASSAY_OK;
+  char call[128];
+  snprintf(call, sizeof call, "clSetKernelArg(%s, %u)", kernel_name, index);
+  return assay_cl_fail(device, call, error, status);
+}
+
+/* The kernel object of a launch with its numbers bound. */
+static int make_kernel(struct assay_device *device, struct assay_cl_step *step, struct assay_status *status) {
+  cl_program program;
+  cl_int error;
+  int code = assay_cl_program(device, step->source, step->options, &program, status);
+  if (code) return code;
+  step->kernel = clCreateKernel(program, step->kernel_name, &error);
+  if (error != CL_SUCCESS) {
+    step->kernel = NULL;
+    return assay_cl_fail(device, "clCreateKernel", error, status);
+  }
+  for (uint32_t a = 0; a < step->argument_count && !code; a++)
+    if (!step->arguments[a].access) code = set_argument(device, step->kernel_name, step->kernel, a, step->arguments[a].size, &step->arguments[a].value, status);
+  return code;
+}
+
+static int collect_bindings(struct assay_executable *executable, struct function *function, struct assay_status *status) {
+  const struct assay_cl_function *plan = &function->plan;
+  uint32_t count = 0;
+  for (uint32_t n = 0; n < plan->step_count; n++) count += plan->steps[n]->argument_count;
+  function->bindings = ASSAY_CL_NEW(&executable->pool, struct binding, (size_t)count + 1);
+  if (!function->bindings) return assay_cl_no_memory(status);
+  for (uint32_t n = 0; n < plan->step_count; n++)
+    for (uint32_t a = 0; plan->steps[n]->kernel && a < plan->steps[n]->argument_count; a++) {
+      const struct assay_cl_argument *argument = &plan->steps[n]->arguments[a];
+      if (!argument->access || plan->storages[argument->storage].kind == ASSAY_CL_WORKSPACE) continue;
+      const struct assay_cl_storage *storage = &plan->storages[argument->storage];
+      function->bindings[function->binding_count++] = (struct binding){plan->steps[n]->kernel, a, storage->kind, storage->number, 0};
+    }
+  return ASSAY_OK;
+}
+
+static int compile_function(struct assay_executable *executable, uint32_t number, uint32_t refused[2], struct assay_status *status) {
+  struct assay_device *device = executable->device;
+  struct function *function = &executable->functions[number];
+  refused[0] = number;
+  int code = assay_cl_lower(device, executable->program, number, &executable->pool, &function->plan, &refused[1], status);
+  for (uint32_t n = 0; n < function->plan.step_count && !code; n++)
+    if (!function->plan.steps[n]->gemm) code = make_kernel(device, function->plan.steps[n], status);
+  if (!code) code = collect_bindings(executable, function, status);
+  if (code) return code;
+  if (function->plan.workspace > executable->workspace_size) executable->workspace_size = function->plan.workspace;
+  char message[256];
+  snprintf(message, sizeof message, "opencl: function %s: %u launches, %" PRIu64 " bytes of workspace", executable->program->functions[number]->name,
+           function->plan.step_count, function->plan.workspace);
+  device->host->log(0, message);
+  return ASSAY_OK;
+}
+
+/* Where each variable lies in the block of a store. */
+static bool place_variables(struct assay_executable *executable) {
+  const struct assay_program *program = executable->program;
+  const uint64_t alignment = executable->device->alignment;
+  for (uint32_t v = 0; v < program->variable_count; v++) {
+    uint64_t end;
+    executable->offsets[v] = executable->store_size;
+    if (__builtin_add_overflow(executable->store_size, variable_size(program, v), &end) || __builtin_add_overflow(end, alignment - 1, &end)) return false;
+    executable->store_size = end / alignment * alignment;
+  }
+  if (!executable->store_size) executable->store_size = alignment;
+  return true;
+}
+
+int assay_cl_compile(struct assay_device *device, const struct assay_program *program, struct assay_executable **executable, uint32_t refused[2],
+                     struct assay_status *status) {
+  struct assay_executable *made = calloc(1, sizeof *made);
+  *executable = NULL;
+  if (!made) return assay_cl_no_memory(status);
+  made->device = device;
+  made->program = program;
+  made->functions = ASSAY_CL_NEW(&made->pool, struct function, (size_t)program->function_count + 1);
+  made->offsets = ASSAY_CL_NEW(&made->pool, uint64_t, (size_t)program->variable_count + 1);
+  int code = made->functions && made->offsets && place_variables(made) ? ASSAY_OK : assay_cl_no_memory(status);
+  for (uint32_t f = 0; f < program->function_count && !code; f++) code = compile_function(made, f, refused, status);
+  if (code) {
+    assay_cl_release(made);
+    return code;
+  }
+  *executable = made;
+  return ASSAY_OK;
+}
+
+void assay_cl_memory_need(const struct assay_executable *executable, struct assay_memory_need *need) {
+  need->store = executable->store_size;
+  need->workspace = executable->workspace_size;
+}
+
+/* Gives the workspace and its parts back. */
+static void workspace_release(struct assay_executable *executable) {
+  for (uint32_t f = 0; executable->functions && f < executable->program->function_count; f++) {
+    struct function *function = &executable->functions[f];
+    for (uint32_t s = 0; function->parts && s < function->plan.storage_count; s++)
+      if (function->parts[s]) clReleaseMemObject(function->parts[s]);
+    function->parts = NULL;
+  }
+  if (executable->workspace) clReleaseMemObject(executable->workspace);
+  executable->workspace = NULL;
+}
+
+void assay_cl_release(struct assay_executable *executable) {
+  if (!executable) return;
+  workspace_release(executable);
+  for (uint32_t f = 0; executable->functions && f < executable->program->function_count; f++) assay_cl_function_release(&executable->functions[f].plan);
+  assay_cl_pool_release(&executable->pool);
+  free(executable);
+}
+
+/* ---- Workspace ---- */
+
+static int bind_workspace(struct assay_executable *executable, struct function *function, struct assay_status *status) {
+  const struct assay_cl_function *plan = &function->plan;
+  function->parts = ASSAY_CL_NEW(&executable->pool, cl_mem, (size_t)plan->storage_count + 1);
+  if (!function->parts) return assay_cl_no_memory(status);
+  int code = ASSAY_OK;
+  for (uint32_t s = 0; s < plan->storage_count && !code; s++)
+    if (plan->storages[s].kind == ASSAY_CL_WORKSPACE && plan->storages[s].first_step >= 0)
+      code = assay_cl_part(executable->device, executable->workspace, plan->storages[s].offset, plan->storages[s].size, &function->parts[s], status);
+  for (uint32_t n = 0; n < plan->step_count; n++)
+    for (uint32_t a = 0; plan->steps[n]->kernel && a < plan->steps[n]->argument_count && !code; a++) {
+      const struct assay_cl_argument *argument = &plan->steps[n]->arguments[a];
+      if (argument->access && function->parts[argument->storage])
+        code = set_argument(executable->device, plan->steps[n]->kernel_name, plan->steps[n]->kernel, a, sizeof(cl_mem), &function->parts[argument->storage], status);
+    }
+  return code;
+}
+
+/* Takes the workspace, once. */
+static int need_workspace(struct assay_executable *executable, struct assay_status *status) {
+  if (executable->workspace) return ASSAY_OK;
+  int code = assay_cl_block(executable->device, executable->workspace_size, "the workspace of a network", &executable->workspace, status);
+  for (uint32_t f = 0; f < executable->program->function_count && !code; f++) code = bind_workspace(executable, &executable->functions[f], status);
+  if (code) workspace_release(executable);
+  return code;
+}
+
+/* ---- Stores ---- */
+
+static int fill_store(struct assay_store *store, struct assay_status *status) {
+  struct assay_executable *executable = store->executable;
+  struct assay_device *device = executable->device;
+  const cl_uint zero = 0;
+  int code = assay_cl_block(device, executable->store_size, "the variables of a network", &store->block, status);
+  if (code) return code;
+  const cl_int error = clEnqueueFillBuffer(device->queue, store->block, &zero, sizeof zero, 0, executable->store_size, 0, NULL, NULL);
+  if (error != CL_SUCCESS) return assay_cl_fail(device, "clEnqueueFillBuffer", error, status);
+  for (uint32_t v = 0; v < executable->program->variable_count && !code; v++)
+    code = assay_cl_part(device, store->block, executable->offsets[v], variable_size(executable->program, v), &store->parts[v], status);
+  return code;
+}
+
+int assay_cl_store_create(struct assay_executable *executable, struct assay_store **store, struct assay_status *status) {
+  *store = NULL;
+  struct assay_store *made = calloc(1, sizeof *made);
+  if (!made || !(made->parts = calloc((size_t)executable->program->variable_count + 1, sizeof(cl_mem)))) {
+    free(made);
+    return assay_cl_no_memory(status);
+  }
+  made->executable = executable;
+  made->serial = ++executable->device->serial;
+  int code = need_workspace(executable, status);
+  if (!code) code = fill_store(made, status);
+  if (code) {
+    assay_cl_store_release(made);
+    return code;
+  }
+  *store = made;
+  return ASSAY_OK;
+}
+
+void assay_cl_store_release(struct assay_store *store) {
+  if (!store) return;
+  for (uint32_t v = 0; v < store->executable->program->variable_count; v++)
+    if (store->parts[v]) clReleaseMemObject(store->parts[v]);
+  if (store->block) clReleaseMemObject(store->block);
+  free(store->parts);
+  free(store);
+}
+
+static int check_variable(const struct assay_store *store, uint32_t variable, struct assay_status *status) {
+  if (variable < store->executable->program->variable_count) return ASSAY_OK;
+  return assay_cl_status(status, ASSAY_E_FAILED, "variable %u was asked for, but the program has %u", variable, store->executable->program->variable_count);
+}
+
+int assay_cl_store_write(struct assay_store *store, uint32_t variable, const void *data, struct assay_status *status) {
+  const struct assay_executable *executable = store->executable;
+  const int code = check_variable(store, variable, status);
+  return code ? code : assay_cl_upload(executable->device, store->block, executable->offsets[variable], data, variable_size(executable->program, variable), status);
+}
+
+int assay_cl_store_read(struct assay_store *store, uint32_t variable, void *data, struct assay_status *status) {
+  const struct assay_executable *executable = store->executable;
+  const int code = check_variable(store, variable, status);
+  return code ? code : assay_cl_download(executable->device, store->block, executable->offsets[variable], data, variable_size(executable->program, variable), status);
+}
+
+int assay_cl_store_copy(struct assay_store *to, const struct assay_store *from, struct assay_status *status) {
+  struct assay_device *device = to->executable->device;
+  if (to == from) return ASSAY_OK;
+  const cl_int error = clEnqueueCopyBuffer(device->queue, from->block, to->block, 0, 0, to->executable->store_size, 0, NULL, NULL);
+  return error == CL_SUCCESS ? ASSAY_OK : assay_cl_fail(device, "clEnqueueCopyBuffer", error, status);
+}
+
+/* ---- Running ---- */
+
+/* What a run works on. */
+struct call {
+  struct assay_executable *executable;
+  struct function *function;
+  struct assay_store *store;
+  struct assay_buffer *const *feeds, *const *fetches;
+};
+
+static cl_mem call_memory(const struct call *call, enum assay_cl_storage_kind kind, uint32_t number, uint64_t *serial) {
+  if (kind == ASSAY_CL_VARIABLE) {
+    *serial = call->store->serial;
+    return call->store->parts[number];
+  }
+  const struct assay_buffer *buffer = kind == ASSAY_CL_FEED ? call->feeds[number] : call->fetches[number];
+  *serial = buffer->serial;
+  return buffer->memory;
+}
+
+static int bind(const struct call *call, struct assay_status *status) {
+  for (uint32_t i = 0; i < call->function->binding_count; i++) {
+    struct binding *binding = &call->function->bindings[i];
+    uint64_t serial;
+    const cl_mem memory = call_memory(call, binding->kind, binding->number, &serial);
+    if (binding->bound == serial) continue;
+    binding->bound = 0;
+    const int code = set_argument(call->executable->device, "of a function", binding->kernel, binding->index, sizeof memory, &memory, status);
+    if (code) return code;
+    binding->bound = serial;
+  }
+  return ASSAY_OK;
+}
+
+static int run_gemm(const struct call *call, const struct assay_cl_step *step, struct assay_status *status) {
+  struct assay_device *device = call->executable->device;
+  const struct assay_cl_gemm *gemm = step->gemm;
+  cl_mem memory[4] = {NULL};
+  for (uint32_t a = 0; a < step->argument_count; a++) {
+    const uint32_t number = step->arguments[a].storage;
+    const struct assay_cl_storage *storage = &call->function->plan.storages[number];
+    uint64_t serial;
+    memory[a] = storage->kind == ASSAY_CL_WORKSPACE ? call->function->parts[number] : call_memory(call, storage->kind, storage->number, &serial);
+  }
+  const CLBlastStatusCode error = CLBlastSgemmWithTempBuffer(
+      CLBlastLayoutRowMajor, gemm->transpose_a ? CLBlastTransposeYes : CLBlastTransposeNo, gemm->transpose_b ? CLBlastTransposeYes : CLBlastTransposeNo, gemm->rows,
+      gemm->columns, gemm->depth, 1.0f, memory[0], gemm->a_offset, gemm->a_leading, memory[1], gemm->b_offset, gemm->b_leading, 0.0f, memory[2], 0, gemm->columns,
+      &device->queue, NULL, memory[3]);
+  return error == CLBlastSuccess ? ASSAY_OK : assay_cl_fail(device, "CLBlastSgemm", (cl_int)error, status); /* its codes are OpenCL's and some of its own */
+}
+
+static int launch(const struct call *call, const struct assay_cl_step *step, struct assay_status *status) {
+  struct assay_device *device = call->executable->device;
+  const cl_int error = clEnqueueNDRangeKernel(device->queue, step->kernel, step->dimensions, NULL, step->global, step->local, 0, NULL, NULL);
+  if (error == CL_SUCCESS) return ASSAY_OK;
+  char where[192];
+  snprintf(where, sizeof where, "clEnqueueNDRangeKernel(%s of %.80s)", step->kernel_name, step->origin);
+  return assay_cl_fail(device, where, error, status);
+}
+
+static int check_buffers(const struct assay_function *function, const int32_t *values, uint32_t count, struct assay_buffer *const *buffers, const char *what,
+                         struct assay_status *status) {
+  for (uint32_t i = 0; i < count; i++) {
+    const struct assay_tensor_type *type = function->graph->types[values[i]];
+    const uint64_t size = (uint64_t)assay_element_count(type) * assay_dtype_size(type->dtype);
+    if (!buffers || !buffers[i] || buffers[i]->size < size)
+      return assay_cl_status(status, ASSAY_E_FAILED, "function %s: the buffer of %s %u must have %" PRIu64 " bytes", function->name, what, i, size);
+  }
+  return ASSAY_OK;
+}
+
+int assay_cl_run(struct assay_executable *executable, uint32_t function, struct assay_store *store, struct assay_buffer *const *feeds,
+                 struct assay_buffer *const *fetches, struct assay_status *status) {
+  if (function >= executable->program->function_count || (!store && executable->program->variable_count))
+    return assay_cl_status(status, ASSAY_E_FAILED, "function %u was asked for, of a program of %u%s", function, executable->program->function_count,
+                           store ? "" : ", without a store");
+  const struct assay_function *source = executable->program->functions[function];
+  struct call call = {executable, &executable->functions[function], store, feeds, fetches};
+  int code = check_buffers(source, source->feeds, source->feed_count, feeds, "feed", status);
+  if (!code) code = check_buffers(source, source->fetches, source->fetch_count, fetches, "fetch", status);
+  if (!code) code = need_workspace(executable, status); /* there already, unless the program has no variables and so needs no store */
+  if (!code) code = bind(&call, status);
+  for (uint32_t n = 0; n < call.function->plan.step_count && !code; n++) {
+    const struct assay_cl_step *step = call.function->plan.steps[n];
+    code = step->gemm ? run_gemm(&call, step, status) : launch(&call, step, status);
+  }
+  if (code) return code;
+  const cl_int error = clFlush(executable->device->queue);
+  return error == CL_SUCCESS ? ASSAY_OK : assay_cl_fail(executable->device, "clFlush", error, status);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Lowering: a function's graph becomes a list of steps (kernel launches, mostly) on storages. What a step reads and writes is written
+ * down with it, and memory and bindings are worked out from that afterwards.
+ */
+#ifndef ASSAY_OPENCL_LOWER_H
+#define ASSAY_OPENCL_LOWER_H
+
+#include "backends/opencl/device.h"
+#include "backends/opencl/view.h"
+
+enum assay_cl_storage_kind {
+  ASSAY_CL_WORKSPACE, /* lives for some steps of a run */
+  ASSAY_CL_FEED,
+  ASSAY_CL_FETCH,
+  ASSAY_CL_VARIABLE
+};
+
+struct assay_cl_storage {
+  enum assay_cl_storage_kind kind;
+  uint32_t number; /* of the feed, fetch or variable */
+  uint64_t size;   /* bytes */
+  int32_t first_step, last_step; /* that touch it; -1: none */
+  uint64_t offset; /* WORKSPACE: in the executable's block */
+};
+
+enum assay_cl_access {
+  ASSAY_CL_READ = 1,
+  ASSAY_CL_WRITE = 2,
+  ASSAY_CL_IN_PLACE = 4 /* with READ: a work-item reads only the element that it also writes, and reads it before */
+};
+
+struct assay_cl_argument {
+  uint32_t access;  /* 0: a number, `size` bytes of `value` */
+  uint32_t storage; /* when `access` is set */
+  size_t size;
+  union {
+    cl_int integer;
+    cl_uint natural;
+    cl_float real;
+    cl_uchar byte;
+  } value;
+};
+
+/* A product that CLBlast does; the arguments of its step are a, b, y, and a temporary buffer when it needs one. Row-major. */
+struct assay_cl_gemm {
+  bool transpose_a, transpose_b;
+  size_t rows, columns, depth, a_offset, a_leading, b_offset, b_leading;
+};
+
+struct assay_cl_step {
+  const char *source, *options, *kernel_name; /* of a kernel launch */
+  const struct assay_cl_gemm *gemm;           /* of a CLBlast call; else NULL */
+  const char *origin;                         /* the layer that it came from */
+  cl_kernel kernel;
+  struct assay_cl_argument *arguments;
+  uint32_t argument_count, argument_capacity;
+  cl_uint dimensions;
+  size_t global[3], local[3];
+};
+
+struct assay_cl_function {
+  struct assay_cl_step **steps;
+  uint32_t step_count, step_capacity;
+  struct assay_cl_storage *storages;
+  uint32_t storage_count, storage_capacity;
+  uint64_t workspace; /* bytes */
+};
+
+struct assay_cl_lowering {
+  struct assay_device *device;
+  const struct assay_program *program;
+  const struct assay_function *source;
+  const struct assay_graph *graph;
+  struct assay_cl_function *function;
+  struct assay_cl_pool **pool; /* what lives as long as the executable */
+  struct assay_cl_pool *scratch;
+  struct assay_cl_view *views;  /* by value id */
+  int32_t *dense_copies;        /* by value id: storage of a dense copy, -1 while there is none */
+  int32_t *groups;              /* by node: elementwise group, -1 */
+  int32_t *fetch_of;            /* by value id: a fetch that wants it, -1 */
+  uint8_t *assigned;            /* by variable */
+  const char *origin;           /* of the node at hand */
+  struct assay_cl_step spare;   /* what is handed out when memory is short */
+  struct assay_status *status;
+  int32_t refused; /* node; -1 */
+  int code;        /* sticky: the first failure */
+};
+
+/* Fills `function`. ASSAY_E_UNSUPPORTED with the node in `refused`, or another error. */
+int assay_cl_lower(struct assay_device *device, const struct assay_program *program, uint32_t number, struct assay_cl_pool **pool,
+                   struct assay_cl_function *function, uint32_t *refused, struct assay_status *status);
+void assay_cl_function_release(struct assay_cl_function *function);
+/* Whether a node can be lowered as it stands. */
+bool assay_cl_supports(const struct assay_graph *graph, uint32_t node);
+
+/* ---- For the files that lower families of ops. Errors are sticky, so nothing needs to be checked between. ---- */
+
+void assay_cl_lowering_fail(struct assay_cl_lowering *lowering, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void assay_cl_lowering_memory(struct assay_cl_lowering *lowering);
+static inline const struct assay_tensor_type *assay_cl_type(const struct assay_cl_lowering *lowering, int32_t value) { return lowering->graph->types[value]; }
+static inline const struct assay_cl_view *assay_cl_view_of(const struct assay_cl_lowering *lowering, int32_t value) { return &lowering->views[value]; }
+static inline size_t assay_cl_round_up(size_t number, size_t multiple) { return (number + multiple - 1) / multiple * multiple; }
+
+int32_t assay_cl_storage_add(struct assay_cl_lowering *lowering, enum assay_cl_storage_kind kind, uint32_t number, uint64_t size);
+/* A dense view for a result; the value's view from now on. */
+struct assay_cl_view assay_cl_result(struct assay_cl_lowering *lowering, int32_t value);
+/* A dense view in the workspace that belongs to no value. */
+struct assay_cl_view assay_cl_temporary(struct assay_cl_lowering *lowering, const struct assay_tensor_type *type);
+/* The value dense from offset 0, copied when it is not so already. */
+struct assay_cl_view assay_cl_dense(struct assay_cl_lowering *lowering, int32_t value);
+
+/* A launch of a kernel of kernels/FILE.cl. */
+struct assay_cl_step *assay_cl_step(struct assay_cl_lowering *lowering, const char *file, const char *kernel_name, const char *options, uint32_t argument_capacity);
+struct assay_cl_step *assay_cl_step_source(struct assay_cl_lowering *lowering, const char *source, const char *kernel_name, const char *options,
+                                           uint32_t argument_capacity);
+void assay_cl_memory(struct assay_cl_lowering *lowering, struct assay_cl_step *step, int32_t storage, uint32_t access);
+void assay_cl_natural(struct assay_cl_lowering *lowering, struct assay_cl_step *step, int64_t value);
+void assay_cl_integer(struct assay_cl_lowering *lowering, struct assay_cl_step *step, int64_t value);
+/* A constant of that dtype, converted as a cast would. */
+void assay_cl_number(struct assay_cl_lowering *lowering, struct assay_cl_step *step, int32_t dtype, double value);
+/* One work-item an element, in groups of 64. */
+void assay_cl_items(struct assay_cl_step *step, int64_t count);
+/* Groups of `items` along the first axis. */
+void assay_cl_groups(struct assay_cl_step *step, size_t items, int64_t first, int64_t second, int64_t third);
+const char *assay_cl_type_name(int32_t dtype); /* in OpenCL C; NULL for what is not supported */
+
+/* elementwise.c: nodes of one group in graph order. */
+bool assay_cl_elementwise_op(uint32_t op);
+void assay_cl_lower_elementwise(struct assay_cl_lowering *lowering, const uint32_t *nodes, uint32_t count);
+void assay_cl_copy(struct assay_cl_lowering *lowering, const struct assay_cl_view *from, const struct assay_cl_view *to);
+
+/* One file a family. */
+void assay_cl_lower_reduce(struct assay_cl_lowering *lowering, const struct assay_node *node);
+void assay_cl_lower_matmul(struct assay_cl_lowering *lowering, const struct assay_node *node);
+void assay_cl_lower_conv2d(struct assay_cl_lowering *lowering, const struct assay_node *node);
+void assay_cl_lower_pool2d(struct assay_cl_lowering *lowering, const struct assay_node *node);
+void assay_cl_lower_place(struct assay_cl_lowering *lowering, const struct assay_node *node); /* views, pad, concat */
+void assay_cl_lower_rows(struct assay_cl_lowering *lowering, const struct assay_node *node);  /* gather, scatter, one-hot, random */
+/* Sums (or maxima) of `view` over `axes`, dense into `to`. */
+void assay_cl_reduce(struct assay_cl_lowering *lowering, const struct assay_cl_view *view, uint32_t axes, bool maximum, const struct assay_cl_view *to);
+
+#endif
