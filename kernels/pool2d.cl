@@ -54,18 +54,15 @@ POOL2D_KERNEL max_pool2d_gradient(__global const float *dy, __global const int *
   dx[index] = sum;
 }
 
-/* How many numbers the mean of a window is taken over: all places of the kernel, or those within the image. `count_padding` counts what
- * lies within the padded image, whose far ends are at `padded_height`, `padded_width`. */
-float window_size(const int output_y, const int output_x, const int input_height, const int input_width, const int kernel_height, const int kernel_width,
-                  const int stride_y, const int stride_x, const int pad_y, const int pad_x, const int count_padding, const int padded_height,
-                  const int padded_width) {
-  const int top = output_y * stride_y, left = output_x * stride_x;
-  if (count_padding) return (float)((min(top + kernel_height, padded_height) - top) * (min(left + kernel_width, padded_width) - left));
-  const int rows = min(top + kernel_height - pad_y, input_height) - max(top - pad_y, 0), columns = min(left + kernel_width - pad_x, input_width) - max(left - pad_x, 0);
-  return (float)max(rows * columns, 1);
+/* How many numbers the mean of a window is taken over: all places of the kernel, or those within the image. */
+float window_size(const int top, const int left, const int input_height, const int input_width, const int kernel_height, const int kernel_width,
+                  const int count_padding) {
+  if (count_padding) return (float)(kernel_height * kernel_width);
+  const int rows = min(top + kernel_height, input_height) - max(top, 0), columns = min(left + kernel_width, input_width) - max(left, 0);
+  return (float)(max(rows, 1) * max(columns, 1));
 }
 
-POOL2D_KERNEL avg_pool2d(__global const float *x, __global float *y, const int count_padding, const int padded_height, const int padded_width, SHAPE_PARAMETERS) {
+POOL2D_KERNEL avg_pool2d(__global const float *x, __global float *y, const int count_padding, SHAPE_PARAMETERS) {
   const int index = get_global_id(0);
   if (index >= planes * output_height * output_width) return;
   const int output_x = index % output_width, output_y = index / output_width % output_height, plane = index / output_width / output_height;
@@ -74,12 +71,10 @@ POOL2D_KERNEL avg_pool2d(__global const float *x, __global float *y, const int c
   float sum = 0.0f;
   for (int input_y = max(top, 0); input_y < min(top + kernel_height, input_height); input_y++)
     for (int input_x = max(left, 0); input_x < min(left + kernel_width, input_width); input_x++) sum += image[input_y * input_width + input_x];
-  y[index] = sum / window_size(output_y, output_x, input_height, input_width, kernel_height, kernel_width, stride_y, stride_x, pad_y, pad_x, count_padding,
-                               padded_height, padded_width);
+  y[index] = sum / window_size(top, left, input_height, input_width, kernel_height, kernel_width, count_padding);
 }
 
-POOL2D_KERNEL avg_pool2d_gradient(__global const float *dy, __global float *dx, const int count_padding, const int padded_height, const int padded_width,
-                                  SHAPE_PARAMETERS) {
+POOL2D_KERNEL avg_pool2d_gradient(__global const float *dy, __global float *dx, const int count_padding, SHAPE_PARAMETERS) {
   const int index = get_global_id(0);
   if (index >= planes * input_height * input_width) return;
   const int input_x = index % input_width, input_y = index / input_width % input_height, plane = index / input_width / input_height;
@@ -87,7 +82,6 @@ POOL2D_KERNEL avg_pool2d_gradient(__global const float *dy, __global float *dx, 
   for (int output_y = first_window(input_y + pad_y, kernel_height, stride_y); output_y <= last_window(input_y + pad_y, stride_y, output_height); output_y++)
     for (int output_x = first_window(input_x + pad_x, kernel_width, stride_x); output_x <= last_window(input_x + pad_x, stride_x, output_width); output_x++)
       sum += dy[(plane * output_height + output_y) * output_width + output_x] /
-             window_size(output_y, output_x, input_height, input_width, kernel_height, kernel_width, stride_y, stride_x, pad_y, pad_x, count_padding,
-                         padded_height, padded_width);
+             window_size(output_y * stride_y - pad_y, output_x * stride_x - pad_x, input_height, input_width, kernel_height, kernel_width, count_padding);
   dx[index] = sum;
 }

@@ -27,9 +27,10 @@
 #define GROUP_SIZE 64
 #endif
 
+/* Is y to take the place of x? What is not a number wins, and stays. */
+#define GREATER(y, x) ((y) > (x) || ((y) != (y) && (x) == (x)))
 #if MAXIMUM
-/* y != y: what is not a number wins, and stays. */
-#define COMBINE(x, y) ((y) > (x) || (y) != (y) ? (y) : (x))
+#define COMBINE(x, y) (GREATER(y, x) ? (y) : (x))
 #else
 #define COMBINE(x, y) ((x) + (y))
 #endif
@@ -84,7 +85,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void argmax_ite
   int place = 0;
   for (uint element = 1; element < length; element++) {
     const TYPE value = x[base + ELEMENT_OFFSET(element)];
-    if (value > best) {
+    if (GREATER(value, best)) {
       best = value;
       place = (int)element;
     }

@@ -90,6 +90,11 @@ static int take_inventory(struct inventory *inventory, struct assay_status *stat
   return ASSAY_OK;
 }
 
+static uint32_t device_kind(cl_device_id device) {
+  const uint64_t type = device_number(device, CL_DEVICE_TYPE, sizeof(cl_device_type));
+  return type & CL_DEVICE_TYPE_GPU ? ASSAY_DEVICE_GPU : type & CL_DEVICE_TYPE_CPU ? ASSAY_DEVICE_CPU : ASSAY_DEVICE_OTHER;
+}
+
 /* Why a device cannot be used, with the remedy; false when it can. */
 static bool unusable(const struct found *found, char *note, size_t size) {
   char version[128];
@@ -119,6 +124,7 @@ static void describe(const struct found *found, uint32_t number, struct assay_de
   char driver[64];
   device_text(found->id, CL_DRIVER_VERSION, driver, sizeof driver);
   snprintf(info->driver, sizeof info->driver, "%.60s %s", found->platform->name, driver);
+  info->kind = device_kind(found->id);
   info->usable = !unusable(found, info->note, sizeof info->note);
 }
 

@@ -41,12 +41,10 @@ static void lower_average(struct assay_cl_lowering *lowering, const struct assay
                           const struct assay_tensor_type *y) {
   const struct assay_pool2d_attributes *attributes = node->attributes;
   const struct assay_cl_view from = assay_cl_dense(lowering, node->inputs[0]), to = assay_cl_result(lowering, node->first_output);
-  struct assay_cl_step *step = assay_cl_step(lowering, "pool2d", kernel, "", 5 + SHAPE_ARGUMENTS);
+  struct assay_cl_step *step = assay_cl_step(lowering, "pool2d", kernel, "", 3 + SHAPE_ARGUMENTS);
   assay_cl_memory(lowering, step, from.storage, ASSAY_CL_READ);
   assay_cl_memory(lowering, step, to.storage, ASSAY_CL_WRITE);
   assay_cl_integer(lowering, step, attributes->count_padding != 0);
-  assay_cl_integer(lowering, step, attributes->pad_low[0] + x->extents[2] + attributes->pad_high[0]);
-  assay_cl_integer(lowering, step, attributes->pad_low[1] + x->extents[3] + attributes->pad_high[1]);
   shape_arguments(lowering, step, x, y, attributes);
   assay_cl_items(step, assay_cl_view_count(&to));
 }

@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Compiles every file of kernels/, with every set of options that the backend gives it, for targets that need no device: AMD, NVIDIA and
+# SPIR-V. Shows that the kernels are OpenCL C 1.2 without extensions, and that compilers other than PoCL's take them. Skips without clang.
+set -u
+top=${srcdir:-.}
+clang=
+for candidate in clang-14 clang-15 clang; do
+  if command -v "$candidate" > /dev/null 2>&1; then
+    clang=$candidate
+    break
+  fi
+done
+if [ -z "$clang" ]; then
+  echo "skipped: no clang here (Debian: clang-14)"
+  exit 77
+fi
+folder=$(mktemp -d) || exit 99
+trap 'rm -rf "$folder"' EXIT
+failed=0
+count=0
+targets="amdgcn--amdhsa:gfx906 amdgcn--amdhsa:gfx90a amdgcn--amdhsa:gfx1030 nvptx64-nvidia-nvcl: spir64-unknown-unknown:"
+# Newer than clang 14.
+if "$clang" -target amdgcn--amdhsa --print-supported-cpus 2>&1 | grep -q gfx1100; then targets="$targets amdgcn--amdhsa:gfx1100"; fi
+
+# FILE OPTIONS...
+compile() {
+  file=$1
+  shift
+  for target in $targets; do
+    processor=${target#*:}
+    language= # machine code where this clang can write it; there is none for SPIR-V
+    case $target in spir*) language=-emit-llvm ;; esac
+    count=$((count + 1))
+    # -nogpulib: the vendors' bitcode libraries are for linking only.
+    if ! "$clang" -x cl -cl-std=CL1.2 -target "${target%%:*}" ${processor:+-mcpu=$processor} -nogpulib -Xclang -finclude-default-header -Wall -Wextra -Werror \
+      -Wno-unused-command-line-argument -O2 "$@" -S $language -o "$folder/out" "$file" 2> "$folder/messages"; then
+      echo "$file ($*) does not compile for $target:"
+      cat "$folder/messages"
+      failed=1
+    fi
+  done
+}
+
+for file in "$top"/kernels/*.cl; do compile "$file"; done
+for type in float int uint uchar; do compile "$top/kernels/rows.cl" -DTYPE=$type; done
+for type in float int uint uchar; do compile "$top/kernels/reduce.cl" -DTYPE=$type; done
+compile "$top/kernels/reduce.cl" -DTYPE=float -DMAXIMUM=1 -DNEUTRAL=-INFINITY
+compile "$top/kernels/reduce.cl" -DTYPE=int -DMAXIMUM=1 -DNEUTRAL=INT_MIN
+compile "$top/kernels/reduce.cl" -DTYPE=uint -DMAXIMUM=1
+compile "$top/kernels/reduce.cl" -DTYPE=uchar -DMAXIMUM=1
+compile "$top/kernels/pad.cl" -DTYPE=uchar
+echo "$count compilations"
+exit $failed
