@@ -28,6 +28,7 @@ static int list(const struct assay_backend_host *host, const struct assay_option
   memset(devices, 0, sizeof *devices);
   devices->struct_size = sizeof *devices;
   devices->usable = 1;
+  devices->kind = ASSAY_DEVICE_CPU;
   snprintf(devices->id, sizeof devices->id, "0");
   snprintf(devices->name, sizeof devices->name, "plain C, one thread");
   snprintf(devices->driver, sizeof devices->driver, "assay %s", PACKAGE_VERSION);
