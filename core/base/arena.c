@@ -56,7 +56,7 @@ void *assay_arena_take(struct assay_arena *arena, size_t count, size_t size) {
 }
 
 char *assay_arena_copy_bytes(struct assay_arena *arena, const void *data, size_t size) {
-  char *copy = assay_arena_take(arena, 1, size);
+  char *copy = size == SIZE_MAX ? NULL : assay_arena_take(arena, 1, size + 1);
   if (copy != NULL && size > 0) memcpy(copy, data, size);
   return copy;
 }

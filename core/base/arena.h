@@ -18,6 +18,7 @@ void assay_arena_release(struct assay_arena *arena); /* NULL is fine */
 /* Zeroed, aligned for any type; NULL when memory is short or count * size overflows. A size of 0 gives a valid pointer. */
 void *assay_arena_take(struct assay_arena *arena, size_t count, size_t size);
 char *assay_arena_copy(struct assay_arena *arena, const char *text);
+/* With a NUL byte behind, so that a part of a text becomes a string. */
 char *assay_arena_copy_bytes(struct assay_arena *arena, const void *data, size_t size);
 char *assay_arena_print(struct assay_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -65,7 +65,7 @@ struct assay_train_settings {
 
 struct assay_search_settings {
   struct assay_component search, pruner, objective; /* plugins of kind SEARCH, PRUNER, METRIC */
-  uint32_t trials, workers;
+  uint32_t trials, workers; /* workers: as written, else one a device in `devices`; at least 1 */
   double time;            /* seconds; 0: no limit */
   uint64_t seed;
 };

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { MOST_NAMES = 1000 }; /* of a kind that are looked at for a suggestion */
+
 struct module_entry {
   struct module_entry *next;
   const char *file;
@@ -165,31 +167,49 @@ static int try_file(struct assay_registry *registry, struct hunt *hunt, const st
   return 0;
 }
 
-/* A name of that kind near to `name`, among loaded modules and the names of files on the path; nothing is loaded for it. From the arena; NULL. */
-static const char *nearest_name(struct assay_registry *registry, uint32_t kind, const char *name) {
-  enum { MOST_NAMES = 1000 };
-  const char **names = ASSAY_NEW_ARRAY(registry->arena, const char *, MOST_NAMES + 1);
-  if (names == NULL) return NULL;
-  uint32_t count = 0;
-  for (const struct module_entry *entry = registry->modules; entry != NULL; entry = entry->next)
-    for (uint32_t i = 0; i < entry->module.plugin_count && count < MOST_NAMES; i++)
-      if (entry->module.plugins[i]->kind == kind) names[count++] = entry->module.plugins[i]->name;
+static bool has_name(const char *const *names, uint32_t count, const char *name) {
+  for (uint32_t i = 0; i < count; i++)
+    if (strcmp(names[i], name) == 0) return true;
+  return false;
+}
+
+static int compare_strings(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+int assay_registry_names(const struct assay_registry *registry, uint32_t kind, struct assay_arena *arena, const char *const **names, uint32_t *count) {
+  const char **list = ASSAY_NEW_ARRAY(arena, const char *, MOST_NAMES + 1);
   const char *prefix = assay_kind_name(kind);
   const size_t prefix_length = strlen(prefix);
-  for (uint32_t f = 0; f < registry->folder_count; f++) {
+  *count = 0;
+  *names = list;
+  for (uint32_t f = 0; f < registry->folder_count && list != NULL; f++) {
     DIR *folder = opendir(registry->folders[f].path);
     if (folder == NULL) continue;
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL && count < MOST_NAMES;) {
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL && *count < MOST_NAMES;) {
       const size_t length = strlen(entry->d_name);
       if (length < prefix_length + 5 || strncmp(entry->d_name, prefix, prefix_length) != 0 || entry->d_name[prefix_length] != '-' ||
           strcmp(entry->d_name + length - 3, ".so") != 0)
         continue;
-      names[count] = assay_arena_print(registry->arena, "%.*s", (int)(length - prefix_length - 4), entry->d_name + prefix_length + 1);
-      if (names[count] != NULL) count++;
+      const char *name = assay_arena_copy_bytes(arena, entry->d_name + prefix_length + 1, length - prefix_length - 4);
+      if (name != NULL && assay_is_name(name) && !has_name(list, *count, name)) list[(*count)++] = name;
     }
     closedir(folder);
   }
-  return assay_nearest(name, names);
+  if (list == NULL) return ASSAY_E_MEMORY;
+  qsort(list, *count, sizeof *list, compare_strings);
+  return 0;
+}
+
+/* A name of that kind near to `name`, among loaded modules and the names of files on the path; nothing is loaded for it. From the arena; NULL. */
+static const char *nearest_name(struct assay_registry *registry, uint32_t kind, const char *name) {
+  const char *const *names;
+  uint32_t count;
+  if (assay_registry_names(registry, kind, registry->arena, &names, &count) != 0) return NULL;
+  const char **list = (const char **)names;
+  for (const struct module_entry *entry = registry->modules; entry != NULL; entry = entry->next)
+    for (uint32_t i = 0; i < entry->module.plugin_count && count < MOST_NAMES; i++)
+      if (entry->module.plugins[i]->kind == kind) list[count++] = entry->module.plugins[i]->name;
+  list[count] = NULL;
+  return assay_nearest(name, list);
 }
 
 static int not_found(struct assay_registry *registry, const struct hunt *hunt, struct assay_status *status) {
@@ -199,17 +219,20 @@ static int not_found(struct assay_registry *registry, const struct hunt *hunt, s
                           hunt->places.data != NULL ? hunt->places.data : "nothing");
 }
 
+static const struct assay_plugin *find_known(const struct assay_registry *registry, uint32_t kind, const char *name) {
+  for (const struct finding *known = registry->findings; known != NULL; known = known->next)
+    if (known->plugin->kind == kind && strcmp(known->plugin->name, name) == 0) return known->plugin;
+  return NULL;
+}
+
 int assay_registry_find(struct assay_registry *registry, uint32_t kind, const char *name, const struct assay_plugin **plugin, struct assay_status *status) {
   *plugin = NULL;
   if (assay_kind_name(kind) == NULL) return assay_status_set(status, ASSAY_E_PLUGIN, "%u is no kind of plugin", kind);
   if (!assay_is_name(name) || strlen(name) > 60)
     return assay_status_set(status, ASSAY_E_PLUGIN, "\"%.60s\" cannot be the name of a %s: names are a-z, 0-9 and _, a letter first", name,
                             assay_kind_name(kind));
-  for (const struct finding *known = registry->findings; known != NULL; known = known->next) {
-    if (known->plugin->kind != kind || strcmp(known->plugin->name, name) != 0) continue;
-    *plugin = known->plugin;
-    return 0;
-  }
+  *plugin = find_known(registry, kind, name);
+  if (*plugin != NULL) return 0;
   struct hunt hunt = {.kind = kind, .name = name};
   struct finding *finding = ASSAY_NEW(registry->arena, struct finding);
   int code = finding == NULL ? assay_status_memory(status) : 0;

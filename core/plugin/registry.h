@@ -8,6 +8,7 @@
 #include <assay/plugin.h>
 #include <stdbool.h>
 
+struct assay_arena;
 struct assay_registry;
 
 /* `path`: folders of --plugin-path, colon-separated, or NULL; then ASSAY_PLUGIN_PATH (through secure_getenv), then $(pkglibdir). */
@@ -17,6 +18,9 @@ void assay_registry_release(struct assay_registry *registry); /* modules stay lo
 /* The plugin of that kind and name. On failure ASSAY_E_PLUGIN, a "did you mean" among what is installed, and every place tried with the loader's
  * own words. A name that was found once is found again without touching the disk. */
 int assay_registry_find(struct assay_registry *registry, uint32_t kind, const char *name, const struct assay_plugin **plugin, struct assay_status *status);
+
+/* Names of that kind as far as files tell them (KIND-NAME.so), without loading any; sorted, from `arena`. 0 or ASSAY_E_MEMORY. */
+int assay_registry_names(const struct assay_registry *registry, uint32_t kind, struct assay_arena *arena, const char *const **names, uint32_t *count);
 
 /* Everything on the path, for `assay plugins`. Entries live as long as the registry. */
 struct assay_registry_entry {

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/sections.h"
+
+#include "base/arena.h"
+#include "base/options.h"
+#include "base/status.h"
+#include "base/text.h"
+
+#include <float.h>
+#include <string.h>
+
+#define MOST_EXACT 9007199254740991.0 /* 2^53 - 1: whole numbers up to here are exact everywhere, JSON included */
+#define SEARCHABLE ASSAY_OPTION_SEARCHABLE
+#define REQUIRED ASSAY_OPTION_REQUIRED
+#define KEY(variable, ...) static const struct assay_option variable = {.struct_size = sizeof(struct assay_option), __VA_ARGS__}
+#define INT_KEY(variable, key, default_value, low, high, search, sentence)                                                                                     \
+  KEY(variable, .type = ASSAY_OPTION_INT, .flags = search, .name = key, .default_text = default_value, .minimum = low, .maximum = high, .help = sentence)
+#define REAL_KEY(variable, key, default_value, low, high, search, sentence)                                                                                    \
+  KEY(variable, .type = ASSAY_OPTION_REAL, .flags = search, .name = key, .default_text = default_value, .minimum = low, .maximum = high, .help = sentence)
+#define TEXT_KEY(variable, key, default_value, search, sentence)                                                                                               \
+  KEY(variable, .type = ASSAY_OPTION_TEXT, .flags = search, .name = key, .default_text = default_value, .help = sentence)
+#define CHOICE_KEY(variable, key, default_value, list, search, sentence)                                                                                       \
+  KEY(variable, .type = ASSAY_OPTION_CHOICE, .flags = search, .name = key, .default_text = default_value, .choices = list, .help = sentence)
+
+/* Choices stand in the order of their enumerators in plan.h. */
+static const char *const fits[] = {"stretch", "crop", "letterbox", NULL};
+static const char *const colours[] = {"rgb", "grey", NULL};
+static const char *const normalisations[] = {"standard", "unit", NULL};
+static const char *const schedules[] = {"constant", "step", "cosine", NULL};
+static const char *const finals[] = {"refit", "best_fold", "ensemble", NULL};
+
+/* ---- [data] ---- */
+TEXT_KEY(data_path, "path", NULL, REQUIRED, "the folder of images, one folder a class, or an IDX pair; relative to the INI file");
+TEXT_KEY(data_size, "size", "", 0, "width x height in pixels that the network sees, as 60x30; empty: that of the images");
+CHOICE_KEY(data_fit, "fit", "stretch", fits, 0, "how an image of another shape is brought to that size");
+CHOICE_KEY(data_colour, "colour", "rgb", colours, 0, "channels that the network sees: three or one");
+CHOICE_KEY(data_normalise, "normalise", "standard", normalisations, 0, "pixels to mean 0 and deviation 1 a channel (of the training part), or to 0 … 1");
+INT_KEY(data_folds, "folds", "1", 1, 1000, 0, "folds of cross-validation; 1: a single part of the images is held out for validation");
+REAL_KEY(data_validation, "validation", "0.2", 0.001, 0.9, 0, "share of the images held out for validation");
+TEXT_KEY(data_test, "test", NULL, REQUIRED, "held out and seen once, at the end: a share as 0.2, a labelled folder, or none");
+TEXT_KEY(data_positive, "positive", "", 0, "name of the class that binary metrics look for, such as crack; empty: none");
+INT_KEY(data_seed, "seed", "1", 0, MOST_EXACT, 0, "seed of the split");
+INT_KEY(data_threads, "threads", "0", 0, 1024, 0, "threads that decode images; 0: one a processor");
+INT_KEY(data_limit, "limit", "0", 0, MOST_EXACT, 0, "at most so many images a part, classes in proportion; 0: all");
+static const struct assay_option *const data_options[] = {
+    [DATA_PATH] = &data_path,       [DATA_SIZE] = &data_size,   [DATA_FIT] = &data_fit,         [DATA_COLOUR] = &data_colour,
+    [DATA_NORMALISE] = &data_normalise, [DATA_FOLDS] = &data_folds, [DATA_VALIDATION] = &data_validation, [DATA_TEST] = &data_test,
+    [DATA_POSITIVE] = &data_positive,   [DATA_SEED] = &data_seed,   [DATA_THREADS] = &data_threads,       [DATA_LIMIT] = &data_limit,
+    NULL};
+
+/* ---- [network] ---- */
+TEXT_KEY(network_layers, "layers", NULL, REQUIRED, "names of the layers in order, with commas between them; a name without a section is a type with its defaults");
+static const struct assay_option *const network_options[] = {[NETWORK_LAYERS] = &network_layers, NULL};
+
+/* ---- [train] ---- */
+INT_KEY(train_epochs, "epochs", "30", 1, 1000000, 0, "at most so many passes over the training part");
+INT_KEY(train_batch, "batch", "16", 1, 65536, SEARCHABLE, "images a step");
+INT_KEY(train_patience, "patience", "5", 0, 1000000, 0, "epochs without a better validation loss after which training stops; 0: never");
+INT_KEY(train_seed, "seed", "1", 0, MOST_EXACT, 0, "seed of first weights, order and dropout");
+CHOICE_KEY(train_schedule, "schedule", "constant", schedules, SEARCHABLE, "how the learning rate changes over the epochs");
+INT_KEY(train_step_epochs, "step_epochs", "10", 1, 1000000, SEARCHABLE, "epochs after which the learning rate is multiplied by step_factor");
+REAL_KEY(train_step_factor, "step_factor", "0.1", 1e-9, 1, SEARCHABLE, "what the learning rate is multiplied by every step_epochs");
+CHOICE_KEY(train_final, "final", "refit", finals, 0, "the final model: trained again on all training images, the best fold's, or the folds' average");
+TEXT_KEY(train_class_weights, "class_weights", "none", SEARCHABLE, "weight of each class in the training loss: none, balanced, or one number a class");
+TEXT_KEY(train_loss, "loss", "auto", 0, "the training loss; auto: binary_cross_entropy for one logit, cross_entropy otherwise");
+TEXT_KEY(train_metrics, "metrics", "loss, accuracy, balanced_accuracy, mcc", 0, "what is reported, with commas between; the objective is always among them");
+static const struct assay_option *const train_options[] = {
+    [TRAIN_EPOCHS] = &train_epochs,           [TRAIN_BATCH] = &train_batch,
+    [TRAIN_PATIENCE] = &train_patience,       [TRAIN_SEED] = &train_seed,
+    [TRAIN_SCHEDULE] = &train_schedule,       [TRAIN_STEP_EPOCHS] = &train_step_epochs,
+    [TRAIN_STEP_FACTOR] = &train_step_factor, [TRAIN_FINAL] = &train_final,
+    [TRAIN_CLASS_WEIGHTS] = &train_class_weights, [TRAIN_LOSS] = &train_loss,
+    [TRAIN_METRICS] = &train_metrics,         NULL};
+
+/* ---- [search] ---- */
+INT_KEY(search_trials, "trials", "50", 1, 1000000, 0, "how many points of the space are tried, the defaults first");
+INT_KEY(search_workers, "workers", "0", 0, 1024, 0, "trials at the same time; 0: one a device");
+TEXT_KEY(search_time, "time", "none", 0, "no new trial after this time: a number with s, m, h or d, as 2h; none: no limit");
+INT_KEY(search_seed, "seed", "1", 0, MOST_EXACT, 0, "seed of the search");
+TEXT_KEY(search_objective, "objective", "loss", 0, "the metric on validation that the search makes as good as it can");
+TEXT_KEY(search_pruner, "pruner", "none", 0, "what stops trials early that promise little");
+static const struct assay_option *const search_options[] = {
+    [SEARCH_TRIALS] = &search_trials, [SEARCH_WORKERS] = &search_workers,     [SEARCH_TIME] = &search_time,
+    [SEARCH_SEED] = &search_seed,     [SEARCH_OBJECTIVE] = &search_objective, [SEARCH_PRUNER] = &search_pruner,
+    NULL};
+
+/* ---- [backend] ---- */
+TEXT_KEY(backend_devices, "devices", "auto", 0, "where it runs, with commas between: cpu, reference, opencl:0, a part of a device's name, auto, or all");
+INT_KEY(backend_threads, "threads", "0", 0, 1024, 0, "threads of a backend that runs on the processor; 0: as many as there are cores");
+static const struct assay_option *const backend_options[] = {[BACKEND_DEVICES] = &backend_devices, [BACKEND_THREADS] = &backend_threads, NULL};
+
+static const struct assay_option *const no_options[] = {NULL};
+
+const char *const assay_section_names[] = {"data", "network", "optimizer", "train", "loss", "search", "pruner", "backend", NULL};
+
+const struct assay_option *const *assay_section_options(const char *section) {
+  static const struct assay_option *const *const tables[] = {data_options, network_options, no_options, train_options,
+                                                             no_options,   search_options,  no_options, backend_options};
+  for (uint32_t i = 0; assay_section_names[i] != NULL; i++)
+    if (strcmp(assay_section_names[i], section) == 0) return tables[i];
+  return NULL;
+}
+
+const char *assay_section_condition(const char *section, const char *key, const char **choice) {
+  static const struct {
+    const char *section, *key, *on, *choice;
+  } conditions[] = {{"data", "validation", "folds", "1"}, {"train", "step_epochs", "schedule", "step"}, {"train", "step_factor", "schedule", "step"}};
+  for (uint32_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
+    if (strcmp(conditions[i].section, section) != 0 || strcmp(conditions[i].key, key) != 0) continue;
+    *choice = conditions[i].choice;
+    return conditions[i].on;
+  }
+  return NULL;
+}
+
+/* ---- Grammars ---- */
+
+#define REFUSE(...) assay_status_set(status, ASSAY_E_CONFIG, __VA_ARGS__)
+
+int assay_parse_size(const char *text, uint32_t *width, uint32_t *height, struct assay_status *status) {
+  *width = *height = 0;
+  if (text[0] == '\0') return 0;
+  char first[16];
+  const char *cross = strchr(text, 'x');
+  int64_t w, h;
+  if (cross != NULL && (size_t)(cross - text) < sizeof first) {
+    memcpy(first, text, (size_t)(cross - text));
+    first[cross - text] = '\0';
+    if (assay_parse_integer(first, &w) && assay_parse_integer(cross + 1, &h) && w >= 1 && h >= 1 && w <= 65535 && h <= 65535 && w * h <= 1 << 28) {
+      *width = (uint32_t)w;
+      *height = (uint32_t)h;
+      return 0;
+    }
+  }
+  return REFUSE("size cannot be \"%.60s\": write width x height in pixels, as 60x30 (at most 65535 a side and 2^28 in all), or leave it empty", text);
+}
+
+int assay_parse_time(const char *text, double *seconds, struct assay_status *status) {
+  *seconds = 0;
+  if (strcmp(text, "none") == 0) return 0;
+  static const struct {
+    char unit;
+    double seconds;
+  } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+  const size_t length = strlen(text);
+  char number[32];
+  for (uint32_t i = 0; length > 1 && length < sizeof number && i < 4; i++) {
+    if (text[length - 1] != units[i].unit) continue;
+    memcpy(number, text, length - 1);
+    number[length - 1] = '\0';
+    double count;
+    if (!assay_parse_real(number, &count) || count <= 0 || count * units[i].seconds > 1e9) break;
+    *seconds = count * units[i].seconds;
+    return 0;
+  }
+  return REFUSE("time cannot be \"%.60s\": write a number above 0 with its unit s, m, h or d, as 90s, 10m or 2h, or none", text);
+}
+
+int assay_parse_class_weights(const char *text, struct assay_arena *arena, uint32_t *mode, const double **list, uint32_t *count,
+                              struct assay_status *status) {
+  static const struct assay_option numbers = {.struct_size = sizeof numbers,
+                                              .type = ASSAY_OPTION_REALS,
+                                              .name = "class_weights",
+                                              .default_text = "",
+                                              .minimum = 0,
+                                              .maximum = 1e9,
+                                              .help = "weights"};
+  *list = NULL;
+  *count = 0;
+  *mode = ASSAY_CLASS_WEIGHTS_NONE;
+  if (strcmp(text, "none") == 0) return 0;
+  *mode = ASSAY_CLASS_WEIGHTS_BALANCED;
+  if (strcmp(text, "balanced") == 0) return 0;
+  *mode = ASSAY_CLASS_WEIGHTS_LIST;
+  struct assay_option_value value;
+  if (assay_option_parse(&numbers, text, arena, &value, NULL) != 0 || value.count < 2)
+    return REFUSE("class_weights cannot be \"%.60s\": write none, balanced, or one number of at least 0 for each class, with commas between them", text);
+  double sum = 0;
+  for (uint32_t i = 0; i < value.count; i++) sum += value.reals[i];
+  if (sum <= 0) return REFUSE("class_weights are all 0, so nothing would be learnt; give at least one class a weight");
+  *list = value.reals;
+  *count = value.count;
+  return 0;
+}
+
+int assay_parse_test(const char *text, double *share, bool *is_folder, struct assay_status *status) {
+  *share = 0;
+  *is_folder = false;
+  if (strcmp(text, "none") == 0) return 0;
+  if (text[0] == '\0') return REFUSE("test is empty: write a share as 0.2, a labelled folder, or none");
+  if (!assay_parse_real(text, share)) {
+    *is_folder = true;
+    return 0;
+  }
+  if (*share > 0 && *share <= 0.9) return 0;
+  return REFUSE("test cannot be %s: a share lies above 0 and is at most 0.9; write none to hold nothing out", text);
+}
+
+int assay_parse_names(const char *text, struct assay_arena *arena, const char *const **names, uint32_t *count, struct assay_status *status) {
+  uint32_t most = 1;
+  for (const char *c = text; *c != '\0'; c++) most += *c == ',';
+  char *copy = assay_arena_copy(arena, text);
+  const char **elements = ASSAY_NEW_ARRAY(arena, const char *, most + 1);
+  if (copy == NULL || elements == NULL) return assay_status_memory(status);
+  *count = 0;
+  for (char *rest = copy, *element; (element = strsep(&rest, ",")) != NULL; ++*count) {
+    element += strspn(element, " \t");
+    for (size_t length = strlen(element); length > 0 && strchr(" \t", element[length - 1]) != NULL; length--) element[length - 1] = '\0';
+    if (*element == '\0') return REFUSE("%s; write names with single commas between them", text[0] == '\0' ? "the list is empty" : "a name in the list is empty");
+    elements[*count] = element;
+  }
+  *names = elements;
+  return 0;
+}
+
+int assay_section_check(const char *section, const char *key, const char *text, struct assay_status *status) {
+  uint32_t width, height, mode, count;
+  double number;
+  bool is_folder;
+  if (strcmp(section, "data") == 0 && strcmp(key, "path") == 0 && text[0] == '\0') return REFUSE("path is empty: name the folder of images");
+  if (strcmp(section, "data") == 0 && strcmp(key, "size") == 0) return assay_parse_size(text, &width, &height, status);
+  if (strcmp(section, "data") == 0 && strcmp(key, "test") == 0) return assay_parse_test(text, &number, &is_folder, status);
+  if (strcmp(section, "search") == 0 && strcmp(key, "time") == 0) return assay_parse_time(text, &number, status);
+  if (strcmp(section, "train") != 0 || strcmp(key, "class_weights") != 0) return 0;
+  struct assay_arena *arena = assay_arena_create();
+  if (arena == NULL) return assay_status_memory(status);
+  const double *list;
+  const int code = assay_parse_class_weights(text, arena, &mode, &list, &count, status);
+  assay_arena_release(arena);
+  return code;
+}

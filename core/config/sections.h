@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The keys of the core's own sections, in the same tables that plugins use, and the few rules that a table cannot say: which key only counts beside which
+ * value, and texts with a grammar of their own (60x30, 2h, balanced).
+ */
+#ifndef ASSAY_CONFIG_SECTIONS_H
+#define ASSAY_CONFIG_SECTIONS_H
+
+#include "config/plan.h"
+
+struct assay_arena;
+
+/* Indices into the tables below. */
+enum { DATA_PATH, DATA_SIZE, DATA_FIT, DATA_COLOUR, DATA_NORMALISE, DATA_FOLDS, DATA_VALIDATION, DATA_TEST, DATA_POSITIVE, DATA_SEED, DATA_THREADS, DATA_LIMIT };
+enum { NETWORK_LAYERS };
+enum {
+  TRAIN_EPOCHS,
+  TRAIN_BATCH,
+  TRAIN_PATIENCE,
+  TRAIN_SEED,
+  TRAIN_SCHEDULE,
+  TRAIN_STEP_EPOCHS,
+  TRAIN_STEP_FACTOR,
+  TRAIN_FINAL,
+  TRAIN_CLASS_WEIGHTS,
+  TRAIN_LOSS,
+  TRAIN_METRICS
+};
+enum { SEARCH_TRIALS, SEARCH_WORKERS, SEARCH_TIME, SEARCH_SEED, SEARCH_OBJECTIVE, SEARCH_PRUNER };
+enum { BACKEND_DEVICES, BACKEND_THREADS };
+
+/* NULL-terminated; for a section without keys of the core, an empty table. Section names are those of the INI ("data"). NULL: no such section. */
+const struct assay_option *const *assay_section_options(const char *section);
+/* The sections, NULL-terminated, in the order in which they are printed. */
+extern const char *const assay_section_names[];
+
+/* The key of `section` that must have the value *choice for `key` to count; NULL: always counts. */
+const char *assay_section_condition(const char *section, const char *key, const char **choice);
+/* Checks a text beyond its type; sentence without place. */
+int assay_section_check(const char *section, const char *key, const char *text, struct assay_status *status);
+
+/* Texts with a grammar. Sentences without place. */
+int assay_parse_size(const char *text, uint32_t *width, uint32_t *height, struct assay_status *status); /* "60x30"; "": 0 and 0 */
+int assay_parse_time(const char *text, double *seconds, struct assay_status *status);                   /* "none": 0; "90s", "10m", "2h", "1d" */
+/* "none", "balanced" or numbers: an enum assay_class_weights, and for the list its numbers from `arena`. */
+int assay_parse_class_weights(const char *text, struct assay_arena *arena, uint32_t *mode, const double **list, uint32_t *count,
+                              struct assay_status *status);
+/* "none" and a share give 0 and leave *folder false; anything else is a folder. */
+int assay_parse_test(const char *text, double *share, bool *is_folder, struct assay_status *status);
+/* Elements with commas between them, blanks taken off; NULL-terminated, from the arena. An empty element is an error. */
+int assay_parse_names(const char *text, struct assay_arena *arena, const char *const **names, uint32_t *count, struct assay_status *status);
+
+#endif

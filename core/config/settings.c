@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The typed values of one trial: the plan read at a point.
+ */
+#include "config/plan_model.h"
+
+#include "base/options.h"
+#include "base/status.h"
+#include "config/sections.h"
+
+#include <string.h>
+
+struct reader {
+  const struct assay_plan *plan;
+  const double *point;
+  struct assay_arena *arena;
+  struct assay_status *status;
+};
+
+/* Values of a list of keys at the point, parallel to it. `options` are those of the plugin that will read them. */
+static int read_values(const struct reader *reader, struct assay_plan_value *const *keys, const struct assay_option *const *options, uint32_t count,
+                       const struct assay_option_value *const **values) {
+  const struct assay_option_value **pointers = ASSAY_NEW_ARRAY(reader->arena, const struct assay_option_value *, count + 1);
+  struct assay_option_value *storage = ASSAY_NEW_ARRAY(reader->arena, struct assay_option_value, count + 1);
+  if (pointers == NULL || storage == NULL) return assay_status_memory(reader->status);
+  for (uint32_t i = 0; i < count; i++) {
+    pointers[i] = &storage[i];
+    const char *text = assay_plan_text_at(reader->plan, keys[i], reader->point, reader->arena);
+    if (text == NULL) return assay_status_memory(reader->status);
+    const int code = assay_option_parse(options[i], text, reader->arena, &storage[i], reader->status);
+    if (code != 0) return reader->status == NULL ? code : assay_status_prefix(reader->status, "%s, [%s]", reader->plan->file, keys[i]->section);
+  }
+  *values = pointers;
+  return 0;
+}
+
+static int read_core(const struct reader *reader, const struct assay_plan_group *group, const struct assay_option_value *const **values) {
+  return read_values(reader, group->core, assay_section_options(group->section), group->core_count, values);
+}
+
+/* A group without plugin leaves `plugin` NULL. Nothing in it points into the plan. */
+static int read_component(const struct reader *reader, const struct assay_plan_group *group, const char *name, struct assay_component *component) {
+  const struct assay_plan_variant *variant = assay_plan_variant_at(reader->plan, group, reader->point);
+  component->name = assay_arena_copy(reader->arena, name);
+  component->where = assay_arena_copy(reader->arena, group->where != NULL ? group->where : "");
+  if (component->name == NULL || component->where == NULL) return assay_status_memory(reader->status);
+  if (variant == NULL) return 0;
+  component->plugin = variant->plugin;
+  return read_values(reader, variant->values, variant->plugin->options, assay_option_count(variant->plugin->options), &component->values);
+}
+
+static int read_data(const struct reader *reader, struct assay_data_settings *data) {
+  const struct assay_option_value *const *values;
+  int code = read_core(reader, &reader->plan->data, &values);
+  if (code != 0) return code;
+  bool is_folder;
+  code = assay_parse_size(values[DATA_SIZE]->text, &data->width, &data->height, reader->status);
+  if (code == 0) code = assay_parse_test(values[DATA_TEST]->text, &data->test, &is_folder, reader->status);
+  if (code != 0) return code;
+  data->path = values[DATA_PATH]->text;
+  data->fit = (uint32_t)values[DATA_FIT]->integer;
+  data->colour = (uint32_t)values[DATA_COLOUR]->integer;
+  data->normalise = (uint32_t)values[DATA_NORMALISE]->integer;
+  data->folds = (uint32_t)values[DATA_FOLDS]->integer;
+  data->validation = values[DATA_VALIDATION]->real;
+  data->test_path = is_folder ? values[DATA_TEST]->text : NULL;
+  data->positive = values[DATA_POSITIVE]->text[0] != '\0' ? values[DATA_POSITIVE]->text : NULL;
+  data->seed = (uint64_t)values[DATA_SEED]->integer;
+  data->threads = (uint32_t)values[DATA_THREADS]->integer;
+  data->limit = (uint64_t)values[DATA_LIMIT]->integer;
+  return 0;
+}
+
+static int read_layers(const struct reader *reader, struct assay_settings *settings) {
+  const struct assay_plan *plan = reader->plan;
+  struct assay_layer_setting *layers = ASSAY_NEW_ARRAY(reader->arena, struct assay_layer_setting, plan->layer_count);
+  if (layers == NULL) return assay_status_memory(reader->status);
+  for (uint32_t i = 0; i < plan->layer_count; i++) {
+    const struct assay_plan_layer *layer = &plan->layers[i];
+    layers[i].input_count = layer->input_count;
+    layers[i].inputs = (const int32_t *)(const void *)assay_arena_copy_bytes(reader->arena, layer->inputs, layer->input_count * sizeof *layer->inputs);
+    if (layers[i].inputs == NULL) return assay_status_memory(reader->status);
+    const int code = read_component(reader, layer->group, layer->name, &layers[i].component);
+    if (code != 0) return code;
+  }
+  settings->layers = layers;
+  settings->layer_count = plan->layer_count;
+  return 0;
+}
+
+static int read_train(const struct reader *reader, struct assay_train_settings *train) {
+  const struct assay_option_value *const *values;
+  int code = read_core(reader, &reader->plan->train, &values);
+  if (code == 0)
+    code = assay_parse_class_weights(values[TRAIN_CLASS_WEIGHTS]->text, reader->arena, &train->class_weights, &train->class_weight_list,
+                                     &train->class_weight_count, reader->status);
+  if (code != 0) return code;
+  train->epochs = (uint32_t)values[TRAIN_EPOCHS]->integer;
+  train->batch = (uint32_t)values[TRAIN_BATCH]->integer;
+  train->patience = (uint32_t)values[TRAIN_PATIENCE]->integer;
+  train->seed = (uint64_t)values[TRAIN_SEED]->integer;
+  train->schedule = (uint32_t)values[TRAIN_SCHEDULE]->integer;
+  train->step_epochs = (uint32_t)values[TRAIN_STEP_EPOCHS]->integer;
+  train->step_factor = values[TRAIN_STEP_FACTOR]->real;
+  train->final = (uint32_t)values[TRAIN_FINAL]->integer;
+  return read_component(reader, &reader->plan->loss, "loss", &train->loss);
+}
+
+static int read_metrics(const struct reader *reader, struct assay_settings *settings) {
+  const struct assay_plan *plan = reader->plan;
+  struct assay_component *metrics = ASSAY_NEW_ARRAY(reader->arena, struct assay_component, plan->metric_count);
+  if (metrics == NULL) return assay_status_memory(reader->status);
+  for (uint32_t i = 0; i < plan->metric_count; i++) {
+    const int code = read_component(reader, plan->metrics[i], plan->metric_names[i], &metrics[i]);
+    if (code != 0) return code;
+  }
+  settings->metrics = metrics;
+  settings->metric_count = plan->metric_count;
+  settings->search.objective = metrics[plan->objective];
+  return 0;
+}
+
+/* The words of `devices`, and every backend that they may mean. */
+static int read_backends(const struct reader *reader, struct assay_settings *settings) {
+  const struct assay_plan_group *group = &reader->plan->backend;
+  int code = assay_parse_names(group->core[BACKEND_DEVICES]->text, reader->arena, &settings->devices, &settings->device_count, reader->status);
+  if (code != 0) return code;
+  struct assay_component *backends = ASSAY_NEW_ARRAY(reader->arena, struct assay_component, group->variant_count + 1);
+  const char *where = assay_arena_copy(reader->arena, group->where);
+  if (backends == NULL || where == NULL) return assay_status_memory(reader->status);
+  for (uint32_t v = 0; v < group->variant_count && code == 0; v++) {
+    const struct assay_plan_variant *variant = &group->variants[v];
+    backends[v] = (struct assay_component){.name = variant->plugin->name, .where = where, .plugin = variant->plugin};
+    code = read_values(reader, variant->values, variant->plugin->options, assay_option_count(variant->plugin->options), &backends[v].values);
+  }
+  settings->backends = backends;
+  settings->backend_count = group->variant_count;
+  return code;
+}
+
+static int read_search(const struct reader *reader, struct assay_search_settings *search, uint32_t device_count) {
+  const struct assay_option_value *const *values;
+  int code = read_core(reader, &reader->plan->search, &values);
+  if (code == 0) code = assay_parse_time(values[SEARCH_TIME]->text, &search->time, reader->status);
+  if (code != 0) return code;
+  search->trials = (uint32_t)values[SEARCH_TRIALS]->integer;
+  search->workers = (uint32_t)values[SEARCH_WORKERS]->integer;
+  if (search->workers == 0) search->workers = device_count;
+  search->seed = (uint64_t)values[SEARCH_SEED]->integer;
+  code = read_component(reader, &reader->plan->search, "search", &search->search);
+  return code == 0 ? read_component(reader, &reader->plan->pruner, "pruner", &search->pruner) : code;
+}
+
+int assay_plan_settings(const struct assay_plan *plan, const double *point, struct assay_arena *arena, const struct assay_settings **settings,
+                        struct assay_status *status) {
+  const struct reader reader = {plan, point, arena, status};
+  struct assay_settings *made = ASSAY_NEW(arena, struct assay_settings);
+  if (made == NULL) return assay_status_memory(status);
+  int code = read_data(&reader, &made->data);
+  if (code == 0) code = read_layers(&reader, made);
+  if (code == 0) code = read_component(&reader, &plan->optimizer, "optimizer", &made->optimizer);
+  if (code == 0) code = read_train(&reader, &made->train);
+  if (code == 0) code = read_backends(&reader, made);
+  if (code == 0) code = read_search(&reader, &made->search, made->device_count);
+  if (code == 0) code = read_metrics(&reader, made);
+  if (code == 0) *settings = made;
+  return code;
+}
