@@ -97,8 +97,8 @@ void assay_summary_release(struct assay_summary *summary);
 int assay_dataset_split(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_status *status);
 
 /* Decoded pixels of every sample that has a part, at the size, fit and colour of the settings: u8, N, H, W, C, mapped read-only, shared by processes. Without a
- * usable cache folder, or on a full disk, the pixels stay in this process' memory and a warning is logged. A sample whose file has become unreadable since the
- * scan gets its problem and part NONE. ASSAY_E_DATA when width and height are 0 and the images differ in size. */
+ * usable cache folder, or on a full disk, the pixels stay in this process' memory and a warning is logged. ASSAY_E_DATA when width and height are 0 and the images differ
+ * in size, or when a file is no longer what the scan has read. */
 struct assay_cache;
 int assay_cache_open(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_cache **cache, struct assay_status *status);
 void assay_cache_close(struct assay_cache *cache);

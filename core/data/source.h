@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Private to core/data: where a data set's pixels come from, and the verdicts that are remembered of its files.
+ */
+#ifndef ASSAY_DATA_SOURCE_H
+#define ASSAY_DATA_SOURCE_H
+
+#include "data/data.h"
+#include "data/idx.h"
+#include "data/image.h"
+#include "data/walk.h"
+
+struct assay_source {
+  struct assay_found *files; /* one a sample: as opened; NULL for IDX */
+  struct {
+    const char *images, *labels;
+    uint32_t first;        /* its first sample's number */
+    struct assay_idx *idx; /* kept until the cache is made; loaded again when needed */
+  } pairs[2];
+  uint32_t pair_count;
+};
+
+/* ---- Verdicts ---- */
+
+struct assay_verdicts; /* what is known of the files below some folders */
+
+/* Reads what an earlier scan has left under `name`; never fails, may be empty. NULL when memory is short. */
+struct assay_verdicts *assay_verdicts_load(const char *name);
+void assay_verdicts_release(struct assay_verdicts *verdicts);
+/* Fills what is known of the sample: extents, format, problem, hash. False when the file is new or has changed. Strings live as long as `arena`. */
+bool assay_verdicts_find(const struct assay_verdicts *verdicts, const struct assay_found *file, struct assay_sample *sample, struct assay_arena *arena);
+/* Leaves the samples' verdicts for later scans; `unsure[i]` are left out. A failure is only a loss of time. */
+void assay_verdicts_save(const char *name, const struct assay_dataset *dataset, const bool *unsure);
+
+/* ---- Cache ---- */
+
+/* What names a cache file: everything that made its pixels. */
+struct assay_hash assay_cache_key(const struct assay_dataset *dataset, const struct assay_data_settings *settings, uint32_t width, uint32_t height);
+/* Will this sample be in the cache? */
+bool assay_cache_has(const struct assay_dataset *dataset, const struct assay_data_settings *settings, uint32_t sample);
+
+#endif
