@@ -180,6 +180,8 @@ void assay_builder_gradient(struct assay_builder *b, assay_value loss, const ass
   const uint32_t last = builder->node_count;
   const assay_value seed = assay_filled(b, builder->types[loss.id], 1);
   assay_builder_reverse(builder, 0, last, &loss, &seed, 1, wrt, count, gradients);
-  for (uint32_t i = 0; i < count && builder->status.code == 0; i++)
-    if (!assay_is_valid(gradients[i])) gradients[i] = assay_filled(b, builder->types[wrt[i].id], 0);
+  for (uint32_t i = 0; i < count; i++) {
+    if (builder->status.code != 0) gradients[i] = assay_invalid();
+    else if (!assay_is_valid(gradients[i])) gradients[i] = assay_filled(b, builder->types[wrt[i].id], 0);
+  }
 }
