@@ -40,11 +40,12 @@ struct assay_data_settings {
   uint32_t folds;         /* 1: a single hold-out of `validation` */
   double validation;      /* share held out for validation when folds is 1 */
   double test;            /* share held out for the test; 0: none */
+  bool test_own;          /* the data must have a test part of its own: a test/ folder or an IDX test pair */
   const char *test_path;  /* a labelled folder used as the test; NULL */
   const char *positive;   /* NULL: none named */
   uint64_t seed;          /* of the split */
   uint32_t threads;       /* for loading; 0: as many as processors */
-  uint64_t limit;         /* at most so many images a part, stratified; 0: all */
+  uint64_t limit;         /* at most so many images outside of the test, stratified; 0: all */
 };
 
 enum assay_schedule { ASSAY_SCHEDULE_CONSTANT = 0, ASSAY_SCHEDULE_STEP = 1, ASSAY_SCHEDULE_COSINE = 2 };

@@ -31,17 +31,17 @@ static const char *const finals[] = {"refit", "best_fold", "ensemble", NULL};
 
 /* ---- [data] ---- */
 TEXT_KEY(data_path, "path", NULL, REQUIRED, "the folder of images, one folder a class, or an IDX pair; relative to the INI file");
-TEXT_KEY(data_size, "size", "", 0, "width x height in pixels that the network sees, as 60x30; empty: that of the images");
-CHOICE_KEY(data_fit, "fit", "stretch", fits, 0, "how an image of another shape is brought to that size");
-CHOICE_KEY(data_colour, "colour", "rgb", colours, 0, "channels that the network sees: three or one");
-CHOICE_KEY(data_normalise, "normalise", "standard", normalisations, 0, "pixels to mean 0 and deviation 1 a channel (of the training part), or to 0 … 1");
+TEXT_KEY(data_size, "size", "", SEARCHABLE, "width x height in pixels that the network sees, as 60x30; empty: that of the images");
+CHOICE_KEY(data_fit, "fit", "stretch", fits, SEARCHABLE, "how an image of another shape is brought to that size");
+CHOICE_KEY(data_colour, "colour", "rgb", colours, SEARCHABLE, "channels that the network sees: three or one");
+CHOICE_KEY(data_normalise, "normalise", "standard", normalisations, SEARCHABLE, "pixels to mean 0 and deviation 1 a channel (of the training part), or to 0 … 1");
 INT_KEY(data_folds, "folds", "1", 1, 1000, 0, "folds of cross-validation; 1: a single part of the images is held out for validation");
 REAL_KEY(data_validation, "validation", "0.2", 0.001, 0.9, 0, "share of the images held out for validation");
-TEXT_KEY(data_test, "test", NULL, REQUIRED, "held out and seen once, at the end: a share as 0.2, a labelled folder, or none");
+TEXT_KEY(data_test, "test", "own", 0, "held out and seen once, at the end: own (a test/ folder or IDX test pair), a share as 0.2, a labelled folder, or none");
 TEXT_KEY(data_positive, "positive", "", 0, "name of the class that binary metrics look for, such as crack; empty: none");
 INT_KEY(data_seed, "seed", "1", 0, MOST_EXACT, 0, "seed of the split");
 INT_KEY(data_threads, "threads", "0", 0, 1024, 0, "threads that decode images; 0: one a processor");
-INT_KEY(data_limit, "limit", "0", 0, MOST_EXACT, 0, "at most so many images a part, classes in proportion; 0: all");
+INT_KEY(data_limit, "limit", "0", 0, MOST_EXACT, 0, "at most so many images outside of the test, classes in proportion; 0: all");
 static const struct assay_option *const data_options[] = {
     [DATA_PATH] = &data_path,       [DATA_SIZE] = &data_size,   [DATA_FIT] = &data_fit,         [DATA_COLOUR] = &data_colour,
     [DATA_NORMALISE] = &data_normalise, [DATA_FOLDS] = &data_folds, [DATA_VALIDATION] = &data_validation, [DATA_TEST] = &data_test,
@@ -63,7 +63,8 @@ REAL_KEY(train_step_factor, "step_factor", "0.1", 1e-9, 1, SEARCHABLE, "what the
 CHOICE_KEY(train_final, "final", "refit", finals, 0, "the final model: trained again on all training images, the best fold's, or the folds' average");
 TEXT_KEY(train_class_weights, "class_weights", "none", SEARCHABLE, "weight of each class in the training loss: none, balanced, or one number a class");
 TEXT_KEY(train_loss, "loss", "auto", 0, "the training loss; auto: binary_cross_entropy for one logit, cross_entropy otherwise");
-TEXT_KEY(train_metrics, "metrics", "loss, accuracy, balanced_accuracy, mcc", 0, "what is reported, with commas between; the objective is always among them");
+TEXT_KEY(train_metrics, "metrics", "loss, accuracy, balanced_accuracy, precision, recall, f1, mcc, false_negative_rate, roc_auc", 0,
+         "what is reported, with commas between; the objective is always among them, and those of a positive class only count where one is named");
 static const struct assay_option *const train_options[] = {
     [TRAIN_EPOCHS] = &train_epochs,           [TRAIN_BATCH] = &train_batch,
     [TRAIN_PATIENCE] = &train_patience,       [TRAIN_SEED] = &train_seed,
@@ -183,11 +184,12 @@ int assay_parse_class_weights(const char *text, struct assay_arena *arena, uint3
   return 0;
 }
 
-int assay_parse_test(const char *text, double *share, bool *is_folder, struct assay_status *status) {
+int assay_parse_test(const char *text, double *share, bool *is_own, bool *is_folder, struct assay_status *status) {
   *share = 0;
+  *is_own = strcmp(text, "own") == 0;
   *is_folder = false;
-  if (strcmp(text, "none") == 0) return 0;
-  if (text[0] == '\0') return REFUSE("test is empty: write a share as 0.2, a labelled folder, or none");
+  if (*is_own || strcmp(text, "none") == 0) return 0;
+  if (text[0] == '\0') return REFUSE("test is empty: write own, a share as 0.2, a labelled folder, or none");
   if (!assay_parse_real(text, share)) {
     *is_folder = true;
     return 0;
@@ -216,10 +218,10 @@ int assay_parse_names(const char *text, struct assay_arena *arena, const char *c
 int assay_section_check(const char *section, const char *key, const char *text, struct assay_status *status) {
   uint32_t width, height, mode, count;
   double number;
-  bool is_folder;
+  bool is_own, is_folder;
   if (strcmp(section, "data") == 0 && strcmp(key, "path") == 0 && text[0] == '\0') return REFUSE("path is empty: name the folder of images");
   if (strcmp(section, "data") == 0 && strcmp(key, "size") == 0) return assay_parse_size(text, &width, &height, status);
-  if (strcmp(section, "data") == 0 && strcmp(key, "test") == 0) return assay_parse_test(text, &number, &is_folder, status);
+  if (strcmp(section, "data") == 0 && strcmp(key, "test") == 0) return assay_parse_test(text, &number, &is_own, &is_folder, status);
   if (strcmp(section, "search") == 0 && strcmp(key, "time") == 0) return assay_parse_time(text, &number, status);
   if (strcmp(section, "train") != 0 || strcmp(key, "class_weights") != 0) return 0;
   struct assay_arena *arena = assay_arena_create();

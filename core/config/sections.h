@@ -46,7 +46,7 @@ int assay_parse_time(const char *text, double *seconds, struct assay_status *sta
 int assay_parse_class_weights(const char *text, struct assay_arena *arena, uint32_t *mode, const double **list, uint32_t *count,
                               struct assay_status *status);
 /* "none" and a share give 0 and leave *folder false; anything else is a folder. */
-int assay_parse_test(const char *text, double *share, bool *is_folder, struct assay_status *status);
+int assay_parse_test(const char *text, double *share, bool *is_own, bool *is_folder, struct assay_status *status);
 /* Elements with commas between them, blanks taken off; NULL-terminated, from the arena. An empty element is an error. */
 int assay_parse_names(const char *text, struct assay_arena *arena, const char *const **names, uint32_t *count, struct assay_status *status);
 

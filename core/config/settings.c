@@ -55,7 +55,7 @@ static int read_data(const struct reader *reader, struct assay_data_settings *da
   if (code != 0) return code;
   bool is_folder;
   code = assay_parse_size(values[DATA_SIZE]->text, &data->width, &data->height, reader->status);
-  if (code == 0) code = assay_parse_test(values[DATA_TEST]->text, &data->test, &is_folder, reader->status);
+  if (code == 0) code = assay_parse_test(values[DATA_TEST]->text, &data->test, &data->test_own, &is_folder, reader->status);
   if (code != 0) return code;
   data->path = values[DATA_PATH]->text;
   data->fit = (uint32_t)values[DATA_FIT]->integer;

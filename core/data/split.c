@@ -231,8 +231,13 @@ static int run_split(struct split *split) {
   struct assay_dataset *dataset = split->dataset;
   const struct assay_data_settings *settings = split->settings;
   int result = check_classes(split);
-  if (result == 0 && !dataset->has_test && settings->test > 0) result = hold_out(split, settings->test, DRAW_TEST, ASSAY_PART_TEST, -1, "the test");
-  for (uint32_t part = ASSAY_PART_TRAIN; part <= ASSAY_PART_TEST && result == 0; part++) result = apply_limit(split, part);
+  if (result == 0 && settings->test_own && !dataset->has_test)
+    result = assay_status_set(split->status, ASSAY_E_CONFIG, "%s has no test part of its own (a test/ folder, or an IDX test pair); write [data] test = 0.2 to hold out a share of the images, "
+                              "or test = none", dataset->root);
+  if (result == 0 && settings->test > 0 && dataset->has_test)
+    result = assay_status_set(split->status, ASSAY_E_CONFIG, "%s has a test part of its own, so no share of the rest is held out; write [data] test = own, or remove its test part", dataset->root);
+  if (result == 0 && settings->test > 0) result = hold_out(split, settings->test, DRAW_TEST, ASSAY_PART_TEST, -1, "the test");
+  for (uint32_t part = ASSAY_PART_TRAIN; part <= ASSAY_PART_VALIDATION && result == 0; part++) result = apply_limit(split, part);
   dataset->fold_count = 1;
   if (result != 0 || dataset->has_validation) return result;
   if (settings->folds > 1) {
