@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Convolutions through dnnl. Images lie channels last on every side, so that nothing between convolutions has to be converted; weights
+ * lie as the forward primitive likes them, and their gradient with them. A bias by channel, a ReLU behind it, and the sum that is the
+ * bias' gradient are done by the convolution itself where the graph allows it.
+ */
+#include "cpu.h"
+
+#include <string.h>
+
+/* What dnnl needs to know of one convolution. */
+struct problem {
+  dnnl_dims_t x, w, y, stride, dilation, pad_low, pad_high; /* w has five axes when there are groups */
+  int weight_rank;
+  dnnl_memory_desc_t source, weights, result, bias; /* channels last; weights: whatever suits */
+};
+
+static int describe(struct problem *p, const struct assay_conv2d_attributes *a, const struct assay_tensor_type *x, const struct assay_tensor_type *w,
+                    const struct assay_tensor_type *y) {
+  memset(p, 0, sizeof *p);
+  for (int i = 0; i < 4; i++) p->x[i] = x->extents[i], p->y[i] = y->extents[i];
+  for (int i = 0; i < 2; i++) {
+    p->stride[i] = a->stride[i];
+    p->dilation[i] = a->dilation[i] - 1;
+    p->pad_low[i] = a->pad_low[i];
+    p->pad_high[i] = a->pad_high[i];
+  }
+  p->weight_rank = a->groups > 1 ? 5 : 4;
+  int axis = 0;
+  if (a->groups > 1) p->w[axis++] = a->groups;
+  p->w[axis++] = w->extents[0] / a->groups;
+  for (int i = 1; i < 4; i++) p->w[axis++] = w->extents[i];
+  const dnnl_dims_t channels = {y->extents[1]};
+  return dnnl_memory_desc_init_by_tag(&p->source, 4, p->x, dnnl_f32, dnnl_nhwc) != dnnl_success ||
+             dnnl_memory_desc_init_by_tag(&p->result, 4, p->y, dnnl_f32, dnnl_nhwc) != dnnl_success ||
+             dnnl_memory_desc_init_by_tag(&p->weights, p->weight_rank, p->w, dnnl_f32, dnnl_format_tag_any) != dnnl_success ||
+             dnnl_memory_desc_init_by_tag(&p->bias, 1, channels, dnnl_f32, dnnl_x) != dnnl_success
+           ? ASSAY_E_FAILED
+           : 0;
+}
+
+/* Which of the three; ops of the graph serve as names. */
+static dnnl_primitive_desc_t make(struct assay_executable *executable, const struct problem *p, uint32_t op, bool bias, bool relu) {
+  const dnnl_engine_t engine = executable->device->engine;
+  dnnl_convolution_desc_t forward, gradient;
+  dnnl_primitive_desc_t hint = NULL, made = NULL;
+  dnnl_primitive_attr_t attributes = NULL;
+  dnnl_post_ops_t after = NULL;
+  if (dnnl_primitive_attr_create(&attributes) != dnnl_success) return NULL;
+  bool good = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user) == dnnl_success;
+  if (relu)
+    good = good && dnnl_post_ops_create(&after) == dnnl_success && dnnl_post_ops_append_eltwise(after, 1.f, dnnl_eltwise_relu, 0.f, 0.f) == dnnl_success &&
+           dnnl_primitive_attr_set_post_ops(attributes, after) == dnnl_success;
+  dnnl_memory_desc_t any = p->weights;
+  if (op != ASSAY_OP_CONV2D) good = good && dnnl_memory_desc_init_by_tag(&any, p->weight_rank, p->w, dnnl_f32, dnnl_format_tag_any) == dnnl_success;
+  good = good && dnnl_dilated_convolution_forward_desc_init(&forward, dnnl_forward_training, dnnl_convolution_direct, &p->source, &any, bias ? &p->bias : NULL,
+                                                            &p->result, p->stride, p->dilation, p->pad_low, p->pad_high) == dnnl_success;
+  if (good && op == ASSAY_OP_CONV2D) {
+    good = dnnl_primitive_desc_create(&made, &forward, attributes, engine, NULL) == dnnl_success;
+  } else if (good) {
+    good = dnnl_primitive_desc_create(&hint, &forward, NULL, engine, NULL) == dnnl_success;
+    if (good && op == ASSAY_OP_CONV2D_INPUT_GRADIENT)
+      good = dnnl_dilated_convolution_backward_data_desc_init(&gradient, dnnl_convolution_direct, &p->source, &p->weights, &p->result, p->stride, p->dilation,
+                                                              p->pad_low, p->pad_high) == dnnl_success;
+    else if (good)
+      good = dnnl_dilated_convolution_backward_weights_desc_init(&gradient, dnnl_convolution_direct, &p->source, &p->weights, bias ? &p->bias : NULL, &p->result,
+                                                                 p->stride, p->dilation, p->pad_low, p->pad_high) == dnnl_success;
+    good = good && dnnl_primitive_desc_create(&made, &gradient, attributes, engine, hint) == dnnl_success;
+  }
+  if (hint) dnnl_primitive_desc_destroy(hint);
+  if (after) dnnl_post_ops_destroy(after);
+  dnnl_primitive_attr_destroy(attributes);
+  if (!good || !made) return NULL;
+  return assay_cpu_keep_descriptor(executable, made) == 0 ? made : NULL;
+}
+
+/* One of dnnl's generated kernels rather than its fallbacks? */
+static bool is_fast(dnnl_primitive_desc_t descriptor) {
+  const char *name = "";
+  return dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) == dnnl_success && !strstr(name, "ref") && !strstr(name, "gemm");
+}
+
+/* The primitive with weights lying as `wanted` where a fast one takes that, else as it likes. */
+static dnnl_primitive_desc_t make_with_weights(struct assay_executable *executable, struct problem *p, uint32_t op, bool bias, bool relu,
+                                               const struct assay_cpu_layout *wanted) {
+  if (wanted && p->weight_rank == 4) {
+    const dnnl_memory_desc_t any = p->weights;
+    p->weights = wanted->descriptor;
+    const dnnl_primitive_desc_t made = make(executable, p, op, bias, relu);
+    if (made && is_fast(made)) return made;
+    p->weights = any;
+  }
+  return make(executable, p, op, bias, relu);
+}
+
+const struct assay_cpu_layout *assay_cpu_convolution_weights(struct assay_executable *executable, const struct assay_graph *graph, uint32_t index) {
+  const struct assay_node *node = graph->nodes[index];
+  const struct assay_tensor_type *weights = graph->types[node->inputs[1]];
+  struct problem problem;
+  if (((const struct assay_conv2d_attributes *)node->attributes)->groups == 1 &&
+      describe(&problem, node->attributes, graph->types[node->inputs[0]], weights, graph->types[node->first_output]) == 0) {
+    const dnnl_primitive_desc_t made = make(executable, &problem, ASSAY_OP_CONV2D, false, false);
+    const dnnl_memory_desc_t *liked = made && is_fast(made) ? dnnl_primitive_desc_query_md(made, dnnl_query_weights_md, 0) : NULL;
+    const struct assay_cpu_layout *layout = liked ? assay_cpu_layout_blocked(executable, weights, liked) : NULL;
+    if (layout) return layout;
+  }
+  return assay_cpu_layout_plain(executable, weights);
+}
+
+/* ---- Running ---- */
+
+enum { MOST_ARGUMENTS = 5 };
+
+struct convolution_step {
+  struct assay_cpu_step step; /* use u belongs to argument u */
+  dnnl_primitive_t primitive;
+  int count;
+  int names[MOST_ARGUMENTS];
+  dnnl_memory_t memories[MOST_ARGUMENTS];
+};
+
+static int run_convolution(const struct assay_cpu_step *base, const struct assay_cpu_frame *frame) {
+  const struct convolution_step *step = (const struct convolution_step *)base;
+  dnnl_exec_arg_t arguments[MOST_ARGUMENTS];
+  for (int i = 0; i < step->count; i++) {
+    if (!assay_cpu_bind(step->memories[i], assay_cpu_at(frame, base->uses[i].buffer))) return ASSAY_E_FAILED;
+    arguments[i] = (dnnl_exec_arg_t){step->names[i], step->memories[i]};
+  }
+  return dnnl_primitive_execute(step->primitive, frame->stream, step->count, arguments) == dnnl_success ? 0 : ASSAY_E_FAILED;
+}
+
+static int add_argument(struct assay_cpu_build *build, struct convolution_step *step, int name, const dnnl_memory_desc_t *descriptor,
+                        struct assay_cpu_buffer *buffer, bool write) {
+  if (!buffer || !(write ? assay_cpu_write : assay_cpu_read)(build, step, buffer)) return assay_cpu_no_memory(build->status);
+  if (dnnl_memory_create(&step->memories[step->count], descriptor, build->executable->device->engine, DNNL_MEMORY_NONE) != dnnl_success ||
+      assay_cpu_keep_memory(build->executable, step->memories[step->count]) != 0)
+    return assay_cpu_no_memory(build->status);
+  step->names[step->count++] = name;
+  return 0;
+}
+
+/* The step, without arguments but the scratchpad's, which comes last. */
+static struct convolution_step *begin(struct assay_cpu_build *build, dnnl_primitive_desc_t descriptor, const char *kind) {
+  struct convolution_step *step = assay_cpu_emit(build, sizeof *step, kind, run_convolution);
+  if (!step || dnnl_primitive_create(&step->primitive, descriptor) != dnnl_success || assay_cpu_keep_primitive(build->executable, step->primitive) != 0) return NULL;
+  return step;
+}
+
+static int add_scratchpad(struct assay_cpu_build *build, struct convolution_step *step, dnnl_primitive_desc_t descriptor) {
+  const dnnl_memory_desc_t *scratchpad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
+  const size_t size = scratchpad ? dnnl_memory_desc_get_size(scratchpad) : 0;
+  return size ? add_argument(build, step, DNNL_ARG_SCRATCHPAD, scratchpad, assay_cpu_buffer_new(build, size), true) : 0;
+}
+
+static int refuse(struct assay_cpu_build *build, const struct assay_node *node) {
+  return build->status->code ? build->status->code
+                             : assay_cpu_fail(build->status, ASSAY_E_FAILED, "oneDNN cannot compute the convolution of \"%s\"", node->origin);
+}
+
+static struct assay_cpu_buffer *image_form(struct assay_cpu_build *build, int32_t value) {
+  return assay_cpu_form_get(build, value, assay_cpu_layout_channels_last(build->executable, assay_cpu_type(build, value)));
+}
+static struct assay_cpu_buffer *image_new(struct assay_cpu_build *build, int32_t value) {
+  return assay_cpu_form_new(build, value, assay_cpu_layout_channels_last(build->executable, assay_cpu_type(build, value)));
+}
+
+/* ---- Forward ---- */
+
+/* What is fused behind a convolution. */
+struct tail {
+  int32_t bias, result;       /* values; bias -1: none */
+  uint32_t add_node, relu_node; /* UINT32_MAX: none */
+};
+
+/* A value that is one number a channel of N, C, H, W, already in memory: that value behind reshapes; else -1. */
+static int32_t channel_value(const struct assay_cpu_build *build, int32_t value, int64_t channels) {
+  const struct assay_tensor_type *type = assay_cpu_type(build, value);
+  const int32_t axis = type->rank - 3;
+  if (axis < 0 || type->rank > 4 || type->extents[axis] != channels || assay_element_count(type) != channels || type->dtype != ASSAY_F32) return -1;
+  while (!build->values[value].forms && assay_cpu_producer(build, value)->op == ASSAY_OP_RESHAPE) value = assay_cpu_producer(build, value)->inputs[0];
+  return build->values[value].forms && assay_element_count(assay_cpu_type(build, value)) == channels ? value : -1;
+}
+
+static struct tail find_tail(const struct assay_cpu_build *build, const struct assay_node *node) {
+  struct tail tail = {-1, node->first_output, UINT32_MAX, UINT32_MAX};
+  const struct assay_tensor_type *type = assay_cpu_type(build, node->first_output);
+  uint32_t next = assay_cpu_only_consumer(build, tail.result);
+  const struct assay_node *add = next != UINT32_MAX ? build->graph->nodes[next] : NULL;
+  if (add && add->op == ASSAY_OP_ADD && add->inputs[0] != add->inputs[1] && assay_cpu_type(build, add->first_output)->rank == 4 &&
+      memcmp(assay_cpu_type(build, add->first_output)->extents, type->extents, 4 * sizeof(int64_t)) == 0) {
+    const int32_t bias = channel_value(build, add->inputs[add->inputs[0] == tail.result ? 1 : 0], type->extents[1]);
+    if (bias >= 0) {
+      tail.bias = bias;
+      tail.add_node = next;
+      tail.result = add->first_output;
+      next = assay_cpu_only_consumer(build, tail.result);
+    }
+  }
+  if (next != UINT32_MAX && build->graph->nodes[next]->op == ASSAY_OP_RELU) {
+    tail.relu_node = next;
+    tail.result = build->graph->nodes[next]->first_output;
+  }
+  return tail;
+}
+
+static int emit_forward(struct assay_cpu_build *build, const struct assay_node *node) {
+  struct problem problem;
+  if (describe(&problem, node->attributes, assay_cpu_type(build, node->inputs[0]), assay_cpu_type(build, node->inputs[1]),
+               assay_cpu_type(build, node->first_output)) != 0)
+    return refuse(build, node);
+  const struct tail tail = find_tail(build, node);
+  const bool relu = tail.relu_node != UINT32_MAX;
+  const struct assay_cpu_form *lies = build->values[node->inputs[1]].forms;
+  const dnnl_primitive_desc_t made = make_with_weights(build->executable, &problem, ASSAY_OP_CONV2D, tail.bias >= 0, relu, lies ? lies->layout : NULL);
+  if (!made) return refuse(build, node);
+  const dnnl_memory_desc_t *weights_at = dnnl_primitive_desc_query_md(made, dnnl_query_weights_md, 0);
+  struct assay_cpu_buffer *source = image_form(build, node->inputs[0]);
+  struct assay_cpu_buffer *weights = source ? assay_cpu_form_described(build, node->inputs[1], weights_at) : NULL;
+  struct assay_cpu_buffer *bias =
+    weights && tail.bias >= 0 ? assay_cpu_form_get(build, tail.bias, assay_cpu_layout_plain(build->executable, assay_cpu_type(build, tail.bias))) : NULL;
+  struct assay_cpu_buffer *result = weights && (bias || tail.bias < 0) ? image_new(build, tail.result) : NULL;
+  struct convolution_step *step = result ? begin(build, made, "convolution") : NULL;
+  if (!step) return refuse(build, node);
+  int error = add_argument(build, step, DNNL_ARG_SRC, &problem.source, source, false);
+  if (!error) error = add_argument(build, step, DNNL_ARG_WEIGHTS, weights_at, weights, false);
+  if (!error && bias) error = add_argument(build, step, DNNL_ARG_BIAS, &problem.bias, bias, false);
+  if (!error) error = add_argument(build, step, DNNL_ARG_DST, &problem.result, result, true);
+  if (!error) error = add_scratchpad(build, step, made);
+  if (tail.add_node != UINT32_MAX) build->done[tail.add_node] = 1;
+  if (relu) build->done[tail.relu_node] = 1;
+  return error;
+}
+
+/* ---- Gradients ---- */
+
+static int emit_input_gradient(struct assay_cpu_build *build, const struct assay_node *node) {
+  struct problem problem;
+  if (describe(&problem, node->attributes, assay_cpu_type(build, node->first_output), assay_cpu_type(build, node->inputs[1]),
+               assay_cpu_type(build, node->inputs[0])) != 0)
+    return refuse(build, node);
+  const dnnl_primitive_desc_t made = make(build->executable, &problem, node->op, false, false);
+  if (!made) return refuse(build, node);
+  const dnnl_memory_desc_t *weights_at = dnnl_primitive_desc_query_md(made, dnnl_query_weights_md, 0);
+  struct assay_cpu_buffer *gradient = image_form(build, node->inputs[0]);
+  struct assay_cpu_buffer *weights = gradient ? assay_cpu_form_described(build, node->inputs[1], weights_at) : NULL;
+  struct assay_cpu_buffer *result = weights ? image_new(build, node->first_output) : NULL;
+  struct convolution_step *step = result ? begin(build, made, "convolution input gradient") : NULL;
+  if (!step) return refuse(build, node);
+  int error = add_argument(build, step, DNNL_ARG_DIFF_DST, &problem.result, gradient, false);
+  if (!error) error = add_argument(build, step, DNNL_ARG_WEIGHTS, weights_at, weights, false);
+  if (!error) error = add_argument(build, step, DNNL_ARG_DIFF_SRC, &problem.source, result, true);
+  if (!error) error = add_scratchpad(build, step, made);
+  return error;
+}
+
+/* The layout of the weights whose gradient this is: those of a convolution of the same input. */
+static const struct assay_cpu_layout *layout_of_weights(const struct assay_cpu_build *build, const struct assay_node *gradient) {
+  const struct assay_tensor_type *type = assay_cpu_type(build, gradient->first_output);
+  for (uint32_t n = 0; n < build->graph->node_count; n++) {
+    const struct assay_node *node = build->graph->nodes[n];
+    if (node->op != ASSAY_OP_CONV2D || node->inputs[0] != gradient->inputs[0]) continue;
+    const struct assay_cpu_form *form = build->values[node->inputs[1]].forms;
+    if (form && form->layout && memcmp(form->layout->type.extents, type->extents, 4 * sizeof(int64_t)) == 0) return form->layout;
+  }
+  return NULL;
+}
+
+/* A sum of the same gradient over all axes but the channels', not yet emitted: it is the bias' gradient, which the primitive also gives. */
+static const struct assay_node *find_bias_gradient(const struct assay_cpu_build *build, int32_t gradient, uint32_t *at) {
+  for (uint32_t c = build->first_consumer[gradient]; c < build->first_consumer[gradient + 1]; c++) {
+    const struct assay_node *node = build->graph->nodes[build->consumers[c]];
+    if (node->op != ASSAY_OP_REDUCE_SUM || build->done[build->consumers[c]]) continue;
+    if (((const struct assay_reduce_attributes *)node->attributes)->axes != 0xD) continue; /* axes 0, 2, 3 */
+    *at = build->consumers[c];
+    return node;
+  }
+  return NULL;
+}
+
+static int emit_weight_gradient(struct assay_cpu_build *build, const struct assay_node *node) {
+  struct problem problem;
+  if (describe(&problem, node->attributes, assay_cpu_type(build, node->inputs[0]), assay_cpu_type(build, node->first_output),
+               assay_cpu_type(build, node->inputs[1])) != 0)
+    return refuse(build, node);
+  uint32_t bias_node = UINT32_MAX;
+  const struct assay_node *bias = find_bias_gradient(build, node->inputs[1], &bias_node);
+  const dnnl_primitive_desc_t made = make_with_weights(build->executable, &problem, node->op, bias != NULL, false, layout_of_weights(build, node));
+  if (!made) return refuse(build, node);
+  const dnnl_memory_desc_t *weights_at = dnnl_primitive_desc_query_md(made, dnnl_query_diff_weights_md, 0);
+  struct assay_executable *executable = build->executable;
+  struct assay_cpu_buffer *source = image_form(build, node->inputs[0]), *gradient = source ? image_form(build, node->inputs[1]) : NULL;
+  if (!gradient) return ASSAY_E_MEMORY;
+  const struct assay_cpu_layout *layout = assay_cpu_layout_blocked(executable, assay_cpu_type(build, node->first_output), weights_at);
+  struct assay_cpu_buffer *result =
+    layout ? assay_cpu_form_new(build, node->first_output, layout) : assay_cpu_buffer_new(build, dnnl_memory_desc_get_size(weights_at));
+  struct assay_cpu_buffer *bias_result =
+    bias ? assay_cpu_form_new(build, bias->first_output, assay_cpu_layout_plain(executable, assay_cpu_type(build, bias->first_output))) : NULL;
+  struct convolution_step *step = result && (bias_result || !bias) ? begin(build, made, "convolution weight gradient") : NULL;
+  if (!step) return refuse(build, node);
+  int error = add_argument(build, step, DNNL_ARG_SRC, &problem.source, source, false);
+  if (!error) error = add_argument(build, step, DNNL_ARG_DIFF_DST, &problem.result, gradient, false);
+  if (!error) error = add_argument(build, step, DNNL_ARG_DIFF_WEIGHTS, weights_at, result, true);
+  if (!error && bias) error = add_argument(build, step, DNNL_ARG_DIFF_BIAS, &problem.bias, bias_result, true);
+  if (!error) error = add_scratchpad(build, step, made);
+  if (bias) build->done[bias_node] = 1;
+  if (error || layout) return error;
+  /* Padded or grouped: out of it at once. Row-major is the same with and without an axis of groups. */
+  const struct assay_cpu_layout *plain = assay_cpu_layout_plain(executable, assay_cpu_type(build, node->first_output));
+  struct assay_cpu_buffer *unpadded = assay_cpu_form_new(build, node->first_output, plain);
+  dnnl_dims_t strides;
+  dnnl_memory_desc_t row_major;
+  int64_t stride = 1;
+  for (int i = problem.weight_rank - 1; i >= 0; i--) strides[i] = stride, stride *= problem.w[i];
+  if (!unpadded || dnnl_memory_desc_init_by_strides(&row_major, problem.weight_rank, problem.w, dnnl_f32, strides) != dnnl_success) return refuse(build, node);
+  return assay_cpu_emit_reorder(build, weights_at, result, &row_major, unpadded);
+}
+
+int assay_cpu_emit_convolution(struct assay_cpu_build *build, uint32_t index) {
+  const struct assay_node *node = build->graph->nodes[index];
+  switch (node->op) {
+  case ASSAY_OP_CONV2D: return emit_forward(build, node);
+  case ASSAY_OP_CONV2D_INPUT_GRADIENT: return emit_input_gradient(build, node);
+  default: return emit_weight_gradient(build, node);
+  }
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The loops that do the work. They are compiled several times, once a level of the processor (any, AVX2, AVX-512), and reached
+ * through one table a level. Tensors are dense; "channels last" means that axis 1 is innermost. All work on a part [begin, end) of
+ * what they do, so that callers can share it between threads.
+ */
+#ifndef ASSAY_BACKENDS_CPU_KERNELS_H
+#define ASSAY_BACKENDS_CPU_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* out[i] = f(in[0][i], …) for i < count. An input may be the output itself. */
+typedef void (*assay_cpu_tile)(void *out, const void *const *in, int64_t count);
+
+/* A pooling over N, H, W, C. */
+struct assay_cpu_pool {
+  int64_t batch, channels, height, width;  /* of the larger side */
+  int64_t out_height, out_width;           /* of the smaller */
+  int64_t kernel[2], stride[2], pad[2];    /* pad: top, left */
+  bool count_padding;
+};
+
+/* A tensor seen as rows of channels. */
+struct assay_cpu_rows {
+  int64_t rows, channels;
+};
+
+struct assay_cpu_kernels {
+  const char *level;
+  /* NULL when there is none. `from` is the dtype of the inputs (of the values, for SELECT), `to` that of the output. */
+  assay_cpu_tile (*tile)(uint32_t op, int32_t from, int32_t to);
+
+  /* out[k] (+)= sum or maximum over r of x[k][r][i]: `kept` x `reduced` x `inner`; the part is of `kept`. `fresh`: out holds nothing yet. */
+  void (*reduce_sum)(float *out, const float *x, int64_t reduced, int64_t inner, int64_t begin, int64_t end, bool fresh);
+  void (*reduce_max)(float *out, const float *x, int64_t reduced, int64_t inner, int64_t begin, int64_t end, bool fresh);
+
+  /* Parts are of output rows (n, oh); `where` is the place of the maximum in its window (kh * KW + kw), -1: nowhere. */
+  void (*max_pool)(const struct assay_cpu_pool *pool, const float *x, float *y, int32_t *where, int64_t begin, int64_t end);
+  /* Parts are of images. */
+  void (*max_pool_gradient)(const struct assay_cpu_pool *pool, const float *dy, const int32_t *where, float *dx, int64_t begin, int64_t end);
+  void (*avg_pool)(const struct assay_cpu_pool *pool, const float *x, float *y, int64_t begin, int64_t end);
+  void (*avg_pool_gradient)(const struct assay_cpu_pool *pool, const float *dy, float *dx, int64_t begin, int64_t end);
+
+  /* sums[0..C) = Σ x, sums[C..2C) = Σ (x - shift)² over rows [begin, end). */
+  void (*norm_sums)(const float *x, const float *shift, float *sums, int64_t channels, int64_t begin, int64_t end);
+  /* y = x * a + b by channel. */
+  void (*norm_apply)(const float *x, const float *a, const float *b, float *y, int64_t channels, int64_t begin, int64_t end);
+  /* sums[0..C) = Σ dy, sums[C..2C) = Σ dy (x - mean). */
+  void (*norm_gradient_sums)(const float *dy, const float *x, const float *mean, float *sums, int64_t channels, int64_t begin, int64_t end);
+  /* dx = dy * a + x * b + c by channel. */
+  void (*norm_gradient_apply)(const float *dy, const float *x, const float *a, const float *b, const float *c, float *dx, int64_t channels, int64_t begin,
+                              int64_t end);
+
+  void (*softmax)(const float *x, float *y, int64_t classes, bool logarithm, int64_t begin, int64_t end);
+  void (*softmax_cross_entropy)(const float *logits, const float *targets, float *loss, int64_t classes, int64_t begin, int64_t end);
+  void (*random_uniform)(const uint32_t *keys, uint32_t stream, float *out, int64_t sample_size, int64_t begin, int64_t end);
+  /* out[m][n] = Σ a[m][k] b[n][k]: small products that are not worth a GEMM. Parts are of m. */
+  void (*dot_rows)(const float *a, const float *b, float *out, int64_t columns, int64_t depth, int64_t begin, int64_t end);
+};
+
+extern const struct assay_cpu_kernels assay_cpu_kernels_base, assay_cpu_kernels_v3, assay_cpu_kernels_v4;
+
+#endif
