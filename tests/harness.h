@@ -5,6 +5,8 @@
 #ifndef ASSAY_TESTS_HARNESS_H
 #define ASSAY_TESTS_HARNESS_H
 
+#include "base/process.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +21,10 @@
     return;                                                                                                                                                    \
   } while (0)
 
-/* Runs one suite; the exit status for main. */
+/* Runs one suite; the exit status for main. Children are run by the tool of this build, as a test program knows no subcommands. */
 static inline int assay_run_suite(Suite *suite) {
+  const char *tool = getenv("ASSAY_TOOL");
+  assay_process_set_tool(tool != NULL ? tool : "");
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_ENV);
   const int failed = srunner_ntests_failed(runner);

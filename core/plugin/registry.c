@@ -10,6 +10,8 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "plugin/module.h"
+#include "plugin/probe.h"
+#include "plugin/trust.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -105,9 +107,18 @@ void assay_registry_release(struct assay_registry *registry) {
 
 /* ---- Modules ---- */
 
+/* From a name on the path to a loaded module: what it is, whose it is, whether it does harm. What came with Assay is not tried out first. */
 static int open_file(const char *file, bool installed, struct assay_arena *arena, struct assay_module *module, struct assay_status *status) {
-  (void)installed;
-  return assay_module_load(file, arena, module, status);
+  char *target = realpath(file, NULL); /* a link's folder and its target's folder are both ways to change what is loaded */
+  if (target == NULL) return assay_status_set(status, ASSAY_E_PLUGIN, "cannot be followed: %s; remove it", strerror(errno));
+  const char *folder = assay_path_folder(arena, file);
+  int code = folder == NULL ? assay_status_memory(status) : assay_probe_header(target, status);
+  if (code == 0) code = assay_trust_check(folder, status);
+  if (code == 0) code = assay_trust_check(target, status);
+  if (code == 0 && !installed) code = assay_probe(target, status);
+  if (code == 0) code = assay_module_load(target, arena, module, status);
+  free(target);
+  return code;
 }
 
 /* The module in that file, loaded now or before; NULL when memory is short. */
@@ -140,7 +151,7 @@ struct hunt {
   const char *name;
   const struct assay_plugin *found;
   struct assay_text places;        /* every place tried and what was there */
-  const struct module_entry *unfit; /* a family module that could not be used */
+  const struct module_entry *unfit; /* the first family module that could not be used */
 };
 
 static int try_file(struct assay_registry *registry, struct hunt *hunt, const struct folder *folder, bool own_file, struct assay_status *status) {
@@ -158,8 +169,8 @@ static int try_file(struct assay_registry *registry, struct hunt *hunt, const st
   if (entry->problem != NULL) {
     /* A file of exactly this name is what was asked for: nothing further down the path may stand in for it in silence. */
     if (own_file) return assay_status_set(status, ASSAY_E_PLUGIN, "%s \"%s\": %s: %s", kind, hunt->name, file, entry->problem);
-    hunt->unfit = entry;
-    assay_text_print(&hunt->places, "%s%s (%s)", hunt->places.length > 0 ? ", " : "", file, entry->problem);
+    if (hunt->unfit == NULL) hunt->unfit = entry;
+    else assay_text_print(&hunt->places, "%s%s (%s)", hunt->places.length > 0 ? ", " : "", file, entry->problem);
     return 0;
   }
   hunt->found = module_plugin(&entry->module, hunt->kind, hunt->name);
@@ -213,10 +224,14 @@ static const char *nearest_name(struct assay_registry *registry, uint32_t kind, 
 }
 
 static int not_found(struct assay_registry *registry, const struct hunt *hunt, struct assay_status *status) {
+  const char *places = hunt->places.data != NULL ? hunt->places.data : "nothing";
+  if (hunt->unfit != NULL)
+    return assay_status_set(status, ASSAY_E_PLUGIN, "%s \"%.60s\" may be in %s, but: %s; tried besides: %s", assay_kind_name(hunt->kind), hunt->name,
+                            hunt->unfit->file, hunt->unfit->problem, places);
   const char *nearest = nearest_name(registry, hunt->kind, hunt->name);
   return assay_status_set(status, ASSAY_E_PLUGIN, "there is no %s \"%.60s\"%s%s%s; tried: %s", assay_kind_name(hunt->kind), hunt->name,
                           nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "",
-                          hunt->places.data != NULL ? hunt->places.data : "nothing");
+                          places);
 }
 
 static const struct assay_plugin *find_known(const struct assay_registry *registry, uint32_t kind, const char *name) {

@@ -33,6 +33,10 @@ struct assay_registry_entry {
 };
 int assay_registry_list(struct assay_registry *registry, const struct assay_registry_entry *const **entries, uint32_t *count, struct assay_status *status);
 
+/* What the hidden subcommand `probe-plugin FILE` does, in a child of its own: opens the module, checks it, and writes the verdict to standard output. The
+ * exit code for main. */
+int assay_plugin_probe_main(const char *file);
+
 const char *assay_kind_name(uint32_t kind); /* "backend", …; NULL */
 uint32_t assay_kind_by_name(const char *name); /* 0 */
 /* Index of an option in the plugin's table; -1. */
