@@ -16,7 +16,8 @@
 struct assay_model;
 struct assay_trainer; /* one device and one data set; keeps pixels on the device and programs compiled from trial to trial */
 
-/* Session and samples outlive the trainer. Pixels stay on the device when they take at most a gibibyte and a quarter of its memory. */
+/* Session and samples outlive the trainer. Pixels stay on the device when they take at most a gibibyte and it has
+ * room for them; otherwise each batch is sent. */
 int assay_trainer_open(struct assay_session *session, const struct assay_samples *samples, struct assay_trainer **trainer, struct assay_status *status);
 void assay_trainer_close(struct assay_trainer *trainer);
 
@@ -30,9 +31,10 @@ struct assay_epoch {
   const double *metrics;    /* on validation, parallel to settings->metrics; NULL in a refit */
 };
 
-/* Host copy of a network's parameters and statistics, in the order of the inference program's variables. */
+/* Host copy of a network's parameters and statistics, in the order of the inference program's variables; outside layout. */
 struct assay_weights {
   uint32_t count;
+  const uint64_t *sizes; /* bytes */
   const uint8_t *const *data;
 };
 

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The loop over epochs: shuffle, train, evaluate, keep the best, stop in time.
+ */
+#include "train/fold.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "data/batch.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the loop carries. */
+struct loop {
+  struct assay_runner *runner;
+  const struct assay_fold_task *task;
+  struct assay_fold_result *result;
+  struct assay_epoch *epochs;
+  float *options;
+  double rate;                       /* base learning rate; NaN: the optimizer has none */
+  double *class_weights;
+  uint32_t *order;
+  struct assay_prediction_set *now;  /* predictions of the epoch at hand */
+  double best_loss;
+};
+
+double assay_schedule_factor(const struct assay_train_settings *settings, uint32_t epoch) {
+  switch (settings->schedule) {
+  case ASSAY_SCHEDULE_STEP: return pow(settings->step_factor, settings->step_epochs > 0 ? epoch / settings->step_epochs : 0);
+  case ASSAY_SCHEDULE_COSINE: return 0.5 * (1 + cos(3.14159265358979323846 * epoch / settings->epochs)); /* Loshchilov and Hutter, 2017, without restarts */
+  default: return 1;
+  }
+}
+
+int assay_class_weights_fill(const struct assay_train_settings *settings, const struct assay_samples *samples, const uint32_t *numbers, uint32_t count,
+                             double *weights, struct assay_status *status) {
+  const uint32_t classes = samples->class_count;
+  if (settings->class_weights == ASSAY_CLASS_WEIGHTS_LIST && settings->class_weight_count != classes)
+    return assay_status_set(status, ASSAY_E_CONFIG, "[train] class_weights lists %u numbers for %u classes; give one a class, in the order of their names",
+                            settings->class_weight_count, classes);
+  for (uint32_t class = 0; class < classes; class++) {
+    weights[class] = settings->class_weights == ASSAY_CLASS_WEIGHTS_LIST ? settings->class_weight_list[class] : 1;
+    if (settings->class_weights != ASSAY_CLASS_WEIGHTS_BALANCED) continue;
+    uint32_t members = 0;
+    for (uint32_t i = 0; i < count; i++) members += samples->labels[numbers[i]] == (int32_t)class;
+    if (members > 0) weights[class] = (double)count / ((double)classes * members);
+  }
+  return 0;
+}
+
+static int prepare(struct loop *loop, struct assay_arena *arena, struct assay_status *status) {
+  const struct assay_fold_task *task = loop->task;
+  const struct assay_samples *samples = loop->runner->samples;
+  const struct assay_network *network = loop->runner->network;
+  loop->epochs = ASSAY_NEW_ARRAY(arena, struct assay_epoch, task->epoch_limit);
+  loop->options = ASSAY_NEW_ARRAY(arena, float, network->option_count);
+  loop->class_weights = ASSAY_NEW_ARRAY(arena, double, samples->class_count);
+  loop->order = ASSAY_NEW_ARRAY(arena, uint32_t, task->training_count);
+  loop->now = assay_predictions_create(samples->class_count, samples->classes, samples->positive);
+  double *scores = ASSAY_NEW_ARRAY(arena, double, samples->class_count);
+  if (loop->epochs == NULL || loop->options == NULL || loop->class_weights == NULL || loop->order == NULL || loop->now == NULL || scores == NULL)
+    return assay_status_memory(status);
+  int code = 0;
+  for (uint32_t i = 0; code == 0 && i < task->validation_count; i++) {
+    const uint32_t number = task->validation[i];
+    code = assay_predictions_add(loop->now, samples->paths[number], ASSAY_PART_VALIDATION, (int32_t)task->fold, samples->labels[number], scores, NAN, status);
+  }
+  if (code == 0) code = assay_class_weights_fill(&task->settings->train, samples, task->training, task->training_count, loop->class_weights, status);
+  if (code == 0) code = assay_runner_initialise(loop->runner, task->seed, task->mean, task->deviation, status);
+  if (code != 0) return code;
+  assay_network_options(network, task->settings, loop->options);
+  loop->rate = network->rate_option >= 0 ? loop->options[network->rate_option] : NAN;
+  loop->best_loss = INFINITY;
+  *loop->result = (struct assay_fold_result){.training_count = task->training_count, .validation_count = task->validation_count, .epochs = loop->epochs, .objective = NAN};
+  return 0;
+}
+
+static int refuse_nonfinite(const struct loop *loop, uint32_t epoch, uint32_t step, struct assay_status *status) {
+  char place[96];
+  if (step > 0) snprintf(place, sizeof place, "epoch %u, step %u: the training loss", epoch + 1, step);
+  else snprintf(place, sizeof place, "epoch %u: the validation loss", epoch + 1);
+  return assay_status_set(status, ASSAY_E_NONFINITE, "fold %u, %s is not a finite number; try a smaller learning_rate (it is %g here), or batch_norm layers",
+                          loop->task->fold + 1, place, loop->rate * assay_schedule_factor(&loop->task->settings->train, epoch));
+}
+
+static int train(struct loop *loop, uint32_t epoch, struct assay_status *status) {
+  const struct assay_fold_task *task = loop->task;
+  struct assay_epoch *line = &loop->epochs[epoch];
+  memcpy(loop->order, task->training, task->training_count * sizeof *loop->order);
+  assay_batch_shuffle(loop->order, task->training_count, task->seed, epoch);
+  line->learning_rate = loop->rate * assay_schedule_factor(&task->settings->train, epoch);
+  if (loop->runner->network->rate_option >= 0) loop->options[loop->runner->network->rate_option] = (float)line->learning_rate;
+  struct assay_epoch_sums sums;
+  const int code = assay_runner_train(loop->runner, loop->order, task->training_count, loop->options, loop->class_weights, task->seed, epoch, task->hooks, &sums, status);
+  if (code != 0) return code;
+  if (sums.nonfinite_step > 0 || !isfinite(sums.loss)) return refuse_nonfinite(loop, epoch, sums.nonfinite_step > 0 ? sums.nonfinite_step : 1, status);
+  line->training_loss = sums.weight > 0 ? sums.loss / sums.weight : 0;
+  line->training_accuracy = sums.correct / task->training_count;
+  return 0;
+}
+
+/* Fills the epoch's validation columns; `objective` in the metric's own direction. */
+static int validate(struct loop *loop, uint32_t epoch, struct assay_arena *arena, double *objective, struct assay_status *status) {
+  const struct assay_fold_task *task = loop->task;
+  const struct assay_settings *settings = task->settings;
+  struct assay_epoch *line = &loop->epochs[epoch];
+  double *metrics = ASSAY_NEW_ARRAY(arena, double, settings->metric_count);
+  if (metrics == NULL) return assay_status_memory(status);
+  const int code = assay_runner_evaluate(loop->runner, task->validation, task->validation_count, loop->options, loop->now->scores, loop->now->losses, status);
+  if (code != 0) return code;
+  double sum = 0;
+  for (uint32_t i = 0; i < task->validation_count; i++) sum += loop->now->losses[i];
+  line->validation_loss = sum / task->validation_count;
+  if (!isfinite(line->validation_loss)) return refuse_nonfinite(loop, epoch, 0, status);
+  assay_predictions_decide(loop->now, loop->now->threshold);
+  for (uint32_t i = 0; i < settings->metric_count; i++) metrics[i] = assay_predictions_metric(loop->now, &settings->metrics[i]);
+  line->metrics = metrics;
+  *objective = settings->search.objective.plugin == NULL ? line->validation_loss : assay_predictions_metric(loop->now, &settings->search.objective);
+  return 0;
+}
+
+/* Takes the epoch as the best so far when it is. */
+static int judge(struct loop *loop, uint32_t epoch, double objective, struct assay_prediction_set *best, bool *improved, struct assay_status *status) {
+  struct assay_fold_result *result = loop->result;
+  result->epoch_count = epoch + 1;
+  *improved = loop->task->validation_count == 0 || loop->epochs[epoch].validation_loss < loop->best_loss;
+  if (!*improved) return 0;
+  result->best_epoch = epoch;
+  result->objective = objective;
+  if (loop->task->validation_count == 0) return 0;
+  loop->best_loss = loop->epochs[epoch].validation_loss;
+  if (best != NULL) {
+    memcpy(best->scores, loop->now->scores, (size_t)best->count * best->class_count * sizeof(double));
+    memcpy(best->losses, loop->now->losses, best->count * sizeof(double));
+  }
+  return assay_runner_keep(loop->runner, status);
+}
+
+static int tell(const struct loop *loop, uint32_t epoch, double objective, bool improved, bool *pruned, struct assay_status *status) {
+  const struct assay_fold_task *task = loop->task;
+  if (task->hooks == NULL || task->hooks->epoch == NULL) return 0;
+  const struct assay_progress progress = {.fold = task->fold,
+                                          .fold_count = task->fold_count,
+                                          .epoch = epoch,
+                                          .epoch_limit = task->epoch_limit,
+                                          .latest = &loop->epochs[epoch],
+                                          .objective = objective,
+                                          .improved = improved,
+                                          .refit = task->validation_count == 0};
+  const int answer = task->hooks->epoch(task->hooks->context, &progress, status);
+  *pruned = answer == ASSAY_HOOK_PRUNE;
+  return answer < 0 ? answer : 0;
+}
+
+static int run_epoch(struct loop *loop, uint32_t epoch, struct assay_arena *arena, struct assay_prediction_set *best, bool *pruned, struct assay_status *status) {
+  const double start = assay_clock_seconds();
+  double objective = NAN;
+  bool improved = false;
+  loop->epochs[epoch].validation_loss = NAN;
+  int code = train(loop, epoch, status);
+  if (code == 0 && loop->task->validation_count > 0) code = validate(loop, epoch, arena, &objective, status);
+  loop->epochs[epoch].seconds = assay_clock_seconds() - start;
+  if (code == 0) code = judge(loop, epoch, objective, best, &improved, status);
+  return code == 0 ? tell(loop, epoch, objective, improved, pruned, status) : code;
+}
+
+int assay_fold_run(struct assay_runner *runner, const struct assay_fold_task *task, struct assay_arena *arena, struct assay_fold_result *result,
+                   struct assay_prediction_set *best, bool *pruned, struct assay_status *status) {
+  struct loop loop = {.runner = runner, .task = task, .result = result};
+  const uint32_t patience = task->validation_count > 0 ? task->settings->train.patience : 0;
+  struct assay_prediction_set *fold_best = NULL;
+  *pruned = false;
+  int code = prepare(&loop, arena, status);
+  if (code == 0 && best != NULL && (fold_best = assay_predictions_select(loop.now, -1, -2)) == NULL) code = assay_status_memory(status);
+  for (uint32_t epoch = 0; code == 0 && !*pruned && !result->stopped_early && epoch < task->epoch_limit; epoch++) {
+    code = run_epoch(&loop, epoch, arena, fold_best, pruned, status);
+    result->stopped_early = patience > 0 && epoch - result->best_epoch >= patience && epoch + 1 < task->epoch_limit;
+  }
+  for (uint32_t i = 0; code == 0 && fold_best != NULL && i < fold_best->count; i++)
+    code = assay_predictions_add(best, fold_best->paths[i], fold_best->parts[i], fold_best->folds[i], fold_best->labels[i],
+                                 fold_best->scores + (size_t)i * fold_best->class_count, fold_best->losses[i], status);
+  assay_predictions_release(fold_best);
+  assay_predictions_release(loop.now);
+  return code;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Batches to the device and results back.
+ */
+#include "train/runner.h"
+
+#include "base/arena.h"
+#include "base/status.h"
+
+#include <assay/random.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t image_size(const struct assay_samples *samples) { return (size_t)samples->height * samples->width * samples->channels; }
+
+static int make_host(struct assay_runner *runner, struct assay_status *status) {
+  const struct assay_network *network = runner->network;
+  const size_t capacity = runner->capacity, evaluation = network->facts.evaluation_batch;
+  const bool streamed = runner->residency->count == 0;
+  runner->host_pixels = calloc(streamed ? capacity : 1, image_size(runner->samples));
+  runner->host_labels = calloc(capacity, sizeof(int32_t));
+  runner->host_indices = calloc(capacity, sizeof(int32_t));
+  runner->host_options = calloc(network->option_count, sizeof(float));
+  runner->host_weights = calloc(capacity, sizeof(float));
+  runner->host_keys = calloc(capacity, 2 * sizeof(uint32_t));
+  runner->host_logits = calloc(evaluation * network->logit_count, sizeof(float));
+  runner->host_losses = calloc(evaluation, sizeof(float));
+  if (runner->host_pixels == NULL || runner->host_labels == NULL || runner->host_indices == NULL || runner->host_options == NULL || runner->host_weights == NULL ||
+      runner->host_keys == NULL || runner->host_logits == NULL || runner->host_losses == NULL)
+    return assay_status_memory(status);
+  return 0;
+}
+
+static int make_buffers(struct assay_runner *runner, struct assay_status *status) {
+  const struct assay_network *network = runner->network;
+  const uint64_t capacity = runner->capacity, evaluation = network->facts.evaluation_batch;
+  const bool streamed = runner->residency->count == 0;
+  const struct {
+    struct assay_buffer **buffer;
+    uint64_t size;
+  } wanted[] = {
+      {&runner->pixels, streamed ? capacity * image_size(runner->samples) : 0},
+      {&runner->labels, streamed ? capacity * sizeof(int32_t) : 0},
+      {&runner->indices, capacity * sizeof(int32_t)},
+      {&runner->options, network->option_count * sizeof(float)},
+      {&runner->weights, capacity * sizeof(float)},
+      {&runner->keys, capacity * 2 * sizeof(uint32_t)},
+      {&runner->logits[0], evaluation * network->logit_count * sizeof(float)},
+      {&runner->logits[1], evaluation * network->logit_count * sizeof(float)},
+      {&runner->losses[0], evaluation * sizeof(float)},
+      {&runner->losses[1], evaluation * sizeof(float)},
+  };
+  struct assay_device *device = assay_session_device(runner->session);
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+    const int code = wanted[i].size == 0 ? 0 : runner->backend->buffer_create(device, wanted[i].size, wanted[i].buffer, status);
+    if (code != 0) return code;
+  }
+  if (streamed) return 0;
+  runner->pixels = runner->residency->pixels;
+  runner->labels = runner->residency->labels;
+  return 0;
+}
+
+int assay_runner_create(struct assay_session *session, const struct assay_samples *samples, const struct assay_residency *residency,
+                        const struct assay_network *network, struct assay_runner *runner, struct assay_status *status) {
+  *runner = (struct assay_runner){.session = session, .backend = assay_session_backend(session), .samples = samples, .residency = residency, .network = network};
+  runner->capacity = network->batch > network->facts.evaluation_batch ? network->batch : network->facts.evaluation_batch;
+  int code = make_host(runner, status);
+  if (code == 0) code = assay_session_compile(session, network->program, &runner->executable, status);
+  if (code == 0) code = runner->backend->store_create(runner->executable, &runner->store, status);
+  if (code == 0) code = runner->backend->store_create(runner->executable, &runner->best, status);
+  if (code == 0) code = make_buffers(runner, status);
+  if (code != 0) assay_runner_release(runner);
+  return code;
+}
+
+void assay_runner_release(struct assay_runner *runner) {
+  const struct assay_backend *backend = runner->backend;
+  if (backend == NULL) return;
+  const bool streamed = runner->residency->count == 0;
+  struct assay_buffer *const buffers[] = {streamed ? runner->pixels : NULL, streamed ? runner->labels : NULL, runner->indices,   runner->options,   runner->weights,
+                                          runner->keys,                     runner->logits[0],                runner->logits[1], runner->losses[0], runner->losses[1]};
+  for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+    if (buffers[i] != NULL) backend->buffer_release(buffers[i]);
+  if (runner->best != NULL) backend->store_release(runner->best);
+  if (runner->store != NULL) backend->store_release(runner->store);
+  free(runner->host_pixels);
+  free(runner->host_labels);
+  free(runner->host_indices);
+  free(runner->host_options);
+  free(runner->host_weights);
+  free(runner->host_keys);
+  free(runner->host_logits);
+  free(runner->host_losses);
+  *runner = (struct assay_runner){.store = NULL};
+}
+
+static uint64_t variable_size(const struct assay_variable *variable) {
+  return (uint64_t)assay_element_count(&variable->type) * assay_dtype_size(variable->type.dtype);
+}
+
+static int write_normalisation(struct assay_runner *runner, const double *mean, const double *deviation, struct assay_status *status) {
+  float means[4] = {0}, scales[4] = {0};
+  for (uint32_t channel = 0; channel < runner->samples->channels; channel++) {
+    means[channel] = (float)mean[channel];
+    scales[channel] = (float)(1 / deviation[channel]);
+  }
+  const int code = runner->backend->store_write(runner->store, runner->network->mean, means, status);
+  return code != 0 ? code : runner->backend->store_write(runner->store, runner->network->scale, scales, status);
+}
+
+int assay_runner_initialise(struct assay_runner *runner, uint64_t seed, const double *mean, const double *deviation, struct assay_status *status) {
+  const struct assay_program *program = runner->network->program;
+  int code = 0;
+  for (uint32_t i = 0; code == 0 && i < program->variable_count; i++) {
+    void *data = malloc(variable_size(program->variables[i]));
+    code = data == NULL ? assay_status_memory(status)
+                        : assay_variable_initialise(assay_program_variable(runner->network->builder, i), seed, data, status);
+    if (code == 0) code = runner->backend->store_write(runner->store, i, data, status);
+    free(data);
+  }
+  runner->updates = 0;
+  return code != 0 ? code : write_normalisation(runner, mean, deviation, status);
+}
+
+/* Pixels and labels of a batch: rows of the residency, or the bytes themselves. Samples past `count` are repeats or zeros that nobody reads. */
+static int feed_batch(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, uint32_t batch, struct assay_status *status) {
+  const struct assay_backend *backend = runner->backend;
+  if (runner->residency->count > 0) {
+    for (uint32_t i = 0; i < batch; i++) runner->host_indices[i] = (int32_t)runner->residency->rows[numbers[i < count ? i : 0]];
+    return backend->buffer_write(runner->indices, 0, runner->host_indices, batch * sizeof(int32_t), status);
+  }
+  const size_t size = image_size(runner->samples);
+  for (uint32_t i = 0; i < count; i++) {
+    memcpy(runner->host_pixels + i * size, runner->samples->pixels[numbers[i]], size);
+    runner->host_labels[i] = runner->samples->labels[numbers[i]];
+  }
+  const int code = backend->buffer_write(runner->pixels, 0, runner->host_pixels, batch * size, status);
+  return code != 0 ? code : backend->buffer_write(runner->labels, 0, runner->host_labels, batch * sizeof(int32_t), status);
+}
+
+/* The random key of a sample in an epoch, whatever batch it is in. */
+static void sample_key(uint64_t seed, uint32_t epoch, uint32_t sample, uint32_t key[2]) {
+  const uint32_t counter[4] = {sample, epoch, 0x6b657973u /* "keys" */, 0}, seeds[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+  uint32_t block[4];
+  assay_philox(counter, seeds, block);
+  key[0] = block[0];
+  key[1] = block[1];
+}
+
+static int submit_step(struct assay_runner *runner, const uint32_t *numbers, uint32_t batch, const double *class_weights, uint64_t seed, uint32_t epoch,
+                       struct assay_status *status) {
+  const struct assay_backend *backend = runner->backend;
+  const int32_t function = assay_network_step_function(runner->network, batch);
+  if (function < 0) return assay_status_set(status, ASSAY_E_FAILED, "no step was compiled for a batch of %u", batch);
+  for (uint32_t i = 0; i < batch; i++) {
+    runner->host_weights[i] = (float)class_weights[runner->samples->labels[numbers[i]]];
+    sample_key(seed, epoch, numbers[i], runner->host_keys + 2 * (size_t)i);
+  }
+  runner->host_options[0] = (float)++runner->updates;
+  int code = feed_batch(runner, numbers, batch, batch, status);
+  if (code == 0) code = backend->buffer_write(runner->weights, 0, runner->host_weights, batch * sizeof(float), status);
+  if (code == 0) code = backend->buffer_write(runner->keys, 0, runner->host_keys, batch * 2 * sizeof(uint32_t), status);
+  if (code == 0) code = backend->buffer_write(runner->options, 0, runner->host_options, runner->network->option_count * sizeof(float), status);
+  struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = runner->pixels,   [ASSAY_FEED_LABELS] = runner->labels,   [ASSAY_FEED_INDICES] = runner->indices,
+                                        [ASSAY_FEED_OPTIONS] = runner->options, [ASSAY_FEED_WEIGHTS] = runner->weights, [ASSAY_FEED_KEYS] = runner->keys};
+  return code != 0 ? code : backend->run(runner->executable, (uint32_t)function, runner->store, feeds, NULL, status);
+}
+
+static int reset_sums(struct assay_runner *runner, struct assay_status *status) {
+  const float zero = 0;
+  int code = 0;
+  for (int sum = 0; code == 0 && sum < ASSAY_SUM_COUNT; sum++) code = runner->backend->store_write(runner->store, runner->network->sums[sum], &zero, status);
+  return code;
+}
+
+static int read_sums(struct assay_runner *runner, uint64_t updates_before, struct assay_epoch_sums *sums, struct assay_status *status) {
+  float values[ASSAY_SUM_COUNT];
+  int code = 0;
+  for (int sum = 0; code == 0 && sum < ASSAY_SUM_COUNT; sum++) code = runner->backend->store_read(runner->store, runner->network->sums[sum], &values[sum], status);
+  if (code != 0) return code;
+  const double bad = values[ASSAY_SUM_NONFINITE];
+  *sums = (struct assay_epoch_sums){values[ASSAY_SUM_LOSS], values[ASSAY_SUM_WEIGHT], values[ASSAY_SUM_CORRECT],
+                                    bad > (double)updates_before ? (uint32_t)(bad - (double)updates_before) : 0};
+  return 0;
+}
+
+int assay_runner_train(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, const float *options, const double *class_weights, uint64_t seed,
+                       uint32_t epoch, const struct assay_hooks *hooks, struct assay_epoch_sums *sums, struct assay_status *status) {
+  const uint64_t updates_before = runner->updates;
+  memcpy(runner->host_options, options, runner->network->option_count * sizeof(float));
+  int code = reset_sums(runner, status);
+  for (uint32_t first = 0, batch; code == 0 && first < count; first += batch) {
+    if (hooks != NULL && hooks->interrupted != NULL && hooks->interrupted(hooks->context)) return assay_status_set(status, ASSAY_E_INTERRUPTED, "stopped on request");
+    batch = count - first < runner->network->batch ? count - first : runner->network->batch;
+    code = submit_step(runner, numbers + first, batch, class_weights, seed, epoch, status);
+  }
+  return code != 0 ? code : read_sums(runner, updates_before, sums, status);
+}
+
+/* Submits one evaluation into slot 0 or 1. */
+static int submit_evaluation(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, int slot, struct assay_status *status) {
+  const int code = feed_batch(runner, numbers, count, runner->network->facts.evaluation_batch, status);
+  struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = runner->pixels,
+                                        [ASSAY_FEED_LABELS] = runner->labels,
+                                        [ASSAY_FEED_INDICES] = runner->indices,
+                                        [ASSAY_FEED_OPTIONS] = runner->options};
+  struct assay_buffer *const fetches[] = {[ASSAY_FETCH_LOGITS] = runner->logits[slot], [ASSAY_FETCH_LOSSES] = runner->losses[slot]};
+  return code != 0 ? code : runner->backend->run(runner->executable, runner->network->evaluate, runner->store, feeds, fetches, status);
+}
+
+static int collect_evaluation(struct assay_runner *runner, uint32_t count, int slot, double *scores, double *losses, struct assay_status *status) {
+  const struct assay_network *network = runner->network;
+  const uint32_t classes = network->facts.class_count, logits = network->logit_count;
+  int code = runner->backend->buffer_read(runner->logits[slot], 0, runner->host_logits, (uint64_t)count * logits * sizeof(float), status);
+  if (code == 0) code = runner->backend->buffer_read(runner->losses[slot], 0, runner->host_losses, count * sizeof(float), status);
+  for (uint32_t i = 0; code == 0 && i < count; i++) {
+    assay_scores_from_logits(runner->host_logits + (size_t)i * logits, logits, classes, scores + (size_t)i * classes);
+    losses[i] = runner->host_losses[i];
+  }
+  return code;
+}
+
+int assay_runner_evaluate(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, const float *options, double *scores, double *losses,
+                          struct assay_status *status) {
+  const uint32_t batch = runner->network->facts.evaluation_batch, classes = runner->network->facts.class_count;
+  int code = runner->backend->buffer_write(runner->options, 0, options, runner->network->option_count * sizeof(float), status);
+  uint32_t waiting = 0, waiting_first = 0;
+  int slot = 0;
+  for (uint32_t first = 0; code == 0 && first < count; first += batch, slot ^= 1) {
+    const uint32_t now = count - first < batch ? count - first : batch;
+    code = submit_evaluation(runner, numbers + first, now, slot, status);
+    if (code == 0 && waiting > 0)
+      code = collect_evaluation(runner, waiting, slot ^ 1, scores + (size_t)waiting_first * classes, losses + waiting_first, status);
+    waiting = now;
+    waiting_first = first;
+  }
+  if (code == 0 && waiting > 0) code = collect_evaluation(runner, waiting, slot ^ 1, scores + (size_t)waiting_first * classes, losses + waiting_first, status);
+  return code;
+}
+
+int assay_runner_keep(struct assay_runner *runner, struct assay_status *status) { return runner->backend->store_copy(runner->best, runner->store, status); }
+
+int assay_runner_weights(struct assay_runner *runner, bool kept, struct assay_arena *arena, const struct assay_weights **weights, struct assay_status *status) {
+  const struct assay_program *program = runner->network->program;
+  struct assay_weights *made = ASSAY_NEW(arena, struct assay_weights);
+  const uint8_t **data = ASSAY_NEW_ARRAY(arena, const uint8_t *, program->variable_count);
+  uint64_t *sizes = ASSAY_NEW_ARRAY(arena, uint64_t, program->variable_count);
+  if (made == NULL || data == NULL || sizes == NULL) return assay_status_memory(status);
+  *made = (struct assay_weights){0, sizes, data};
+  for (uint32_t i = 0; i < program->variable_count; i++) {
+    const struct assay_variable *variable = program->variables[i];
+    if (variable->role == ASSAY_ROLE_OPTIMIZER || variable->role == ASSAY_ROLE_METRIC) continue;
+    sizes[made->count] = variable_size(variable);
+    uint8_t *copy = ASSAY_NEW_ARRAY(arena, uint8_t, sizes[made->count]);
+    if (copy == NULL) return assay_status_memory(status);
+    const int code = runner->backend->store_read(kept ? runner->best : runner->store, i, copy, status);
+    if (code != 0) return code;
+    data[made->count++] = copy;
+  }
+  *weights = made;
+  return 0;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A compiled network at work on a device: one store of variables that is trained, one that keeps the best weights, and the buffers that batches
+ * travel in. Knows batches and epochs, but nothing of folds and when to stop.
+ */
+#ifndef ASSAY_TRAIN_RUNNER_H
+#define ASSAY_TRAIN_RUNNER_H
+
+#include "graph/session.h"
+#include "train/network.h"
+#include "train/samples.h"
+#include "train/trainer.h"
+
+/* A data set on the device. Without pixels (count 0) each batch is sent. */
+struct assay_residency {
+  uint32_t count;
+  uint32_t *rows;               /* by sample number: row on the device; not looked at when count is 0 */
+  struct assay_buffer *pixels, *labels;
+};
+
+struct assay_runner {
+  struct assay_session *session;
+  const struct assay_backend *backend;
+  const struct assay_samples *samples;
+  const struct assay_residency *residency;
+  const struct assay_network *network;
+  struct assay_executable *executable;     /* the session's */
+  struct assay_store *store, *best;
+  struct assay_buffer *pixels, *labels;    /* of one batch, or those of the residency */
+  struct assay_buffer *indices, *options, *weights, *keys;
+  struct assay_buffer *logits[2], *losses[2]; /* two evaluations are in flight */
+  /* The same on the host. */
+  uint8_t *host_pixels;
+  int32_t *host_labels, *host_indices;
+  float *host_options, *host_weights, *host_logits, *host_losses;
+  uint32_t *host_keys;
+  uint32_t capacity; /* samples of the largest batch */
+  uint64_t updates;  /* since the weights were initialised */
+};
+
+/* Compiles and allocates; network and residency outlive the runner. */
+int assay_runner_create(struct assay_session *session, const struct assay_samples *samples, const struct assay_residency *residency,
+                        const struct assay_network *network, struct assay_runner *runner, struct assay_status *status);
+void assay_runner_release(struct assay_runner *runner);
+
+/* First weights from the seed, zeros for optimizers, and how pixels are normalised: (pixel - mean) / deviation. */
+int assay_runner_initialise(struct assay_runner *runner, uint64_t seed, const double *mean, const double *deviation, struct assay_status *status);
+
+/* What an epoch of training did. */
+struct assay_epoch_sums {
+  double loss, weight, correct;
+  uint32_t nonfinite_step; /* in this epoch, from 1; 0: none */
+};
+/* One epoch over the samples in the order given. `options` as assay_network_options made it, with the epoch's learning rate. `class_weights` [class_count]. */
+int assay_runner_train(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, const float *options, const double *class_weights, uint64_t seed,
+                       uint32_t epoch, const struct assay_hooks *hooks, struct assay_epoch_sums *sums, struct assay_status *status);
+
+/* Scores [count, class_count] and losses [count] of the samples. */
+int assay_runner_evaluate(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, const float *options, double *scores, double *losses,
+                          struct assay_status *status);
+
+/* Keeps the weights as they are now; later takes them from there. */
+int assay_runner_keep(struct assay_runner *runner, struct assay_status *status);
+/* Parameters and statistics, of the kept weights or of those at hand; memory from `arena`. */
+int assay_runner_weights(struct assay_runner *runner, bool kept, struct assay_arena *arena, const struct assay_weights **weights, struct assay_status *status);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Samples of a data set as training sees them, and the statistics of their pixels.
+ */
+#include "train/samples.h"
+
+#include "base/arena.h"
+#include "base/status.h"
+
+#include <math.h>
+#include <string.h>
+
+static int find_positive(const struct assay_dataset *dataset, const char *name, int32_t *positive, struct assay_status *status) {
+  *positive = -1;
+  if (name == NULL) return 0;
+  for (uint32_t class = 0; class < dataset->class_count; class++)
+    if (strcmp(dataset->classes[class], name) == 0) *positive = (int32_t)class;
+  if (*positive >= 0) return 0;
+  return assay_status_set(status, ASSAY_E_CONFIG, "[data] positive = %s is no class of %s, which has %s, %s%s", name, dataset->root, dataset->classes[0],
+                          dataset->classes[1], dataset->class_count > 2 ? ", …" : "");
+}
+
+int assay_samples_collect(const struct assay_dataset *dataset, const struct assay_cache *cache, const struct assay_data_settings *settings,
+                          struct assay_arena *arena, const struct assay_samples **samples, struct assay_status *status) {
+  const uint32_t count = dataset->count;
+  struct assay_samples *made = ASSAY_NEW(arena, struct assay_samples);
+  const char **paths = ASSAY_NEW_ARRAY(arena, const char *, count);
+  const uint8_t **pixels = ASSAY_NEW_ARRAY(arena, const uint8_t *, count);
+  int32_t *labels = ASSAY_NEW_ARRAY(arena, int32_t, count), *folds = ASSAY_NEW_ARRAY(arena, int32_t, count);
+  uint32_t *parts = ASSAY_NEW_ARRAY(arena, uint32_t, count);
+  if (made == NULL || paths == NULL || pixels == NULL || labels == NULL || folds == NULL || parts == NULL) return assay_status_memory(status);
+  *made = (struct assay_samples){.count = count,
+                                 .class_count = dataset->class_count,
+                                 .classes = dataset->classes,
+                                 .paths = paths,
+                                 .pixels = pixels,
+                                 .labels = labels,
+                                 .parts = parts,
+                                 .folds = folds,
+                                 .fold_count = 1,
+                                 .content = dataset->content};
+  for (uint32_t i = 0; i < count; i++) {
+    const struct assay_sample *sample = &dataset->samples[i];
+    paths[i] = sample->path;
+    labels[i] = sample->label;
+    folds[i] = sample->fold;
+    pixels[i] = sample->part == ASSAY_PART_NONE ? NULL : assay_cache_pixels(cache, i);
+    parts[i] = pixels[i] == NULL ? (uint32_t)ASSAY_PART_NONE : sample->part;
+    if (parts[i] == ASSAY_PART_TRAIN && folds[i] >= (int32_t)made->fold_count) made->fold_count = (uint32_t)folds[i] + 1;
+  }
+  assay_cache_extents(cache, &made->width, &made->height, &made->channels);
+  *samples = made;
+  return find_positive(dataset, settings->positive, &made->positive, status);
+}
+
+void assay_samples_statistics(const struct assay_samples *samples, const uint32_t *numbers, uint32_t count, double mean[4], double deviation[4]) {
+  uint64_t sums[4] = {0}, squares[4] = {0};
+  const size_t pixels = (size_t)samples->height * samples->width;
+  const uint32_t channels = samples->channels < 4 ? samples->channels : 4;
+  for (uint32_t i = 0; i < count; i++) {
+    const uint8_t *image = samples->pixels[numbers[i]];
+    for (size_t pixel = 0; pixel < pixels; pixel++)
+      for (uint32_t channel = 0; channel < channels; channel++) {
+        const uint64_t value = image[pixel * samples->channels + channel];
+        sums[channel] += value;
+        squares[channel] += value * value;
+      }
+  }
+  const double total = (double)pixels * count;
+  for (uint32_t channel = 0; channel < channels; channel++) {
+    mean[channel] = total > 0 ? (double)sums[channel] / total : 0;
+    const double variance = total > 0 ? (double)squares[channel] / total - mean[channel] * mean[channel] : 0;
+    deviation[channel] = variance > 0 ? sqrt(variance) : 1;
+  }
+}
