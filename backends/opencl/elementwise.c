@@ -205,7 +205,7 @@ static void print_unary(struct assay_cl_text *text, uint32_t op, int32_t dtype, 
   case ASSAY_OP_LOG: assay_cl_print(text, "log(%s)", x); return;
   case ASSAY_OP_LOG1P: assay_cl_print(text, "log1p(%s)", x); return;
   case ASSAY_OP_SQRT: assay_cl_print(text, "sqrt(%s)", x); return;
-  case ASSAY_OP_TANH: assay_cl_print(text, "tanh(%s)", x); return;
+  case ASSAY_OP_TANH: assay_cl_print(text, "assay_tanh(%s)", x); return;
   case ASSAY_OP_SIGMOID: assay_cl_print(text, "assay_sigmoid(%s)", x); return;
   case ASSAY_OP_ERF: assay_cl_print(text, "erf(%s)", x); return;
   case ASSAY_OP_FLOOR: assay_cl_print(text, "floor(%s)", x); return;
