@@ -47,15 +47,15 @@ static assay_value emit_constant(const struct candidate *c, double number) {
 
 /* ---- Constants ---- */
 
-/* false: not folded, since the result would depend on whose library computes it. */
+/* false: not folded, since backends may differ in it: library functions, and the sign of a zero that is chosen. */
 static bool fold(uint32_t op, int32_t dtype, const double *x, double *result) {
   switch (op) {
   case ASSAY_OP_NEGATE: *result = -x[0]; return true;
   case ASSAY_OP_ABS: *result = fabs(x[0]); return true;
-  case ASSAY_OP_SIGN: *result = x[0] > 0 ? 1 : x[0] < 0 ? -1 : 0; return true;
+  case ASSAY_OP_SIGN: *result = x[0] > 0 ? 1 : -1; return x[0] != 0;
   case ASSAY_OP_SQRT: *result = sqrt(x[0]); return true;
   case ASSAY_OP_FLOOR: *result = floor(x[0]); return true;
-  case ASSAY_OP_RELU: *result = x[0] > 0 ? x[0] : 0; return true;
+  case ASSAY_OP_RELU: *result = x[0] > 0 ? x[0] : 0; return x[0] != 0;
   case ASSAY_OP_IS_FINITE: *result = isfinite(x[0]); return true;
   case ASSAY_OP_NOT: *result = x[0] == 0; return true;
   case ASSAY_OP_CAST: *result = x[0]; return true;
@@ -63,8 +63,8 @@ static bool fold(uint32_t op, int32_t dtype, const double *x, double *result) {
   case ASSAY_OP_SUBTRACT: *result = x[0] - x[1]; return true;
   case ASSAY_OP_MULTIPLY: *result = x[0] * x[1]; return true;
   case ASSAY_OP_DIVIDE: *result = x[0] / x[1]; return assay_dtype_is_float(dtype) || x[1] != 0;
-  case ASSAY_OP_MAXIMUM: *result = x[0] < x[1] ? x[1] : x[0]; return true;
-  case ASSAY_OP_MINIMUM: *result = x[1] < x[0] ? x[1] : x[0]; return true;
+  case ASSAY_OP_MAXIMUM: *result = x[0] < x[1] ? x[1] : x[0]; return x[0] != x[1] || x[0] != 0;
+  case ASSAY_OP_MINIMUM: *result = x[1] < x[0] ? x[1] : x[0]; return x[0] != x[1] || x[0] != 0;
   case ASSAY_OP_EQUAL: *result = x[0] == x[1]; return true;
   case ASSAY_OP_LESS: *result = x[0] < x[1]; return true;
   case ASSAY_OP_LESS_EQUAL: *result = x[0] <= x[1]; return true;
@@ -94,43 +94,18 @@ static assay_value fold_constants(const struct candidate *c) {
 
 static bool is_scalar(const struct candidate *c, assay_value value) { return type_of(c, value)->rank == 0; }
 
-/* All inputs are scalars, some of them stretched: compute the scalar once and stretch the result. */
-static assay_value compute_scalar(const struct candidate *c) {
-  assay_value scalars[3];
-  if (c->type->rank == 0 || c->input_count > 3) return assay_invalid();
+/* Elementwise ops stretch by themselves: they are computed before the broadcasts of their inputs, and only the result is stretched, where it must be. */
+static assay_value push_broadcasts(const struct candidate *c) {
+  assay_value inputs[3];
+  bool any = false;
+  if (c->input_count > 3) return assay_invalid();
   for (uint32_t i = 0; i < c->input_count; i++) {
     const assay_value source = under(c, c->inputs[i], ASSAY_OP_BROADCAST);
-    scalars[i] = assay_is_valid(source) ? source : c->inputs[i];
-    if (!is_scalar(c, scalars[i])) return assay_invalid();
+    inputs[i] = assay_is_valid(source) ? source : c->inputs[i];
+    any |= assay_is_valid(source);
   }
-  const assay_value scalar = c->b->host->emit(c->b, c->info->op, scalars, c->input_count, c->attributes, c->info->attributes_size);
-  return assay_broadcast_like(c->b, scalar, c->type);
-}
-
-/* Elementwise ops stretch by themselves: a broadcast is dropped where the result keeps its extents. */
-static assay_value drop_broadcasts(const struct candidate *c) {
-  assay_value inputs[3];
-  const struct assay_tensor_type *types[3];
-  if (c->input_count < 2 || c->input_count > 3) return assay_invalid();
-  for (uint32_t i = 0; i < c->input_count; i++) {
-    inputs[i] = c->inputs[i];
-    types[i] = type_of(c, inputs[i]);
-  }
-  bool dropped = false;
-  for (uint32_t i = 0; i < c->input_count; i++) {
-    const assay_value source = under(c, inputs[i], ASSAY_OP_BROADCAST);
-    if (!assay_is_valid(source)) continue;
-    const struct assay_tensor_type *before = types[i];
-    struct assay_tensor_type result = *c->type;
-    types[i] = type_of(c, source);
-    if (assay_broadcast_extents(types, c->input_count, &result, NULL) == 0 && assay_same_extents(&result, c->type)) {
-      inputs[i] = source;
-      dropped = true;
-    } else {
-      types[i] = before;
-    }
-  }
-  return dropped ? c->b->host->emit(c->b, c->info->op, inputs, c->input_count, c->attributes, c->info->attributes_size) : assay_invalid();
+  if (!any) return assay_invalid();
+  return assay_broadcast_like(c->b, c->b->host->emit(c->b, c->info->op, inputs, c->input_count, c->attributes, c->info->attributes_size), c->type);
 }
 
 /* ---- Identities ---- */
@@ -270,8 +245,7 @@ assay_value assay_simplify_node(struct assay_function_builder *builder, const st
   if (!assay_is_valid(same) && input_count > 0) same = simplify_identity(&c);
   if (info->flags & ASSAY_OP_ELEMENTWISE) {
     if (!assay_is_valid(same)) same = fold_constants(&c);
-    if (!assay_is_valid(same)) same = compute_scalar(&c);
-    if (!assay_is_valid(same)) same = drop_broadcasts(&c);
+    if (!assay_is_valid(same)) same = push_broadcasts(&c);
   }
   return same;
 }
