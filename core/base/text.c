@@ -100,7 +100,9 @@ bool assay_parse_real(const char *string, double *real) {
 
 void assay_print_real(double real, char *buffer) {
   const locale_t before = uselocale(c_locale());
-  if (isfinite(real)) {
+  if (isfinite(real) && fabs(real) < 1e15 && trunc(real) == real) {
+    snprintf(buffer, 32, "%.0f", real); /* 1000, not 1e+03 */
+  } else if (isfinite(real)) {
     for (int digits = 1; digits <= 17; digits++) {
       snprintf(buffer, 32, "%.*g", digits, real);
       if (strtod(buffer, NULL) == real) break;

@@ -128,7 +128,7 @@ static const char *split_domain(struct assay_ini_entry *entry, struct assay_aren
   entry->value = entry->text;
   entry->domain = NULL;
   const char *tilde = entry->text;
-  while ((tilde = strchr(tilde, '~')) != NULL && !(tilde > entry->text && is_blank(tilde[-1]) && (is_blank(tilde[1]) || tilde[1] == '\0'))) tilde++;
+  while ((tilde = strchr(tilde, '~')) != NULL && !((tilde == entry->text || is_blank(tilde[-1])) && (is_blank(tilde[1]) || tilde[1] == '\0'))) tilde++;
   if (tilde == NULL) return NULL;
   const char *start = entry->text, *end = tilde, *word = tilde + 1;
   trim(&start, &end);
@@ -289,7 +289,7 @@ const char *assay_ini_quote(const char *value, struct assay_arena *arena) {
   if (length > ASSAY_INI_MOST_LINE || !is_clean(value, value + length)) return NULL;
   bool needs = length == 0 || is_blank(value[0]) || is_blank(value[length - 1]) || value[0] == '"' || value[0] == '\'' || value[length - 1] == '\\' ||
                strpbrk(value, ";#") != NULL;
-  for (const char *tilde = value; (tilde = strchr(tilde, '~')) != NULL; tilde++) needs = needs || (tilde > value && is_blank(tilde[-1]));
+  for (const char *tilde = value; (tilde = strchr(tilde, '~')) != NULL; tilde++) needs = needs || tilde == value || is_blank(tilde[-1]);
   if (!needs) return assay_arena_copy(arena, value);
   if (strchr(value, '"') == NULL) return assay_arena_print(arena, "\"%s\"", value);
   return strchr(value, '\'') == NULL ? assay_arena_print(arena, "'%s'", value) : NULL;

@@ -597,49 +597,74 @@ static int resolve_loss(struct resolver *resolver) {
 
 /* ---- Metrics ---- */
 
-static int check_positive(struct resolver *resolver, const struct assay_plan_group *group, const char *name, const struct assay_ini_entry *blame) {
-  const struct assay_metric *metric = group->variants[0].plugin->vtable;
-  if ((metric->flags & ASSAY_METRIC_BINARY) == 0 || resolver->plan->data.core[DATA_POSITIVE]->text[0] != '\0') return 0;
-  static const char sentence[] = "needs to know which class is the positive one; write positive = NAME in [data]";
-  if (blame != NULL) return assay_ini_refuse(resolver->ini, blame, resolver->status, "%s %s", name, sentence);
-  return REFUSE_FILE(resolver, "%s: %s %s", group->where, name, sentence);
+static bool needs_positive(const struct assay_plan_group *group) {
+  return (((const struct assay_metric *)group->variants[0].plugin->vtable)->flags & ASSAY_METRIC_BINARY) != 0;
+}
+
+/* The list of `metrics`, with the objective at its end when it is not in it. */
+static int list_metrics(struct resolver *resolver, const struct assay_ini_entry *list_entry, const char ***names, uint32_t *count) {
+  struct assay_plan *plan = resolver->plan;
+  const char *objective = plan->search.core[SEARCH_OBJECTIVE]->text;
+  const char *const *listed;
+  if (assay_parse_names(plan->train.core[TRAIN_METRICS]->text, resolver->arena, &listed, count, resolver->status) != 0)
+    return assay_ini_blame(resolver->ini, list_entry, resolver->status);
+  *names = ASSAY_NEW_ARRAY(resolver->arena, const char *, *count + 1);
+  if (*names == NULL) return OUT_OF_MEMORY(resolver);
+  memcpy(*names, listed, *count * sizeof **names);
+  for (uint32_t i = 0; i < *count; i++)
+    for (uint32_t other = 0; other < i; other++)
+      if (strcmp(listed[other], listed[i]) == 0) return assay_ini_refuse(resolver->ini, list_entry, resolver->status, "%.60s stands twice; remove one", listed[i]);
+  for (uint32_t i = 0; i < *count; i++)
+    if (strcmp(listed[i], objective) == 0) return 0;
+  (*names)[(*count)++] = objective;
+  return 0;
+}
+
+/* `blame`: the entry that names the metric; NULL for one that is reported by default. */
+static int resolve_metric(struct resolver *resolver, const char *name, const struct assay_ini_entry *blame, struct assay_plan_group **made) {
+  if (!assay_is_name(name) || strlen(name) > ASSAY_INI_MOST_NAME)
+    return assay_ini_refuse(resolver->ini, blame, resolver->status, "\"%.60s\" cannot be a metric: names are a-z, 0-9 and _, a letter first", name);
+  struct assay_plan_group *group = *made = ASSAY_NEW(resolver->arena, struct assay_plan_group);
+  const char *section = assay_arena_print(resolver->arena, "metric.%s", name);
+  if (group == NULL || section == NULL) return OUT_OF_MEMORY(resolver);
+  int code = begin_group(resolver, group, section);
+  if (code == 0) code = resolve_typed(resolver, group, ASSAY_METRIC, name);
+  if (code == ASSAY_E_PLUGIN && blame != NULL && assay_ini_find(resolver->ini, section, "type") == NULL)
+    return assay_ini_blame(resolver->ini, blame, resolver->status);
+  if (code != 0 || blame == NULL || !needs_positive(group) || resolver->plan->data.core[DATA_POSITIVE]->text[0] != '\0') return code;
+  return assay_ini_refuse(resolver->ini, blame, resolver->status, "%s needs to know which class is the positive one; write positive = NAME in [data]", name);
 }
 
 static int resolve_metrics(struct resolver *resolver) {
   struct assay_plan *plan = resolver->plan;
-  const struct assay_plan_value *list = plan->train.core[TRAIN_METRICS];
   const char *objective = plan->search.core[SEARCH_OBJECTIVE]->text;
   const struct assay_ini_entry *list_entry = assay_ini_find(resolver->ini, "train", "metrics");
   const struct assay_ini_entry *objective_entry = assay_ini_find(resolver->ini, "search", "objective");
-  const char *const *listed;
-  uint32_t count;
-  if (assay_parse_names(list->text, resolver->arena, &listed, &count, resolver->status) != 0) return assay_ini_blame(resolver->ini, list_entry, resolver->status);
-  const char **names = ASSAY_NEW_ARRAY(resolver->arena, const char *, count + 2);
-  plan->metrics = ASSAY_NEW_ARRAY(resolver->arena, struct assay_plan_group *, count + 1);
-  if (names == NULL || plan->metrics == NULL) return OUT_OF_MEMORY(resolver);
-  memcpy(names, listed, count * sizeof *names);
-  plan->objective = count;
-  for (uint32_t i = 0; i < count; i++)
-    if (strcmp(names[i], objective) == 0) plan->objective = i;
-  if (plan->objective == count) names[count++] = objective;
+  const char **names = NULL;
+  uint32_t count = 0;
+  int code = list_metrics(resolver, list_entry, &names, &count);
+  if (code == 0 && (plan->metrics = ASSAY_NEW_ARRAY(resolver->arena, struct assay_plan_group *, count)) == NULL) code = OUT_OF_MEMORY(resolver);
   plan->metric_names = names;
-  for (uint32_t i = 0; i < count; i++) {
-    const struct assay_ini_entry *blame = i == plan->objective && objective_entry != NULL ? objective_entry : list_entry;
-    const bool printable = assay_is_name(names[i]) && strlen(names[i]) <= ASSAY_INI_MOST_NAME;
-    for (uint32_t other = 0; other < i; other++)
-      if (strcmp(names[other], names[i]) == 0) return assay_ini_refuse(resolver->ini, list_entry, resolver->status, "%s stands twice; remove one", names[i]);
-    if (!printable) return assay_ini_refuse(resolver->ini, blame, resolver->status, "\"%.60s\" cannot be a metric: names are a-z, 0-9 and _", names[i]);
-    struct assay_plan_group *group = plan->metrics[i] = ASSAY_NEW(resolver->arena, struct assay_plan_group);
-    const char *section = assay_arena_print(resolver->arena, "metric.%s", names[i]);
-    if (group == NULL || section == NULL) return OUT_OF_MEMORY(resolver);
-    int code = begin_group(resolver, group, section);
-    if (code == 0) code = resolve_typed(resolver, group, ASSAY_METRIC, names[i]);
-    if (code == ASSAY_E_PLUGIN && blame != NULL && assay_ini_find(resolver->ini, section, "type") == NULL) assay_ini_blame(resolver->ini, blame, resolver->status);
-    if (code == 0) code = check_positive(resolver, group, names[i], blame);
-    if (code != 0) return code;
-    plan->metric_count = i + 1;
+  for (uint32_t i = 0; i < count && code == 0; i++) {
+    const bool is_objective = strcmp(names[i], objective) == 0;
+    const struct assay_ini_entry *blame = is_objective && objective_entry != NULL ? objective_entry : list_entry;
+    struct assay_plan_group *group = NULL;
+    code = resolve_metric(resolver, names[i], blame, &group);
+    if (code != 0) break;
+    /* Of the metrics that are reported by default, those of a positive class stay out where none is named. */
+    if (blame == NULL && needs_positive(group) && plan->data.core[DATA_POSITIVE]->text[0] == '\0') {
+      plan->group_count--;
+      continue;
+    }
+    if (is_objective) plan->objective = plan->metric_count;
+    names[plan->metric_count] = names[i];
+    plan->metrics[plan->metric_count++] = group;
   }
-  return 0;
+  if (code != 0 || list_entry != NULL) return code;
+  const char *text = names[0]; /* what is reported after all, so that the printed plan reads back the same */
+  for (uint32_t i = 1; i < plan->metric_count && text != NULL; i++) text = assay_arena_print(resolver->arena, "%s, %s", text, names[i]);
+  plan->train.core[TRAIN_METRICS]->text = text;
+  return text != NULL ? 0 : OUT_OF_MEMORY(resolver);
 }
 
 /* ---- [backend] ---- */
