@@ -4,8 +4,8 @@
  *
  *   bench-search [-f first seed] [-s seeds] [-t trials] [search [option=value …]]
  *
- * Beside the search (tpe) stand random search with the same seeds, in how many seeds the search beats it, and what Optuna reached (bench/RESULTS.md says how that
- * was measured). Seeds used to choose default settings (from 1000 on) are not those of the report (from 0 on).
+ * Beside the search (tpe unless named) stand random search with the same seeds, in how many seeds the search beats it, and what Optuna reached: medians of 12 seeds (bench/peers/search_optuna.py
+ * measures an installed one). Seeds used to choose default settings (from 1000 on) are not those of the report (from 0 on).
  */
 #include "base/arena.h"
 #include "config/options.h"
@@ -192,6 +192,7 @@ static struct tool find(struct assay_registry *registry, const char *name, char 
 }
 
 int main(int argc, char **argv) {
+  if (argc == 3 && strcmp(argv[1], "probe-plugin") == 0) return assay_plugin_probe_main(argv[2]); /* the registry tries modules out in a child of this program */
   uint32_t first = 0, seeds = 30, trials = 100;
   for (int option; (option = getopt(argc, argv, "f:s:t:")) != -1;) {
     const uint32_t number = (uint32_t)strtoul(option == '?' ? "" : optarg, NULL, 10);
