@@ -21,7 +21,20 @@ static void refuse(struct replay *replay, const char *message) {
   assay_builder_refuse(replay->builder, "replay", &cause);
 }
 
+/* A stored graph need not be one that a builder made. */
+static bool check_node(struct replay *replay, const struct assay_node *node) {
+  const struct assay_op_info *info = assay_op_info(node->op);
+  const uint32_t value_count = replay->function->graph->value_count;
+  bool sound = info != NULL && node->output_count == info->output_count;
+  if (sound && node->output_count > 0) sound = node->first_output >= 0 && (uint32_t)node->first_output + node->output_count <= value_count;
+  for (uint32_t i = 0; sound && i < node->input_count; i++) sound = node->inputs[i] >= 0 && (uint32_t)node->inputs[i] < value_count;
+  if (sound && node->op <= ASSAY_OP_VARIABLE) sound = node->attributes_size == sizeof(struct assay_source_attributes);
+  if (!sound) refuse(replay, "the graph is damaged: a node does not fit its op");
+  return sound;
+}
+
 static void replay_node(struct replay *replay, const struct assay_node *node) {
+  if (!check_node(replay, node)) return;
   struct assay_builder *b = &replay->builder->base;
   const uint32_t index = node->op == ASSAY_OP_INPUT || node->op == ASSAY_OP_VARIABLE ? ((const struct assay_source_attributes *)node->attributes)->index : 0;
   if (node->op == ASSAY_OP_INPUT) {
@@ -58,7 +71,11 @@ void assay_builder_replay(struct assay_builder *b, const struct assay_function *
     for (uint32_t i = 0; i < graph->value_count; i++) replay.map[i] = assay_invalid();
     for (uint32_t i = 0; i < graph->node_count && builder->status.code == 0; i++) replay_node(&replay, graph->nodes[i]);
   }
-  for (uint32_t i = 0; i < function->fetch_count; i++) fetches[i] = builder->status.code == 0 ? replay.map[function->fetches[i]] : assay_invalid();
+  for (uint32_t i = 0; i < function->fetch_count; i++) {
+    const int32_t value = function->fetches[i];
+    const bool made = builder->status.code == 0 && value >= 0 && (uint32_t)value < graph->value_count;
+    fetches[i] = made ? replay.map[value] : assay_invalid();
+  }
   builder->origin = origin;
   free(replay.map);
   free(replay.inputs);

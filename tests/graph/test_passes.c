@@ -534,6 +534,36 @@ START_TEST(replay_refuses_what_does_not_fit) {
 }
 END_TEST
 
+START_TEST(replay_survives_a_damaged_graph) {
+  begin();
+  assay_value x = feed(4), y;
+  assay_function_fetch(b, assay_exp(b, x));
+  const struct assay_function *sound = finish()->functions[0];
+  struct assay_program_builder *original = builder;
+  for (int damage = 0; damage < 6; damage++) {
+    const int32_t far_inputs[] = {damage == 0 ? 99 : -7};
+    struct assay_node node = *sound->graph->nodes[1];
+    if (damage < 2) node.inputs = far_inputs;
+    if (damage == 2) node.op = 12345;
+    if (damage == 3) node.output_count = 3;
+    if (damage == 4) node.first_output = 17;
+    if (damage == 5) node.input_count = 0;
+    const struct assay_node *const nodes[] = {sound->graph->nodes[0], &node};
+    struct assay_graph graph = *sound->graph;
+    graph.nodes = nodes;
+    struct assay_function function = *sound;
+    function.graph = &graph;
+    begin();
+    x = feed(4);
+    assay_builder_replay(b, &function, &x, NULL, &y);
+    ck_assert(!assay_is_valid(y));
+    ck_assert_int_eq(assay_function_end(b, NULL), ASSAY_E_CONFIG);
+    assay_program_release(builder);
+  }
+  assay_program_release(original);
+}
+END_TEST
+
 /* ---- Double precision ---- */
 
 START_TEST(a_network_can_be_checked_in_double) {
@@ -623,6 +653,7 @@ int main(void) {
   tcase_add_test(programs, steps_are_the_same_bits_again);
   tcase_add_test(programs, a_finished_function_comes_to_life_on_another_batch);
   tcase_add_test(programs, replay_refuses_what_does_not_fit);
+  tcase_add_test(programs, replay_survives_a_damaged_graph);
   tcase_add_test(programs, a_network_can_be_checked_in_double);
   tcase_add_test(programs, graphs_print_as_lines);
   suite_add_tcase(suite, programs);
