@@ -91,9 +91,9 @@ struct assay_summary {
 int assay_dataset_summarise(const struct assay_dataset *dataset, struct assay_summary **summary, struct assay_status *status);
 void assay_summary_release(struct assay_summary *summary);
 
-/* Stratified parts and folds from settings->seed. Equal files stay together. val/ and test/ folders are used as they are: with val/ there is one fold. ASSAY_E_CONFIG
- * when the settings ask for the data's own test part and there is none, or for a share beside it. `limit` is applied to training and validation at the end. ASSAY_E_DATA with the class and the numbers when a class has fewer (different)
- * images than folds, or when all images are broken. */
+/* Stratified parts and folds from settings->seed. Equal files stay together. val/ and test/ folders are used as they are: with val/ there is one fold. `limit` is
+ * applied to training and validation, after the test has been drawn. ASSAY_E_CONFIG when the settings ask for the data's own test part and there is none, or for a share
+ * beside it. ASSAY_E_DATA with the class and the numbers when a class has fewer (different) images than folds, or when all images are broken. */
 int assay_dataset_split(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_status *status);
 
 /* Decoded pixels of every sample that has a part, at the size, fit and colour of the settings: u8, N, H, W, C, mapped read-only, shared by processes. Without a

@@ -299,7 +299,7 @@ START_TEST(verdicts_are_remembered) {
   for (uint32_t i = 0; i < first->count; i++) {
     const struct assay_sample *a = &first->samples[i], *b = &second->samples[i];
     ck_assert_uint_eq(a->width, b->width);
-    ck_assert_ptr_eq(a->format, b->format);
+    ck_assert_str_eq(a->format == NULL ? "" : a->format, b->format == NULL ? "" : b->format);
     ck_assert_str_eq(a->problem == NULL ? "" : a->problem, b->problem == NULL ? "" : b->problem);
   }
   /* The verdict holds for the file as it was, and not when it has changed in any way. */

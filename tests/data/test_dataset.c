@@ -114,7 +114,7 @@ START_TEST(parts_that_are_there) {
     snprintf(path, sizeof path, "%d", i);
     struct assay_data_settings settings = settings_of(path);
     settings.folds = 5; /* of no account: there is a validation part */
-    settings.test = 0.5;
+    settings.test_own = true;
     struct assay_dataset *dataset = scan(&settings);
     ck_assert_uint_eq(dataset->count, 4);
     ck_assert(dataset->has_validation && dataset->has_test);
@@ -447,9 +447,29 @@ START_TEST(limit_is_stratified) {
   split(dataset, &settings);
   ck_assert_uint_eq(count_of(dataset, 0, ASSAY_PART_TRAIN, -2), 6);
   ck_assert_uint_eq(count_of(dataset, 1, ASSAY_PART_TRAIN, -2), 2);
-  ck_assert_uint_eq(count_of(dataset, 0, ASSAY_PART_TEST, -2), 6);
-  ck_assert_uint_eq(count_of(dataset, 1, ASSAY_PART_TEST, -2), 2);
+  ck_assert_uint_eq(count_of(dataset, 0, ASSAY_PART_TEST, -2), 30); /* the test stays whole */
+  ck_assert_uint_eq(count_of(dataset, 1, ASSAY_PART_TEST, -2), 10);
   for (uint32_t i = 0; i < dataset->count; i++) ck_assert_ptr_null(dataset->samples[i].problem);
+  assay_dataset_release(dataset);
+}
+END_TEST
+
+START_TEST(test_part_as_asked_for) {
+  struct assay_status status = {0};
+  folder_image("with/train/a/1.pgm", 1);
+  folder_image("with/train/b/1.pgm", 2);
+  folder_image("with/test/b/1.pgm", 3);
+  struct assay_data_settings settings = settings_of("with");
+  settings.test = 0.2;
+  struct assay_dataset *dataset = scan(&settings);
+  ck_assert_int_eq(assay_dataset_split(dataset, &settings, &status), ASSAY_E_CONFIG);
+  assay_dataset_release(dataset);
+  folder_image("without/a/1.pgm", 1);
+  folder_image("without/b/1.pgm", 2);
+  settings = settings_of("without");
+  settings.test_own = true;
+  dataset = scan(&settings);
+  ck_assert_int_eq(assay_dataset_split(dataset, &settings, &status), ASSAY_E_CONFIG);
   assay_dataset_release(dataset);
 }
 END_TEST
@@ -536,6 +556,7 @@ int main(void) {
   tcase_add_test(cases, equal_files_stay_together);
   tcase_add_test(cases, one_hold_out);
   tcase_add_test(cases, limit_is_stratified);
+  tcase_add_test(cases, test_part_as_asked_for);
   tcase_add_test(cases, too_few_images);
   tcase_add_test(cases, nothing_usable);
   tcase_add_test(cases, lists_of_images);
