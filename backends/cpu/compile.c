@@ -309,6 +309,7 @@ static int emit_assigns(struct assay_cpu_build *build) {
 static int compile_function(struct assay_executable *executable, uint32_t index, struct assay_status *status) {
   const struct assay_function *function = executable->program->functions[index];
   const struct assay_graph *graph = function->graph;
+  if (assay_cpu_shrink_gradients(executable, function, &graph) != 0) return assay_cpu_no_memory(status);
   struct assay_cpu_build build = {.executable = executable, .function = function, .graph = graph, .function_index = index, .status = status};
   build.values = assay_cpu_take(executable, graph->value_count, sizeof *build.values);
   build.groups = assay_cpu_take(executable, graph->node_count, sizeof *build.groups);

@@ -8,6 +8,7 @@
  *   compile.c      from graph to steps                               convolution.c  convolutions and what is fused into them
  *   lower.c        which ops are taken, and by whom                  place.c, reduce.c, pool.c, rows.c, product.c, copy.c: ops
  *   memory.c       liveness, work in place, the plan of memory       store.c        variables
+ *   behind_pool.c  gradients behind max pooling kept small           sparse.c       their steps
  *   kernels/       loops, compiled once a processor level
  */
 #ifndef ASSAY_BACKENDS_CPU_CPU_H
@@ -253,6 +254,25 @@ int assay_cpu_emit_cross_entropy(struct assay_cpu_build *build, const struct ass
 int assay_cpu_emit_batch_norm(struct assay_cpu_build *build, const struct assay_node *node);
 int assay_cpu_emit_random(struct assay_cpu_build *build, const struct assay_node *node);
 int assay_cpu_emit_matmul(struct assay_cpu_build *build, const struct assay_node *node);
+
+/* behind_pool.c: ops that only exist inside, and the pass that brings them in. `graph` is replaced by a graph that lives as long as the executable. */
+enum {
+  ASSAY_CPU_OP_GATHER_MAXIMA = 0x7F000001,      /* (values, where) to values at the maxima; attributes of the pooling */
+  ASSAY_CPU_OP_SPARSE_WEIGHT_GRADIENT,          /* (x, pooled dy, where); struct assay_cpu_sparse_attributes */
+  ASSAY_CPU_OP_SPARSE_INPUT_GRADIENT            /* (pooled dy, w, where); likewise */
+};
+struct assay_cpu_sparse_attributes {
+  struct assay_conv2d_attributes convolution;
+  struct assay_pool2d_attributes pool;
+};
+int assay_cpu_shrink_gradients(struct assay_executable *executable, const struct assay_function *function, const struct assay_graph **graph);
+/* sparse.c */
+int assay_cpu_emit_gather_maxima(struct assay_cpu_build *build, const struct assay_node *node);
+int assay_cpu_emit_sparse_weight_gradient(struct assay_cpu_build *build, const struct assay_node *node);
+int assay_cpu_emit_sparse_input_gradient(struct assay_cpu_build *build, const struct assay_node *node);
+/* pool.c: from the attributes and the types of the larger and the smaller side */
+struct assay_cpu_pool assay_cpu_describe_pool(const struct assay_pool2d_attributes *attributes, const struct assay_tensor_type *large,
+                                              const struct assay_tensor_type *small);
 
 /* memory.c */
 int assay_cpu_plan(struct assay_cpu_build *build);

@@ -187,9 +187,11 @@ static bool only_f32(const struct group *group) {
   return true;
 }
 
-/* The first layout that is not row-major among those in which full-size inputs lie already; else row-major. */
+/* A layout that is not row-major among those in which full-size inputs lie already; else row-major. That of a variable comes first: a
+ * gradient is converted once rather than the parameter and all of its state. */
 static const struct assay_cpu_layout *choose_layout(const struct group *group) {
   struct assay_cpu_build *build = group->build;
+  const struct assay_cpu_layout *found = NULL;
   const bool blocked = only_f32(group);
   for (uint32_t i = 0; i < group->node_count; i++) {
     const struct assay_node *node = build->graph->nodes[group->nodes[i]];
@@ -197,11 +199,12 @@ static const struct assay_cpu_layout *choose_layout(const struct group *group) {
       const int32_t value = seen_through(group, node->inputs[k]);
       if (in_group(group, value) || !same_extents(assay_cpu_type(build, value), group->type)) continue;
       const struct assay_cpu_form *form = build->values[value].forms;
-      if (form && form->layout && (blocked || form->layout->permuted) && form->layout != assay_cpu_layout_plain(build->executable, &form->layout->type))
-        return form->layout;
+      if (!form || !form->layout || !(blocked || form->layout->permuted)) continue;
+      if (form->buffer->base == ASSAY_CPU_STORE) return form->layout;
+      if (!found && form->layout != assay_cpu_layout_plain(build->executable, &form->layout->type)) found = form->layout;
     }
   }
-  return assay_cpu_layout_plain(build->executable, group->type);
+  return found ? found : assay_cpu_layout_plain(build->executable, group->type);
 }
 
 static uint32_t add_slot(struct group *group, enum slot_kind kind, int32_t value) {

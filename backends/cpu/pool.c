@@ -60,7 +60,8 @@ static int run_avg_gradient(const struct assay_cpu_step *step, const struct assa
   return run_images((const struct pool_step *)step, frame, avg_gradient_part);
 }
 
-static struct assay_cpu_pool describe(const struct assay_pool2d_attributes *a, const struct assay_tensor_type *large, const struct assay_tensor_type *small) {
+struct assay_cpu_pool assay_cpu_describe_pool(const struct assay_pool2d_attributes *a, const struct assay_tensor_type *large,
+                                              const struct assay_tensor_type *small) {
   return (struct assay_cpu_pool){
     .batch = large->extents[0],
     .channels = large->extents[1],
@@ -96,6 +97,6 @@ int assay_cpu_emit_pool(struct assay_cpu_build *build, const struct assay_node *
   if (!step) return assay_cpu_no_memory(build->status);
   for (uint32_t u = 0; u < count; u++)
     if (!(u < reads ? assay_cpu_read : assay_cpu_write)(build, step, uses[u])) return assay_cpu_no_memory(build->status);
-  step->pool = gradient ? describe(node->attributes, output, input) : describe(node->attributes, input, output);
+  step->pool = gradient ? assay_cpu_describe_pool(node->attributes, output, input) : assay_cpu_describe_pool(node->attributes, input, output);
   return 0;
 }
