@@ -123,12 +123,17 @@ static int lex_section(struct lexer *lexer, const char *start, const char *end) 
 
 /* ---- Values ---- */
 
+/* Has this ~ of the text a blank, or nothing, at either side? */
+static bool starts_domain(const char *text, const char *tilde) {
+  return (tilde == text || is_blank(tilde[-1])) && (is_blank(tilde[1]) || tilde[1] == '\0');
+}
+
 /* Splits `text` into value and domain where blank, ~, blank stands in it; a quoted text is not brought here. False with a reason. */
 static const char *split_domain(struct assay_ini_entry *entry, struct assay_arena *arena) {
   entry->value = entry->text;
   entry->domain = NULL;
   const char *tilde = entry->text;
-  while ((tilde = strchr(tilde, '~')) != NULL && !((tilde == entry->text || is_blank(tilde[-1])) && (is_blank(tilde[1]) || tilde[1] == '\0'))) tilde++;
+  while ((tilde = strchr(tilde, '~')) != NULL && !starts_domain(entry->text, tilde)) tilde++;
   if (tilde == NULL) return NULL;
   const char *start = entry->text, *end = tilde, *word = tilde + 1;
   trim(&start, &end);
@@ -162,6 +167,7 @@ static int lex_value(struct lexer *lexer, const char *start, const char *end, co
       if (*c == ';' || *c == '#') end = c;
     trim(&start, &end);
   }
+  if (end - start > ASSAY_INI_MOST_VALUE) return REFUSE(lexer, "the value is longer than %d bytes; shorten it", ASSAY_INI_MOST_VALUE);
   *text = assay_arena_copy_bytes(lexer->arena, start, (size_t)(end - start));
   return *text == NULL ? assay_status_memory(lexer->status) : 0;
 }
@@ -262,7 +268,7 @@ int assay_ini_override(struct assay_ini *ini, const char *override, struct assay
   const char *value = equal + 1, *value_end = value + strlen(value);
   trim(&value, &value_end);
   const size_t length = (size_t)(value_end - value);
-  if (length > ASSAY_INI_MOST_LINE) return refuse_override(status, override, "the value is too long");
+  if (length > ASSAY_INI_MOST_VALUE) return refuse_override(status, override, "the value is too long");
   const bool quoted = length >= 2 && (*value == '"' || *value == '\'') && memchr(value + 1, *value, length - 1) == value_end - 1;
   entry.text = entry.value = assay_arena_copy_bytes(arena, value + quoted, length - 2 * quoted);
   if (entry.text == NULL) return assay_status_memory(status);
@@ -286,10 +292,10 @@ int assay_ini_override(struct assay_ini *ini, const char *override, struct assay
 
 const char *assay_ini_quote(const char *value, struct assay_arena *arena) {
   const size_t length = strlen(value);
-  if (length > ASSAY_INI_MOST_LINE || !is_clean(value, value + length)) return NULL;
+  if (length > ASSAY_INI_MOST_VALUE || !is_clean(value, value + length)) return NULL;
   bool needs = length == 0 || is_blank(value[0]) || is_blank(value[length - 1]) || value[0] == '"' || value[0] == '\'' || value[length - 1] == '\\' ||
                strpbrk(value, ";#") != NULL;
-  for (const char *tilde = value; (tilde = strchr(tilde, '~')) != NULL; tilde++) needs = needs || tilde == value || is_blank(tilde[-1]);
+  for (const char *tilde = value; (tilde = strchr(tilde, '~')) != NULL; tilde++) needs = needs || starts_domain(value, tilde);
   if (!needs) return assay_arena_copy(arena, value);
   if (strchr(value, '"') == NULL) return assay_arena_print(arena, "\"%s\"", value);
   return strchr(value, '\'') == NULL ? assay_arena_print(arena, "'%s'", value) : NULL;

@@ -36,8 +36,14 @@ struct assay_ini {
   struct assay_ini_entry *entries;
 };
 
-/* Largest file, line and name that are read: a megabyte, 1,000 bytes (iniparser stops at 1,023), 60 bytes. */
-enum { ASSAY_INI_MOST_BYTES = 1 << 20, ASSAY_INI_MOST_LINE = 1000, ASSAY_INI_MOST_NAME = 60, ASSAY_INI_MOST_ENTRIES = 4000 };
+/* Bytes of the largest file, line (iniparser stops at 1,023), value (so that a key and quotes always fit beside it) and name. */
+enum {
+  ASSAY_INI_MOST_BYTES = 1 << 20,
+  ASSAY_INI_MOST_LINE = 1000,
+  ASSAY_INI_MOST_VALUE = 900,
+  ASSAY_INI_MOST_NAME = 60,
+  ASSAY_INI_MOST_ENTRIES = 4000 /* sections, and keys */
+};
 
 /* Any bytes. On failure ASSAY_E_CONFIG with file, line and what to do. Everything lives in the arena. */
 int assay_ini_parse(const char *name, const char *text, size_t size, struct assay_arena *arena, struct assay_ini *ini, struct assay_status *status);

@@ -18,6 +18,7 @@ struct assay_plan_value {
   const struct assay_option *option;
   const char *text;                  /* the default value; NULL: required and missing, which only a `type` never is */
   const struct assay_domain *domain; /* NULL: fixed */
+  const char *domain_text;           /* as written; NULL with it */
   int32_t dimension;                 /* -1: none */
   uint32_t origin, line;             /* enum assay_origin */
   const struct assay_plan_value *condition; /* the key beside which this one counts; NULL: always */

@@ -82,16 +82,15 @@ static const char *origin_text(const struct lines *lines, const struct line *lin
 
 static void print_line(const struct lines *lines, const struct line *line, bool origins, struct assay_text *text) {
   const size_t start = text->length;
-  const char *quoted = line->text == NULL ? NULL : assay_ini_quote(line->text, lines->arena);
+  /* A value with a domain came without quotes, and goes so. */
+  const bool searched = lines->point == NULL && line->value->domain != NULL;
+  const char *quoted = searched || line->text == NULL ? line->text : assay_ini_quote(line->text, lines->arena);
   if (quoted == NULL) {
     text->failed = true;
     return;
   }
   assay_text_print(text, "%s =%s%s", line->key, quoted[0] != '\0' ? " " : "", quoted);
-  if (lines->point == NULL && line->value->domain != NULL) {
-    assay_text_add(text, " ~ ");
-    assay_domain_print(line->value->domain, text);
-  }
+  if (searched) assay_text_print(text, " ~ %s", line->value->domain_text);
   if (origins) {
     const char *origin = origin_text(lines, line);
     const size_t length = text->length - start;

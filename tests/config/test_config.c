@@ -665,6 +665,9 @@ START_TEST(nul_bytes_long_lines_and_large_files_are_refused) {
   memcpy(line, "[data]\n;", 8);
   ck_assert_int_eq(assay_plan_parse("x.ini", line, sizeof line, NULL, 0, registry, &plan, &status), ASSAY_E_CONFIG);
   ck_assert_ptr_nonnull(strstr(status.message, "x.ini:2: the line is longer than 1000 bytes"));
+  memcpy(line, "[data]\na=", 9);
+  ck_assert_int_eq(assay_plan_parse("x.ini", line, 950, NULL, 0, registry, &plan, &status), ASSAY_E_CONFIG);
+  ck_assert_ptr_nonnull(strstr(status.message, "x.ini:2: the value is longer than 900 bytes"));
   const size_t size = (1 << 20) + 1;
   char *large = malloc(size);
   memset(large, '\n', size);
