@@ -501,10 +501,10 @@ END_TEST
 
 START_TEST(optuna_opens_and_continues_a_study) {
   const char *python = getenv("ASSAY_PEERS_PYTHON");
-  if (python == NULL) ASSAY_SKIP("ASSAY_PEERS_PYTHON names no Python with Optuna");
+  if (python == NULL || *python == '\0') ASSAY_SKIP("ASSAY_PEERS_PYTHON names no Python with Optuna");
   assay_study_close(varied_study());
   char command[600];
-  snprintf(command, sizeof command, "'%s' '%s/open_with_optuna.py' '%s'", python, getenv("ASSAY_TEST_SOURCES") == NULL ? "tests/study" : getenv("ASSAY_TEST_SOURCES"), path);
+  snprintf(command, sizeof command, "'%s' '%s/tests/study/open_with_optuna.py' '%s'", python, getenv("srcdir") == NULL ? "." : getenv("srcdir"), path);
   ck_assert_int_eq(system(command), 0);
   struct assay_study *study = open_study(true, 5); /* and Optuna's trials are seen here */
   const struct asker asker = asker_of(&assay_search_tpe);

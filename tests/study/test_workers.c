@@ -93,8 +93,8 @@ START_TEST(every_point_is_computed_again_from_its_mark) {
 }
 END_TEST
 
-/* One worker in a process, with a supervisor of its own in the same process group, killed together after `seconds`; below 0: they may finish. */
-static void run_search(const struct assay_plugin *plugin, uint32_t trials, double seconds, double work_seconds) {
+/* One worker in a process, with a supervisor of its own in the same process group; the supervisor's number. */
+static pid_t start_search(const struct assay_plugin *plugin, uint32_t trials, double work_seconds) {
   const pid_t supervisor = fork();
   if (supervisor == 0) {
     setpgid(0, 0);
@@ -105,12 +105,14 @@ static void run_search(const struct assay_plugin *plugin, uint32_t trials, doubl
     _exit(WIFEXITED(code) ? WEXITSTATUS(code) : 1);
   }
   setpgid(supervisor, supervisor);
-  if (seconds >= 0) {
-    pause_for(seconds);
-    kill(-supervisor, SIGKILL);
-  }
+  return supervisor;
+}
+
+/* Kills supervisor and worker in one stroke, if they still run. */
+static void kill_search(pid_t supervisor) {
+  kill(-supervisor, SIGKILL);
   const int code = exit_code(supervisor);
-  ck_assert_msg(code == 0 || (seconds >= 0 && code == 128 + SIGKILL), "%d", code);
+  ck_assert_msg(code == 0 || code == 128 + SIGKILL, "%d", code);
 }
 
 /* Numbers, points and values of all complete trials. */
@@ -126,13 +128,31 @@ static const struct assay_trial_record *const *complete_trials(uint32_t *count) 
   return records;
 }
 
+static double clock_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 START_TEST(kills_neither_lose_nor_repeat_trials) {
   enum { TRIALS = 60, KILLS = 50 };
-  struct assay_random random = assay_random_seed(2026, 0);
+  /* The search, left alone; and started once more with nothing to do, which tells how long a start takes. */
+  snprintf(path, sizeof path, "%s/undisturbed.db", folder);
+  ck_assert_int_eq(exit_code(start_search(&assay_search_tpe, TRIALS, 0)), 0);
   uint32_t count, before = 0;
+  const struct assay_trial_record *const *undisturbed = complete_trials(&count);
+  ck_assert_uint_eq(count, TRIALS);
+  const double from = clock_now();
+  ck_assert_int_eq(exit_code(start_search(&assay_search_tpe, TRIALS, 0)), 0);
+  const double start = clock_now() - from;
+  /* The same, killed again and again. */
+  snprintf(path, sizeof path, "%s/study.db", folder);
+  struct assay_random random = assay_random_seed(2026, 0);
   const struct assay_trial_record *const *old = NULL;
   for (int i = 0; i < KILLS; i++) {
-    run_search(&assay_search_tpe, TRIALS, 0.02 * assay_random_uniform(&random), 0.003);
+    const pid_t search = start_search(&assay_search_tpe, TRIALS, 0.003);
+    pause_for((start + 0.02) * assay_random_uniform(&random));
+    kill_search(search);
     const struct assay_trial_record *const *now = complete_trials(&count);
     for (uint32_t j = 0; j < before; j++) { /* what was finished stays as it was */
       if (old[j]->state != ASSAY_TRIAL_COMPLETE) continue;
@@ -143,14 +163,9 @@ START_TEST(kills_neither_lose_nor_repeat_trials) {
     before = count;
   }
   ck_assert_int_gt(atoi(look("SELECT COUNT(*) FROM assay_attempts WHERE outcome = 'interrupted'")), 5);
-  run_search(&assay_search_tpe, TRIALS, -1, 0);
+  ck_assert_int_eq(exit_code(start_search(&assay_search_tpe, TRIALS, 0)), 0);
   assert_whole(TRIALS);
   const struct assay_trial_record *const *resumed = complete_trials(&count);
-  ck_assert_uint_eq(count, TRIALS);
-  /* The same search, left alone. */
-  snprintf(path, sizeof path, "%s/undisturbed.db", folder);
-  run_search(&assay_search_tpe, TRIALS, -1, 0);
-  const struct assay_trial_record *const *undisturbed = complete_trials(&count);
   ck_assert_uint_eq(count, TRIALS);
   for (uint32_t i = 0; i < TRIALS; i++)
     ck_assert_msg(same_point(resumed[i]->point, undisturbed[i]->point) && resumed[i]->value == undisturbed[i]->value, "trial %u", i);
@@ -217,9 +232,16 @@ START_TEST(a_retried_trial_keeps_its_point) {
 END_TEST
 
 START_TEST(a_search_killed_as_a_whole_is_no_attempt) {
-  for (int i = 0; i < 5; i++) run_search(&assay_search_random, 1, 0.15, 10);
+  assay_study_close(open_study(false, 11));
+  for (int i = 0; i < 5; i++) {
+    const pid_t search = start_search(&assay_search_random, 1, 60);
+    char held[128];
+    snprintf(held, sizeof held, "SELECT COUNT(*) FROM assay_leases WHERE attempt = %d", i + 1);
+    while (strcmp(look(held), "1") != 0) pause_for(0.002);
+    kill_search(search);
+  }
   ck_assert_str_eq(look("SELECT attempts || ' ' || deaths || ' ' || state FROM assay_trials JOIN trials USING (trial_id)"), "5 0 RUNNING");
-  run_search(&assay_search_random, 1, -1, 0);
+  ck_assert_int_eq(exit_code(start_search(&assay_search_random, 1, 0)), 0);
   assert_whole(1);
 }
 END_TEST
