@@ -1,16 +1,219 @@
 /* SPDX-License-Identifier: MIT
  *
- * The `assay` tool.
+ * The `assay` tool: the table of subcommands, the command line, and how a command's end is told to people, scripts and the shell.
  */
 #include "config.h"
 
-#include "plugin/registry.h"
+#include "cli.h"
 
-#include <stdio.h>
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-int main(int count, char **arguments) {
-  if (count == 3 && strcmp(arguments[1], "probe-plugin") == 0) return assay_plugin_probe_main(arguments[2]); /* hidden: see core/plugin/probe.h */
-  printf("assay %s\n", PACKAGE_VERSION);
+static const struct cli_command commands[] = {
+    {"init", "DIR", "write a commented INI for a folder of images, and name the next command",
+     "Writes DIR.ini beside the folder (or -o FILE; - is standard output) and never overwrites a file.", CLI_OUTPUT, 1, 1, command_init},
+    {"check", "FILE.ini|DIR", "audit the data: counts, sizes, broken files, duplicates, leaks between parts",
+     "Exit code 7 when something was found that should be looked at, 3 when the data cannot be used.", CLI_OVERRIDES, 1, 1, command_check},
+    {"train", "FILE.ini|DIR", "one training with the default values, then the final model", "The run folder is runs/NAME unless -o says otherwise. Starting the same run again continues it.",
+     CLI_OUTPUT | CLI_OVERRIDES, 1, 1, command_train},
+    {"search", "FILE.ini|DIR", "explore the domains of the INI, then make the final model of the best trial",
+     "The run folder is runs/NAME unless -o says otherwise. Starting the same run again continues it; only trials, time, workers and devices may have changed.",
+     CLI_OUTPUT | CLI_OVERRIDES, 1, 1, command_search},
+    {"finish", "RUN", "make the final model of the best trial so far", NULL, 0, 1, 1, command_finish},
+    {"eval", "MODEL DIR", "metrics of a model on a labelled folder", NULL, CLI_OVERRIDES, 2, 2, command_eval},
+    {"predict", "MODEL PATH...", "classify images: CSV with path, label, score of each class, error",
+     "Folders are searched to the bottom. Unreadable images get an error in their row, the others go on, and the exit code is 3.", CLI_OVERRIDES, 2, UINT32_MAX, command_predict},
+    {"report", "RUN", "rebuild the summary of a run", NULL, 0, 1, 1, command_report},
+    {"devices", "", "what can be used here, and what is wrong with what cannot", NULL, 0, 0, 0, command_devices},
+    {"plugins", "[NAME]", "what is installed; one plugin's options", NULL, 0, 0, 1, command_plugins},
+    {"config", "FILE.ini|DIR", "the resolved configuration, and where each value came from", NULL, CLI_OVERRIDES, 1, 1, command_config},
+    {"worker", "RUN MODE DEVICE", "", NULL, CLI_HIDDEN, 3, 3, command_worker},
+    {"list-devices", "BACKEND", "", NULL, CLI_HIDDEN, 1, 1, command_list_devices},
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+
+static const char common_help[] = "Common options:\n"
+                                  "  -s SECTION.KEY=VALUE  override a value of the INI, and drop its domain\n"
+                                  "  -o PATH               where the results go\n"
+                                  "      --json            one JSON object on standard output\n"
+                                  "      --quiet           no talk on standard error\n"
+                                  "      --plugin-path DIRS  folders to look for plugins first, separated by colons\n"
+                                  "      --help            this text, or that of one command\n"
+                                  "      --version         the version\n"
+                                  "\n"
+                                  "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 data, 4 device, 5 storage, 6 plugin,\n"
+                                  "7 target missed or findings, 128+n ended by signal n.\n";
+
+static void print_help(FILE *stream) {
+  fprintf(stream, "Usage: assay COMMAND [OPTION]... [ARGUMENT]...\n"
+                  "AutoML for visual inspection: from a folder of images and an INI file to a tuned classifier.\n\nCommands:\n");
+  for (int i = 0; i < COMMAND_COUNT; i++)
+    if (!(commands[i].options & CLI_HIDDEN)) fprintf(stream, "  %-8s %-15s %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
+  fprintf(stream, "\n%s", common_help);
+}
+
+static void print_command_help(FILE *stream, const struct cli_command *command) {
+  fprintf(stream, "Usage: assay %s%s%s [OPTION]... %s\nassay %s: %s.\n", command->name, command->options & CLI_OVERRIDES ? " [-s SECTION.KEY=VALUE]..." : "",
+          command->options & CLI_OUTPUT ? " [-o PATH]" : "", command->arguments, command->name, command->summary);
+  if (command->help != NULL) fprintf(stream, "%s\n", command->help);
+  fprintf(stream, "\n%s", common_help);
+}
+
+/* ---- What commands share ---- */
+
+void cli_say(const struct cli *cli, const char *format, ...) {
+  if (cli->quiet) return;
+  va_list arguments;
+  va_start(arguments, format);
+  vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  fputc('\n', stderr);
+}
+
+void cli_print_json(struct cli *cli, json_t *object) {
+  json_t *whole = json_pack("{s:i}", "schema", 1);
+  if (whole != NULL && object != NULL) json_object_update(whole, object);
+  json_decref(object);
+  json_dumpf(whole, cli->results, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+  fputc('\n', cli->results);
+  json_decref(whole);
+}
+
+static struct assay_registry *shared_registry;
+static struct assay_plan *shared_plan;
+
+int cli_registry(struct cli *cli, struct assay_registry **registry) {
+  int result = 0;
+  if (shared_registry == NULL) result = assay_registry_create(cli->plugin_path, &shared_registry, cli->status);
+  *registry = shared_registry;
+  return result;
+}
+
+int cli_settings(struct cli *cli, const struct assay_plan *plan, const struct assay_settings **settings) {
+  return assay_plan_settings(plan, NULL, cli->arena, settings, cli->status);
+}
+
+static void cli_finish(struct cli *cli) {
+  assay_plan_release(shared_plan);
+  assay_registry_release(shared_registry);
+  assay_arena_release(cli->arena);
+  free(cli->overrides);
+}
+
+/* Warnings always reach a person; information unless --quiet; debugging only on request. */
+static void log_to_terminal(void *context, int level, const char *message) {
+  const struct cli *cli = context;
+  if (level == ASSAY_LOG_WARNING) fprintf(stderr, "assay: warning: %s\n", message);
+  else if (level == ASSAY_LOG_INFO ? !cli->quiet : getenv("ASSAY_DEBUG") != NULL) fprintf(stderr, "assay: %s\n", message);
+}
+
+/* ---- The command line ---- */
+
+static int usage_error(struct cli *cli, const struct cli_command *command) {
+  return assay_status_set(cli->status, ASSAY_E_CONFIG, "usage: assay %s [OPTION]... %s; 'assay %s --help' says more", command->name, command->arguments, command->name);
+}
+
+enum { LONG_JSON = 256, LONG_QUIET, LONG_PLUGIN_PATH, LONG_HELP, LONG_VERSION };
+
+/* Options of one command; `help` is set when only the help is wanted. */
+static int parse_options(struct cli *cli, const struct cli_command *command, int argc, char **argv, bool *help) {
+  static const struct option options[] = {{"json", no_argument, NULL, LONG_JSON},   {"quiet", no_argument, NULL, LONG_QUIET}, {"plugin-path", required_argument, NULL, LONG_PLUGIN_PATH},
+                                          {"help", no_argument, NULL, LONG_HELP},   {NULL, 0, NULL, 0}};
+  opterr = 0;
+  for (int option; (option = getopt_long(argc, argv, ":o:s:h", options, NULL)) != -1;) {
+    switch (option) {
+    case LONG_JSON: cli->json = true; break;
+    case LONG_QUIET: cli->quiet = true; break;
+    case LONG_PLUGIN_PATH: cli->plugin_path = optarg; break;
+    case 'h':
+    case LONG_HELP: *help = true; return 0;
+    case 'o':
+      if (!(command->options & CLI_OUTPUT)) return assay_status_set(cli->status, ASSAY_E_CONFIG, "'assay %s' takes no -o", command->name);
+      cli->output = optarg;
+      break;
+    case 's':
+      if (!(command->options & CLI_OVERRIDES)) return assay_status_set(cli->status, ASSAY_E_CONFIG, "'assay %s' takes no -s", command->name);
+      cli->overrides[cli->override_count++] = optarg;
+      break;
+    case ':': return assay_status_set(cli->status, ASSAY_E_CONFIG, "option '%s' needs a value", argv[optind - 1]);
+    default: return assay_status_set(cli->status, ASSAY_E_CONFIG, "unknown option '%s'; 'assay %s --help' lists them", argv[optind - 1], command->name);
+    }
+  }
+  cli->arguments = argv + optind;
+  cli->argument_count = (uint32_t)(argc - optind);
+  if (cli->argument_count < command->minimum || cli->argument_count > command->maximum) return usage_error(cli, command);
   return 0;
+}
+
+static const struct cli_command *find_command(const char *name) {
+  for (int i = 0; i < COMMAND_COUNT; i++)
+    if (strcmp(name, commands[i].name) == 0) return &commands[i];
+  return NULL;
+}
+
+static void tell_failure(struct cli *cli, int code) {
+  if (cli->json && code != ASSAY_E_FINDINGS) {
+    cli_print_json(cli, json_pack("{s:{s:i,s:s}}", "error", "code", assay_exit_code(code), "message", cli->status->message));
+  }
+  if (code != ASSAY_E_FINDINGS || !cli->quiet) fprintf(stderr, "assay: %s\n", cli->status->message);
+}
+
+/* Drivers and plugins cannot write into our results: the real standard output moves to a descriptor of its own. */
+static FILE *take_standard_output(void) {
+  const int copy = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (copy < 0) return stdout; /* closed: writing will fail and be told */
+  fflush(stdout);
+  dup2(STDERR_FILENO, STDOUT_FILENO);
+  return fdopen(copy, "w");
+}
+
+int main(int argc, char **argv) {
+  if (argc == 3 && strcmp(argv[1], "probe-plugin") == 0) return assay_plugin_probe_main(argv[2]); /* hidden: see core/plugin/probe.h */
+  if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    print_help(argc < 2 ? stderr : stdout);
+    return argc < 2 ? 2 : 0;
+  }
+  if (strcmp(argv[1], "--version") == 0) {
+    printf("assay %s\n", PACKAGE_VERSION);
+    return 0;
+  }
+  struct assay_status status = {0};
+  struct cli cli = {.results = take_standard_output(), .terminal = isatty(STDERR_FILENO) == 1, .arena = assay_arena_create(), .status = &status};
+  cli.overrides = calloc((size_t)argc, sizeof *cli.overrides);
+  if (cli.results == NULL || cli.arena == NULL || cli.overrides == NULL) {
+    fprintf(stderr, "assay: out of memory\n");
+    return 1;
+  }
+  assay_log_set(log_to_terminal, &cli);
+
+  const struct cli_command *command = find_command(argv[1]);
+  bool help = false;
+  int code;
+  if (command == NULL) {
+    const char *names[COMMAND_COUNT + 1] = {NULL};
+    for (int i = 0, n = 0; i < COMMAND_COUNT; i++)
+      if (!(commands[i].options & CLI_HIDDEN)) names[n++] = commands[i].name;
+    const char *nearest = assay_nearest(argv[1], names);
+    code = assay_status_set(&status, ASSAY_E_CONFIG, "there is no command '%s'%s%s%s; 'assay --help' lists them", argv[1], nearest ? "; did you mean '" : "",
+                            nearest ? nearest : "", nearest ? "'?" : "");
+  } else {
+    code = parse_options(&cli, command, argc - 1, argv + 1, &help);
+    if (help) print_command_help(cli.results, command);
+    else if (code == 0) code = command->run(&cli);
+  }
+  if (code != 0) tell_failure(&cli, code);
+  int exit_code = code == ASSAY_E_INTERRUPTED ? 130 : assay_exit_code(code);
+  if (fflush(cli.results) != 0 || ferror(cli.results)) {
+    fprintf(stderr, "assay: the results could not be written: %s\n", strerror(errno));
+    if (exit_code == 0) exit_code = assay_exit_code(ASSAY_E_STORAGE);
+  }
+  cli_finish(&cli);
+  return exit_code;
 }

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/summary.h"
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "base/text.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { WRONG_LISTED = 10000, WRONG_PRINTED = 10, FAILURES_PRINTED = 5 };
+
+/* ---- Building ---- */
+
+static json_t *parameters_json(const struct assay_study *study, const double *point, struct assay_arena *arena) {
+  const struct assay_space *space = assay_study_space(study);
+  json_t *object = json_object();
+  for (uint32_t d = 0; d < space->dimension_count; d++) {
+    if (isnan(point[d])) continue;
+    const struct assay_dimension *dimension = space->dimensions[d];
+    const char *text = dimension->kind == ASSAY_DOMAIN_CHOICE ? assay_study_value_text(study, d, point[d], arena) : NULL;
+    json_object_set_new(object, dimension->name, text != NULL ? json_string(text) : dimension->kind == ASSAY_DOMAIN_INT ? json_integer((json_int_t)point[d]) : json_real(point[d]));
+  }
+  return object;
+}
+
+/* What went wrong, by reason: {trial, reason} of every failed trial. */
+static json_t *failures_json(const struct assay_trial_record *const *records, uint32_t count) {
+  json_t *list = json_array();
+  for (uint32_t i = 0; i < count; i++)
+    if (records[i]->state == ASSAY_TRIAL_FAILED)
+      json_array_append_new(list, json_pack("{s:i,s:s}", "trial", (int)records[i]->number, "reason", records[i]->reason != NULL ? records[i]->reason : ""));
+  return list;
+}
+
+/* Trials by the device that trained them. */
+static json_t *devices_json(const struct assay_trial_record *const *records, uint32_t count) {
+  json_t *object = json_object();
+  for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t a = 0; a < records[i]->attribute_count; a++) {
+      if (strcmp(records[i]->attributes[a].key, "assay:device") != 0) continue;
+      json_t *name = json_loads(records[i]->attributes[a].json, JSON_DECODE_ANY, NULL);
+      if (json_is_string(name))
+        json_object_set_new(object, json_string_value(name), json_integer(json_integer_value(json_object_get(object, json_string_value(name))) + 1));
+      json_decref(name);
+    }
+  }
+  return object;
+}
+
+static int add_study(json_t *summary, const struct assay_summary_sources *sources, struct assay_arena *arena, struct assay_status *status) {
+  const struct assay_trial_record *const *records;
+  const struct assay_trial_record *best;
+  struct assay_study_counts counts;
+  uint32_t count;
+  double seconds = 0;
+  int result = assay_study_list(sources->study, arena, &records, &count, status);
+  if (result == 0) result = assay_study_best(sources->study, arena, &best, status);
+  if (result == 0) result = assay_study_count(sources->study, &counts, status);
+  if (result != 0) return result;
+  for (uint32_t i = 0; i < count; i++)
+    if (isfinite(records[i]->seconds)) seconds += records[i]->seconds;
+  json_object_set_new(summary, "trials", json_integer(count));
+  json_object_set_new(summary, "counts", json_pack("{s:i,s:i,s:i,s:i}", "complete", (int)counts.complete, "pruned", (int)counts.pruned, "failed", (int)counts.failed, "open",
+                                                   (int)(counts.running + counts.waiting)));
+  json_object_set_new(summary, "trial_seconds", json_real(seconds));
+  json_object_set_new(summary, "objective", json_string(sources->settings->search.objective.plugin->name));
+  if (best != NULL)
+    json_object_set_new(summary, "best", json_pack("{s:i,s:o,s:o}", "trial", (int)best->number, "value", assay_json_number(best->value), "params",
+                                                   parameters_json(sources->study, best->point, arena)));
+  else
+    json_object_set_new(summary, "best", json_null());
+  json_object_set_new(summary, "baseline", count > 0 && records[0]->state == ASSAY_TRIAL_COMPLETE ? assay_json_number(records[0]->value) : json_null());
+  json_object_set_new(summary, "devices", devices_json(records, count));
+  json_object_set_new(summary, "failures", failures_json(records, count));
+  return 0;
+}
+
+static int add_part(json_t *summary, const char *key, const struct assay_summary_sources *sources, int part, struct assay_status *status) {
+  struct assay_prediction_set *rows = sources->predictions != NULL ? assay_predictions_select(sources->predictions, part, -2) : NULL;
+  if (sources->predictions != NULL && rows == NULL) return assay_status_memory(status);
+  json_t *judgement = NULL;
+  int result = 0;
+  if (rows != NULL && rows->count > 0)
+    result = assay_judgement_build(rows, sources->settings->metrics, sources->settings->metric_count, WRONG_LISTED, &judgement, status);
+  assay_predictions_release(rows);
+  if (result == 0) json_object_set_new(summary, key, judgement != NULL ? judgement : json_null());
+  return result;
+}
+
+int assay_summary_build(const struct assay_summary_sources *sources, json_t **result, struct assay_status *status) {
+  struct assay_arena *arena = assay_arena_create();
+  json_t *summary = arena != NULL ? json_pack("{s:s,s:s?}", "run", sources->run, "model", sources->model) : NULL;
+  int code = summary == NULL ? assay_status_memory(status) : add_study(summary, sources, arena, status);
+  if (code == 0) code = add_part(summary, "validation", sources, ASSAY_PART_VALIDATION, status);
+  if (code == 0) code = add_part(summary, "test", sources, ASSAY_PART_TEST, status);
+  assay_arena_release(arena);
+  if (code != 0) {
+    json_decref(summary);
+    summary = NULL;
+  }
+  *result = summary;
+  return code;
+}
+
+/* ---- For a person ---- */
+
+static long long integer_of(const json_t *object, const char *key) { return (long long)json_integer_value(json_object_get(object, key)); }
+
+static void print_wrong(const json_t *test, struct assay_text *text) {
+  const json_t *wrong = json_object_get(test, "wrong");
+  const size_t count = json_array_size(wrong);
+  if (count == 0) return;
+  assay_text_print(text, "\n  %lld wrong, surest first:\n", integer_of(test, "wrong_count"));
+  for (size_t i = 0; i < count && i < WRONG_PRINTED; i++) {
+    const json_t *row = json_array_get(wrong, i);
+    assay_text_print(text, "    %s: is %s, taken for %s (%.3f)\n", json_string_value(json_object_get(row, "path")), json_string_value(json_object_get(row, "label")),
+                     json_string_value(json_object_get(row, "guess")), json_real_value(json_object_get(row, "score")));
+  }
+  if (count > WRONG_PRINTED) assay_text_print(text, "    and %zu more; predictions.csv has them all\n", count - WRONG_PRINTED);
+}
+
+static void print_best(const json_t *summary, struct assay_text *text) {
+  const json_t *best = json_object_get(summary, "best"), *baseline = json_object_get(summary, "baseline");
+  const char *objective = json_string_value(json_object_get(summary, "objective")), *key;
+  if (json_is_null(best)) {
+    assay_text_add(text, "No trial was finished.\n");
+    return;
+  }
+  assay_text_print(text, "Best: trial %lld, %s %.6g on validation", integer_of(best, "trial"), objective, json_number_value(json_object_get(best, "value")));
+  if (json_is_number(baseline)) assay_text_print(text, " (the default values: %.6g)", json_number_value(baseline));
+  assay_text_add(text, "\n");
+  json_t *value;
+  json_object_foreach(json_object_get(best, "params"), key, value) {
+    char number[32];
+    if (json_is_real(value)) assay_print_real(json_real_value(value), number);
+    else if (json_is_integer(value)) assay_print_real((double)json_integer_value(value), number);
+    assay_text_print(text, "  %s = %s\n", key, json_is_string(value) ? json_string_value(value) : number);
+  }
+}
+
+static void print_failures(const json_t *summary, struct assay_text *text) {
+  const json_t *failures = json_object_get(summary, "failures");
+  for (size_t i = 0; i < json_array_size(failures) && i < FAILURES_PRINTED; i++) {
+    const json_t *failure = json_array_get(failures, i);
+    assay_text_print(text, "  trial %lld failed: %s\n", integer_of(failure, "trial"), json_string_value(json_object_get(failure, "reason")));
+  }
+}
+
+void assay_summary_print(const json_t *summary, struct assay_text *text) {
+  const json_t *test = json_object_get(summary, "test"), *validation = json_object_get(summary, "validation"), *counts = json_object_get(summary, "counts");
+  if (json_is_object(test)) {
+    assay_text_print(text, "Test: %lld images that neither training nor search has seen\n\n", integer_of(test, "n"));
+    assay_judgement_print(test, text);
+    print_wrong(test, text);
+  } else if (json_is_object(validation)) {
+    assay_text_add(text, "No test images were held out, so nothing here says how well the model does on new images.\n");
+  }
+  if (json_is_object(validation)) {
+    assay_text_print(text, "\nValidation: %lld images, each judged by a model that was not trained on it (optimistic: best of %lld)\n\n", integer_of(validation, "n"),
+                     integer_of(summary, "trials"));
+    assay_judgement_print(validation, text);
+  }
+  assay_text_add(text, text->length > 0 ? "\n" : "");
+  print_best(summary, text);
+  assay_text_print(text, "\n%lld trials: %lld complete, %lld pruned, %lld failed", integer_of(summary, "trials"), integer_of(counts, "complete"), integer_of(counts, "pruned"),
+                   integer_of(counts, "failed"));
+  if (integer_of(counts, "open") > 0) assay_text_print(text, ", %lld unfinished", integer_of(counts, "open"));
+  assay_text_print(text, "; %.1f s of training\n", json_number_value(json_object_get(summary, "trial_seconds")));
+  const char *device;
+  json_t *of_device;
+  if (json_object_size(json_object_get(summary, "devices")) > 1)
+    json_object_foreach(json_object_get(summary, "devices"), device, of_device) assay_text_print(text, "  %lld on %s\n", (long long)json_integer_value(of_device), device);
+  print_failures(summary, text);
+  const char *model = json_string_value(json_object_get(summary, "model"));
+  if (model != NULL) assay_text_print(text, "\nModel: %s\n", model);
+}

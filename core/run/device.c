@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/device.h"
+
+#include "base/arena.h"
+#include "base/process.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "config/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+enum { MOST_DEVICES = 64 };
+static const double list_seconds = 20; /* a cold driver takes some */
+
+/* ---- Listing ---- */
+
+static const struct assay_backend_host *list_host(void) {
+  static const struct assay_backend_host host = {.struct_size = sizeof host};
+  return &host;
+}
+
+int assay_devices_list_here(struct assay_registry *registry, const char *backend, json_t **list, struct assay_status *status) {
+  const struct assay_plugin *plugin;
+  const struct assay_option_value *const *values;
+  struct assay_arena *arena = assay_arena_create();
+  struct assay_device_info *devices = arena != NULL ? ASSAY_NEW_ARRAY(arena, struct assay_device_info, MOST_DEVICES) : NULL;
+  uint32_t count = 0;
+  *list = NULL;
+  int result = devices == NULL ? assay_status_memory(status) : assay_registry_find(registry, ASSAY_BACKEND, backend, &plugin, status);
+  if (result == 0) result = assay_option_defaults(plugin->options, arena, &values, status);
+  if (result == 0) {
+    const struct assay_backend *vtable = plugin->vtable;
+    for (uint32_t i = 0; i < MOST_DEVICES; i++) devices[i].struct_size = sizeof *devices;
+    result = vtable->list(list_host(), values, devices, MOST_DEVICES, &count, status);
+  }
+  if (result == 0) {
+    *list = json_array();
+    for (uint32_t i = 0; i < count && i < MOST_DEVICES; i++) {
+      const struct assay_device_info *info = &devices[i];
+      json_array_append_new(*list, json_pack("{s:s,s:b,s:i,s:I,s:s,s:s,s:s,s:s}", "id", info->id, "usable", info->usable != 0, "kind", (int)info->kind, "memory", (json_int_t)info->memory, "name", info->name,
+                                             "driver", info->driver, "vendor", info->vendor, "note", info->note));
+    }
+  }
+  assay_arena_release(arena);
+  return result;
+}
+
+struct listing {
+  struct assay_arena *arena;
+  struct assay_listed_device *devices;
+  uint32_t count, capacity;
+};
+
+static struct assay_listed_device *add_device(struct listing *listing) {
+  if (listing->count == listing->capacity) {
+    const uint32_t capacity = listing->capacity * 2 + 8;
+    struct assay_listed_device *larger = ASSAY_NEW_ARRAY(listing->arena, struct assay_listed_device, capacity);
+    if (larger == NULL) return NULL;
+    if (listing->count > 0) memcpy(larger, listing->devices, listing->count * sizeof *larger);
+    listing->devices = larger;
+    listing->capacity = capacity;
+  }
+  return &listing->devices[listing->count++];
+}
+
+static void copy_text(char *to, size_t size, const json_t *from) {
+  const char *text = json_string_value(from);
+  snprintf(to, size, "%s", text != NULL ? text : "");
+}
+
+static int take_list(struct listing *listing, const char *backend, const json_t *list) {
+  for (size_t i = 0; i < json_array_size(list); i++) {
+    const json_t *object = json_array_get(list, i);
+    struct assay_listed_device *device = add_device(listing);
+    if (device == NULL) return ASSAY_E_MEMORY;
+    struct assay_device_info *info = &device->info;
+    *info = (struct assay_device_info){.struct_size = sizeof *info,
+                                       .usable = json_is_true(json_object_get(object, "usable")),
+                                       .kind = (uint32_t)json_integer_value(json_object_get(object, "kind")),
+                                       .memory = (uint64_t)json_integer_value(json_object_get(object, "memory"))};
+    copy_text(info->id, sizeof info->id, json_object_get(object, "id"));
+    copy_text(info->name, sizeof info->name, json_object_get(object, "name"));
+    copy_text(info->driver, sizeof info->driver, json_object_get(object, "driver"));
+    copy_text(info->vendor, sizeof info->vendor, json_object_get(object, "vendor"));
+    copy_text(info->note, sizeof info->note, json_object_get(object, "note"));
+    device->name = json_array_size(list) == 1 ? backend : assay_arena_print(listing->arena, "%s:%s", backend, info->id);
+    if (device->name == NULL) return ASSAY_E_MEMORY;
+  }
+  return 0;
+}
+
+/* One backend, by a child. What goes wrong is told in the list: one broken driver must not hide the others. */
+static int list_backend(struct listing *listing, const char *backend, const char *plugin_path, struct assay_status *status) {
+  const char *const arguments[] = {assay_process_tool(), "list-devices", backend, "--quiet", plugin_path != NULL ? "--plugin-path" : NULL, plugin_path, NULL};
+  struct assay_text output = {0};
+  struct assay_process_end end;
+  int result = assay_process_run(arguments, list_seconds, &output, &end, status);
+  if (result != 0) return result;
+  json_t *answer = output.data != NULL ? json_loads(output.data, 0, NULL) : NULL;
+  const json_t *list = json_object_get(answer, "devices");
+  if (end.code == 0 && end.signal == 0 && !end.timed_out && json_is_array(list)) {
+    result = take_list(listing, backend, list);
+  } else {
+    char how[96];
+    const char *message = json_string_value(json_object_get(json_object_get(answer, "error"), "message"));
+    struct assay_listed_device *device = add_device(listing);
+    if (device != NULL) {
+      *device = (struct assay_listed_device){.name = backend};
+      device->problem = message != NULL ? assay_arena_copy(listing->arena, message)
+                                        : assay_arena_print(listing->arena, "asking its drivers for devices %s; a driver is broken: remove it, or repair it", assay_process_describe(&end, how));
+    }
+    if (device == NULL || device->problem == NULL) result = ASSAY_E_MEMORY;
+  }
+  json_decref(answer);
+  assay_text_release(&output);
+  return result == ASSAY_E_MEMORY ? assay_status_memory(status) : result;
+}
+
+int assay_devices_list(struct assay_registry *registry, const char *plugin_path, struct assay_arena *arena, const struct assay_listed_device **devices, uint32_t *count,
+                       struct assay_status *status) {
+  const struct assay_registry_entry *const *entries;
+  struct listing listing = {.arena = arena};
+  uint32_t entry_count;
+  int result = assay_registry_list(registry, &entries, &entry_count, status);
+  for (uint32_t i = 0; i < entry_count && result == 0; i++)
+    if (entries[i]->kind == ASSAY_BACKEND && entries[i]->plugin != NULL) result = list_backend(&listing, entries[i]->name, plugin_path, status);
+  *devices = listing.devices;
+  *count = listing.count;
+  return result;
+}
+
+/* ---- Choosing ---- */
+
+static const struct assay_component *find_backend(const struct assay_settings *settings, const char *name, size_t length) {
+  for (uint32_t i = 0; i < settings->backend_count; i++) {
+    const char *candidate = settings->backends[i].plugin->name;
+    if (strlen(candidate) == length && strncmp(candidate, name, length) == 0) return &settings->backends[i];
+  }
+  return NULL;
+}
+
+static bool has_backend(const struct assay_listed_device *device, const char *backend) {
+  const size_t length = strlen(backend);
+  return strncmp(device->name, backend, length) == 0 && (device->name[length] == '\0' || device->name[length] == ':');
+}
+
+static bool is_usable(const struct assay_listed_device *device) { return device->problem == NULL && device->info.usable; }
+
+
+static const char *choose_automatically(const struct assay_listed_device *devices, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++)
+    if (is_usable(&devices[i]) && devices[i].info.kind == ASSAY_DEVICE_GPU) return devices[i].name;
+  for (uint32_t i = 0; i < count; i++)
+    if (is_usable(&devices[i]) && has_backend(&devices[i], "cpu")) return devices[i].name;
+  for (uint32_t i = 0; i < count; i++)
+    if (is_usable(&devices[i]) && has_backend(&devices[i], "reference")) return devices[i].name;
+  return NULL;
+}
+
+struct choice {
+  const struct assay_settings *settings;
+  struct assay_registry *registry;
+  const char *plugin_path;
+  struct assay_arena *arena;
+  const struct assay_listed_device *devices; /* listed when a word first asks for it */
+  uint32_t device_count;
+  const char *names[MOST_DEVICES];
+  uint32_t count;
+};
+
+static int list_once(struct choice *choice, struct assay_status *status) {
+  return choice->devices != NULL ? 0 : assay_devices_list(choice->registry, choice->plugin_path, choice->arena, &choice->devices, &choice->device_count, status);
+}
+
+static int choose(struct choice *choice, const char *name, struct assay_status *status) {
+  for (uint32_t i = 0; i < choice->count; i++)
+    if (strcmp(choice->names[i], name) == 0) return 0;
+  if (choice->count == MOST_DEVICES) return assay_status_set(status, ASSAY_E_CONFIG, "[backend] devices: more than %d devices", MOST_DEVICES);
+  choice->names[choice->count++] = name;
+  return 0;
+}
+
+static int no_such_device(const struct choice *choice, const char *word, uint32_t matches, struct assay_status *status) {
+  struct assay_text known = {0};
+  for (uint32_t i = 0; i < choice->device_count; i++)
+    if (is_usable(&choice->devices[i])) assay_text_print(&known, "%s%s (%s)", known.length > 0 ? ", " : "", choice->devices[i].name, choice->devices[i].info.name);
+  const int result = assay_status_set(status, ASSAY_E_DEVICE, "[backend] devices: '%s' %s; usable are: %s. 'assay devices' says what is wrong with the others", word,
+                                      matches == 0 ? "is no device here" : "fits several devices", known.data != NULL ? known.data : "none");
+  assay_text_release(&known);
+  return result;
+}
+
+static int choose_by_name(struct choice *choice, const char *word, struct assay_status *status) {
+  const char *found = NULL;
+  uint32_t matches = 0;
+  for (uint32_t i = 0; i < choice->device_count; i++) {
+    if (!is_usable(&choice->devices[i]) || strcasestr(choice->devices[i].info.name, word) == NULL) continue;
+    found = choice->devices[i].name;
+    matches++;
+  }
+  return matches == 1 ? choose(choice, found, status) : no_such_device(choice, word, matches, status);
+}
+
+static int choose_word(struct choice *choice, const char *word, struct assay_status *status) {
+  if (find_backend(choice->settings, word, strcspn(word, ":")) != NULL) return choose(choice, word, status);
+  int result = list_once(choice, status);
+  if (result != 0) return result;
+  if (strcmp(word, "auto") == 0) {
+    const char *name = choose_automatically(choice->devices, choice->device_count);
+    return name != NULL ? choose(choice, name, status) : no_such_device(choice, word, 0, status);
+  }
+  if (strcmp(word, "all") != 0) return choose_by_name(choice, word, status);
+  for (uint32_t i = 0; i < choice->device_count && result == 0; i++)
+    if (is_usable(&choice->devices[i]) && !has_backend(&choice->devices[i], "reference")) result = choose(choice, choice->devices[i].name, status);
+  return result == 0 && choice->count == 0 ? no_such_device(choice, word, 0, status) : result;
+}
+
+int assay_devices_choose(const struct assay_settings *settings, struct assay_registry *registry, const char *plugin_path, struct assay_arena *arena, const char *const **names,
+                         uint32_t *count, struct assay_status *status) {
+  struct choice *choice = ASSAY_NEW(arena, struct choice);
+  if (choice == NULL) return assay_status_memory(status);
+  *choice = (struct choice){.settings = settings, .registry = registry, .plugin_path = plugin_path, .arena = arena};
+  int result = 0;
+  for (uint32_t i = 0; i < settings->device_count && result == 0; i++) result = choose_word(choice, settings->devices[i], status);
+  *names = choice->names;
+  *count = choice->count;
+  return result;
+}
+
+/* ---- Opening ---- */
+
+/* The backend's values, with the option `threads` at an even share of the processors where it was left at 0 and several workers run. */
+static const struct assay_option_value *const *share_processors(const struct assay_component *backend, uint32_t workers, struct assay_arena *arena) {
+  const int32_t index = assay_plugin_option_index(backend->plugin, "threads");
+  if (index < 0 || workers < 2 || backend->values[index]->integer != 0) return backend->values;
+  const long share = sysconf(_SC_NPROCESSORS_ONLN) / (long)workers;
+  uint32_t count = 0;
+  while (backend->plugin->options[count] != NULL) count++;
+  const struct assay_option_value **values = ASSAY_NEW_ARRAY(arena, const struct assay_option_value *, count + 1);
+  struct assay_option_value *threads = ASSAY_NEW(arena, struct assay_option_value);
+  if (values == NULL || threads == NULL) return NULL;
+  memcpy(values, backend->values, count * sizeof *values);
+  *threads = *backend->values[index];
+  threads->integer = share > 0 ? share : 1;
+  threads->real = (double)threads->integer;
+  values[index] = threads;
+  return values;
+}
+
+int assay_device_open(const char *name, const struct assay_settings *settings, struct assay_registry *registry, struct assay_arena *arena, struct assay_session **session,
+                      struct assay_status *status) {
+  const size_t length = strcspn(name, ":");
+  struct assay_component defaults = {0};
+  const struct assay_component *backend = find_backend(settings, name, length);
+  *session = NULL;
+  if (backend == NULL) {
+    const char *plugin_name = assay_arena_print(arena, "%.*s", (int)length, name);
+    if (plugin_name == NULL) return assay_status_memory(status);
+    int result = assay_registry_find(registry, ASSAY_BACKEND, plugin_name, &defaults.plugin, status);
+    if (result == 0) result = assay_option_defaults(defaults.plugin->options, arena, &defaults.values, status);
+    if (result != 0) return result;
+    backend = &defaults;
+  }
+  const struct assay_option_value *const *values = share_processors(backend, settings->search.workers, arena);
+  if (values == NULL) return assay_status_memory(status);
+  return assay_session_open(backend->plugin, values, name[length] == ':' ? name + length + 1 : NULL, session, status);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Devices by name. A device is called BACKEND (its first one) or BACKEND:ID, as in "cpu" and "opencl:0". Listing enters drivers, which may
+ * crash or hang, so it is always done by a child.
+ */
+#ifndef ASSAY_RUN_DEVICE_H
+#define ASSAY_RUN_DEVICE_H
+
+#include "config/plan.h"
+#include "graph/session.h"
+
+#include <jansson.h>
+
+struct assay_listed_device {
+  const char *name;    /* "opencl:0"; just the backend's name when it could not be listed */
+  const char *problem; /* the backend could not be listed; NULL */
+  struct assay_device_info info; /* all zero with a problem */
+};
+
+/* The devices of every installed backend, memory from `arena`. */
+int assay_devices_list(struct assay_registry *registry, const char *plugin_path, struct assay_arena *arena, const struct assay_listed_device **devices, uint32_t *count,
+                       struct assay_status *status);
+/* What the child does: lists one backend's devices as JSON. */
+int assay_devices_list_here(struct assay_registry *registry, const char *backend, json_t **list, struct assay_status *status);
+
+/* The words of `[backend] devices` as names of devices. "auto" is the first of: a GPU, cpu, reference. "all" is every usable device but
+ * `reference`. ASSAY_E_DEVICE with what there is when a word fits none or several. */
+int assay_devices_choose(const struct assay_settings *settings, struct assay_registry *registry, const char *plugin_path, struct assay_arena *arena, const char *const **names,
+                         uint32_t *count, struct assay_status *status);
+
+/* Opens a device by its name, with the [backend] options of the settings. Where several workers share the cpu and its option `threads` is left at 0, they share the
+ * processors evenly. ASSAY_E_PLUGIN or ASSAY_E_DEVICE. */
+int assay_device_open(const char *name, const struct assay_settings *settings, struct assay_registry *registry, struct assay_arena *arena, struct assay_session **session,
+                      struct assay_status *status);
+
+#endif

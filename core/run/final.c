@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/final.h"
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "train/model.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEST_BATCH = 64 };
+
+static const char *attribute_of(const struct assay_trial_record *record, const char *key) {
+  for (uint32_t i = 0; i < record->attribute_count; i++)
+    if (strcmp(record->attributes[i].key, key) == 0) return record->attributes[i].json;
+  return NULL;
+}
+
+/* What a refit needs to know of a trial is in the study: how long its folds took to be at their best. NULL when it is not there. */
+static struct assay_trial_result *trial_from_record(const struct assay_trial_record *best) {
+  const char *json = attribute_of(best, "assay:folds");
+  json_t *list = json != NULL ? json_loads(json, 0, NULL) : NULL;
+  struct assay_arena *arena = json_is_array(list) && json_array_size(list) > 0 ? assay_arena_create() : NULL;
+  struct assay_trial_result *trial = arena != NULL ? ASSAY_NEW(arena, struct assay_trial_result) : NULL;
+  const size_t count = json_array_size(list);
+  struct assay_fold_result *folds = trial != NULL ? ASSAY_NEW_ARRAY(arena, struct assay_fold_result, count) : NULL;
+  for (size_t i = 0; folds != NULL && i < count; i++) folds[i].best_epoch = (uint32_t)json_integer_value(json_object_get(json_array_get(list, i), "best_epoch"));
+  json_decref(list);
+  if (folds == NULL) {
+    assay_arena_release(arena);
+    return NULL;
+  }
+  *trial = (struct assay_trial_result){.arena = arena, .fold_count = (uint32_t)count, .folds = folds, .objective = best->value};
+  return trial;
+}
+
+/* The trial as the final training wants it: from its record for a refit, trained again (the same seed gives the same weights) where its weights are needed. */
+static int recall_trial(struct assay_trainer *trainer, const struct assay_settings *settings, const struct assay_trial_record *best, const struct assay_hooks *hooks,
+                        struct assay_trial_result **trial, struct assay_status *status) {
+  *trial = settings->train.final == ASSAY_FINAL_REFIT ? trial_from_record(best) : NULL;
+  if (*trial != NULL) return 0;
+  return assay_trainer_trial(trainer, settings, settings->train.seed, true, hooks, trial, status);
+}
+
+/* Judges the model once on the test part and adds that to the trial's out-of-fold predictions. */
+static int write_predictions(struct assay_run *run, struct assay_session *session, const struct assay_model *model, const struct assay_samples *samples,
+                             const struct assay_trial_record *best, struct assay_status *status) {
+  const char *from = assay_run_path(run, "trials/%u/predictions.csv", best->number), *to = assay_run_path(run, "predictions.csv");
+  if (from == NULL || to == NULL) return assay_status_memory(status);
+  struct assay_prediction_set *set = NULL;
+  struct assay_predictor *predictor = NULL;
+  int code = assay_predictions_read(from, model->positive, &set, status);
+  if (code == 0) code = assay_predictor_create(session, model, TEST_BATCH, &predictor, status);
+  if (code == 0) code = assay_predictor_part(predictor, samples, ASSAY_PART_TEST, set, status);
+  if (code == 0) code = assay_predictions_write(set, to, status);
+  assay_predictor_release(predictor);
+  assay_predictions_release(set);
+  return code;
+}
+
+int assay_final_make(struct assay_run *run, struct assay_session *session, struct assay_trainer *trainer, const struct assay_samples *samples,
+                     const struct assay_settings *settings, const struct assay_trial_record *best, const struct assay_hooks *hooks, struct assay_status *status) {
+  struct assay_trial_result *trial = NULL;
+  struct assay_model *model = NULL;
+  const char *path = assay_run_path(run, "model.safetensors");
+  char number[16];
+  int code = path == NULL ? assay_status_memory(status) : recall_trial(trainer, settings, best, hooks, &trial, status);
+  if (code == 0) code = assay_trainer_final(trainer, settings, trial, settings->train.seed, hooks, &model, NULL, status);
+  if (code == 0) code = write_predictions(run, session, model, samples, best, status);
+  if (code == 0) code = assay_model_write(model, path, status);
+  snprintf(number, sizeof number, "%u", best->number);
+  if (code == 0) code = assay_study_set_attribute(run->study, "assay:model_trial", number, status);
+  assay_model_release(model);
+  assay_trial_result_release(trial);
+  return code;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/starter.h"
+
+#include "base/arena.h"
+#include "base/text.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const telling_words[] = {"crack",   "cracked", "defect", "defects", "defective", "anomaly", "anomalous", "abnormal", "nok",
+                                            "ng",      "bad",     "fail",   "failed",  "faulty",    "fault",   "broken",    "damaged",  "damage",
+                                            "scratch", "reject",  "positive"};
+static const char *const negating_words[] = {"no", "not", "non", "without"};
+
+static bool is_listed(const char *word, const char *const *list, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(word, list[i]) == 0) return true;
+  return false;
+}
+
+/* Does one of the name's words tell, with no word before it that turns it around ("no_crack")? */
+static bool name_tells(const char *name) {
+  char copy[128];
+  if (strlen(name) >= sizeof copy) return false;
+  for (size_t i = 0; i <= strlen(name); i++) copy[i] = (char)tolower((unsigned char)name[i]);
+  bool negated = false;
+  char *rest = NULL;
+  for (char *word = strtok_r(copy, "_- .", &rest); word != NULL; word = strtok_r(NULL, "_- .", &rest)) {
+    if (is_listed(word, negating_words, sizeof negating_words / sizeof *negating_words)) negated = true;
+    else if (is_listed(word, telling_words, sizeof telling_words / sizeof *telling_words)) return !negated;
+  }
+  return false;
+}
+
+const char *assay_starter_positive(const char *const *classes, uint32_t count) {
+  const char *found = NULL;
+  for (uint32_t i = 0; i < count; i++) {
+    if (!name_tells(classes[i])) continue;
+    if (found != NULL) return NULL;
+    found = classes[i];
+  }
+  return found;
+}
+
+struct facts {
+  uint32_t usable, smallest, largest; /* images in the training part: all, of the smallest and of the largest class */
+  uint32_t width, height;             /* the commonest size */
+  bool grey;                          /* every image has one channel */
+};
+
+static int compare_sizes(const void *a, const void *b) {
+  const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+static void commonest_size(const struct assay_dataset *dataset, struct facts *facts) {
+  uint64_t *sizes = calloc(dataset->count + 1, sizeof *sizes);
+  if (sizes == NULL) return;
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < dataset->count; i++)
+    if (dataset->samples[i].problem == NULL) sizes[count++] = (uint64_t)dataset->samples[i].width << 32 | dataset->samples[i].height;
+  qsort(sizes, count, sizeof *sizes, compare_sizes);
+  for (uint32_t i = 0, best = 0; i < count;) {
+    uint32_t end = i;
+    while (end < count && sizes[end] == sizes[i]) end++;
+    if (end - i > best) {
+      best = end - i;
+      facts->width = (uint32_t)(sizes[i] >> 32);
+      facts->height = (uint32_t)sizes[i];
+    }
+    i = end;
+  }
+  free(sizes);
+}
+
+static struct facts look(const struct assay_dataset *dataset) {
+  struct facts facts = {.smallest = UINT32_MAX, .grey = true};
+  uint32_t *counts = calloc(dataset->class_count + 1, sizeof *counts);
+  for (uint32_t i = 0; i < dataset->count; i++) {
+    const struct assay_sample *sample = &dataset->samples[i];
+    if (sample->problem != NULL) continue;
+    if (sample->channels > 2) facts.grey = false;
+    if (sample->part == ASSAY_PART_TEST || sample->part == ASSAY_PART_VALIDATION) continue;
+    facts.usable++;
+    if (counts != NULL) counts[sample->label]++;
+  }
+  for (uint32_t c = 0; counts != NULL && c < dataset->class_count; c++) {
+    if (counts[c] < facts.smallest) facts.smallest = counts[c];
+    if (counts[c] > facts.largest) facts.largest = counts[c];
+  }
+  free(counts);
+  commonest_size(dataset, &facts);
+  return facts;
+}
+
+enum { LONGEST_SIDE = 96, FOLDS = 5, FEW_IMAGES = 2000 };
+
+static void write_data(const struct assay_dataset *dataset, const struct facts *facts, const char *path, struct assay_text *text) {
+  uint32_t width = facts->width, height = facts->height;
+  const uint32_t longest = width > height ? width : height;
+  if (longest > LONGEST_SIDE) {
+    width = (width * LONGEST_SIDE + longest / 2) / longest;
+    height = (height * LONGEST_SIDE + longest / 2) / longest;
+  }
+  assay_text_print(text, "; Made by `assay init` from %u images in %u classes:", dataset->count, dataset->class_count);
+  for (uint32_t c = 0; c < dataset->class_count && c < 20; c++) assay_text_print(text, "%s %s", c == 0 ? "" : ",", dataset->classes[c]);
+  if (dataset->class_count > 20) assay_text_add(text, ", …");
+  assay_text_print(text, "\n; A value may be followed by ~ and a domain; `assay search` explores it, `assay train` uses the value before the ~.\n\n[data]\npath      = \"%s\"\n", path);
+  assay_text_print(text, "size      = %ux%u        ; width x height that the network sees; the commonest size here is %ux%u\n", width > 0 ? width : 1, height > 0 ? height : 1,
+                   facts->width, facts->height);
+  if (facts->grey) assay_text_add(text, "colour    = grey         ; every image here is grey\n");
+  if (dataset->has_validation) {
+    assay_text_add(text, "folds     = 1            ; the val/ folder is used as it is\n");
+  } else if (facts->usable < FEW_IMAGES && facts->smallest >= 2) {
+    assay_text_print(text, "folds     = %u            ; few images: cross-validation\n", facts->smallest < FOLDS ? facts->smallest : FOLDS);
+  } else {
+    assay_text_add(text, "folds     = 1            ; one hold-out\nvalidation = 0.2         ; its share\n");
+  }
+  assay_text_add(text, dataset->has_test ? "test      = own          ; the set's own test part, seen once at the end\n"
+                                         : "test      = 0.2          ; share held out, seen once at the end; none: no test\n");
+  const char *positive = assay_starter_positive(dataset->classes, dataset->class_count);
+  if (positive != NULL) assay_text_print(text, "positive  = %s        ; guessed from its name: what precision, recall and f1 look for\n", positive);
+}
+
+void assay_starter_write(const struct assay_dataset *dataset, const char *path, struct assay_text *text) {
+  const struct facts facts = look(dataset);
+  const bool imbalanced = facts.smallest > 0 && facts.largest > 3 * facts.smallest;
+  write_data(dataset, &facts, path, text);
+  assay_text_add(text, "\n[network]\nlayers = features, classifier\n\n"
+                       "[layer.features]\ntype       = conv_blocks  ; convolution, activation, max pooling; channels double from block to block\n"
+                       "blocks     = 2  ~ choice(2, 3)\nchannels   = 16 ~ choice(8, 16, 32)\nkernel     = 3  ~ choice(3, 5)\nactivation = relu ~ choice(relu, leaky_relu)\n\n"
+                       "[optimizer]\ntype          = adam\nlearning_rate = 0.001 ~ log(0.0001, 0.01)\n\n"
+                       "[train]\nepochs        = 30\nbatch         = 16\npatience      = 5            ; epochs without a better validation loss\n");
+  if (imbalanced) assay_text_add(text, "class_weights = balanced     ; the classes differ in size\n");
+  assay_text_print(text, "final         = refit        ; train once more on all training data with the best values\n\n"
+                         "[search]\ntype      = tpe\ntrials    = 20\nobjective = %s%s\n",
+                   imbalanced ? "mcc" : "loss", imbalanced ? "          ; accuracy would hide a useless classifier: one class has over three times the images of another" : "");
+}

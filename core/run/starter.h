@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The INI that `assay init` proposes for a folder of images, from what a scan of the folder shows.
+ */
+#ifndef ASSAY_RUN_STARTER_H
+#define ASSAY_RUN_STARTER_H
+
+#include "data/data.h"
+
+struct assay_text;
+
+/* Appends the commented INI. `path` is what [data] path is to say. The proposals: the commonest image size, shrunk to at most 96 pixels on the longer side;
+ * as many folds as the smallest class allows, up to 5, below 2,000 images; mcc as the objective where one class has more than three times the images of
+ * another; and the positive class where a name tells it. */
+void assay_starter_write(const struct assay_dataset *dataset, const char *path, struct assay_text *text);
+
+/* The class whose name says that it is what one looks for (crack, defect, anomaly, …), when exactly one does; else NULL. */
+const char *assay_starter_positive(const char *const *classes, uint32_t count);
+
+#endif

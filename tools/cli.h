@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the subcommands of `assay` share: the command table's rows, the parsed command line, and where output goes.
+ */
+#ifndef ASSAY_TOOLS_CLI_H
+#define ASSAY_TOOLS_CLI_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "config/plan.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+struct cli {
+  FILE *results;           /* the real standard output; descriptor 1 leads to standard error, whatever a driver prints */
+  bool json, quiet, terminal;
+  const char *output;      /* -o */
+  const char *plugin_path; /* --plugin-path */
+  const char **overrides;  /* -s */
+  uint32_t override_count;
+  char **arguments; /* positional */
+  uint32_t argument_count;
+  struct assay_arena *arena; /* for the life of the command */
+  struct assay_status *status;
+};
+
+enum cli_options { CLI_OUTPUT = 1 << 0, CLI_OVERRIDES = 1 << 1, CLI_HIDDEN = 1 << 2 };
+
+struct cli_command {
+  const char *name;
+  const char *arguments; /* for the usage line */
+  const char *summary;   /* one line */
+  const char *help;      /* more, for `assay NAME --help`; may be NULL */
+  uint32_t options;      /* enum cli_options that it takes */
+  uint32_t minimum, maximum; /* positional arguments */
+  int (*run)(struct cli *cli);
+};
+
+int command_init(struct cli *cli);
+int command_check(struct cli *cli);
+int command_train(struct cli *cli);
+int command_search(struct cli *cli);
+int command_finish(struct cli *cli);
+int command_eval(struct cli *cli);
+int command_predict(struct cli *cli);
+int command_report(struct cli *cli);
+int command_devices(struct cli *cli);
+int command_plugins(struct cli *cli);
+int command_config(struct cli *cli);
+int command_worker(struct cli *cli);
+int command_list_devices(struct cli *cli);
+
+/* The registry of this command line; made on first use, released at the end. */
+int cli_registry(struct cli *cli, struct assay_registry **registry);
+/* The plan of FILE.ini, or of DIR as `init` would write it; released by cli_finish. */
+int cli_plan(struct cli *cli, const char *path, struct assay_plan **plan);
+/* Default settings of a plan. */
+int cli_settings(struct cli *cli, const struct assay_plan *plan, const struct assay_settings **settings);
+/* Prints and releases `object` as the one JSON object of this run, with schema: 1 put in front. */
+void cli_print_json(struct cli *cli, json_t *object);
+/* Talk on standard error, unless --quiet. */
+void cli_say(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * assay init: a commented INI for a folder of images. Also the plan of an INI file, or of a folder as `init` would describe it.
+ */
+#include "cli.h"
+
+#include "base/file.h"
+#include "data/data.h"
+#include "run/starter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The starter INI of a folder; `data_path` is what [data] path is to say. */
+static int starter_text(struct cli *cli, const char *folder, const char *data_path, struct assay_text *text) {
+  struct assay_data_settings settings = {.path = folder, .folds = 1, .validation = 0.2};
+  struct assay_dataset *dataset;
+  int result = assay_dataset_scan(&settings, &dataset, cli->status);
+  if (result != 0) return result;
+  assay_starter_write(dataset, data_path, text);
+  assay_dataset_release(dataset);
+  return text->failed ? assay_status_memory(cli->status) : 0;
+}
+
+/* Without slashes at its end, so that "photos/" gives photos.ini. */
+static char *trimmed(struct cli *cli, const char *path) {
+  char *copy = assay_arena_copy(cli->arena, path);
+  for (size_t length = copy != NULL ? strlen(copy) : 0; length > 1 && copy[length - 1] == '/'; length--) copy[length - 1] = '\0';
+  return copy;
+}
+
+/* Never overwrites: the file must be new. */
+static int write_new(const char *path, const struct assay_text *text, struct assay_status *status) {
+  const int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file < 0 && errno == EEXIST) return assay_status_set(status, ASSAY_E_CONFIG, "%s is there already and is not overwritten; remove it, or name another file with -o", path);
+  if (file < 0) return assay_status_set(status, ASSAY_E_STORAGE, "%s: cannot be created: %s", path, strerror(errno));
+  close(file);
+  const int result = assay_file_write(path, text->data, text->length, status);
+  if (result != 0) unlink(path);
+  return result;
+}
+
+/* The folder as the INI file at `output` will see it: by its name when they stand side by side. */
+static const char *path_from(struct cli *cli, const char *folder, const char *output) {
+  char data[PATH_MAX], ini[PATH_MAX];
+  if (realpath(folder, data) == NULL) return folder;
+  const char *absolute = assay_arena_copy(cli->arena, data), *ini_folder = assay_path_folder(cli->arena, output), *data_folder = assay_path_folder(cli->arena, data);
+  if (absolute == NULL || ini_folder == NULL || data_folder == NULL || realpath(ini_folder, ini) == NULL) return folder;
+  return strcmp(ini, data_folder) == 0 ? assay_path_name(absolute) : absolute;
+}
+
+/* DIR.ini, also for "." and "..". */
+static const char *default_output(struct cli *cli, const char *folder) {
+  char real[PATH_MAX];
+  const char *name = assay_path_name(folder);
+  if ((strcmp(name, ".") == 0 || strcmp(name, "..") == 0) && realpath(folder, real) != NULL) folder = real;
+  return assay_arena_print(cli->arena, "%s.ini", folder);
+}
+
+int command_init(struct cli *cli) {
+  const char *folder = trimmed(cli, cli->arguments[0]);
+  if (folder == NULL) return assay_status_memory(cli->status);
+  const bool to_results = cli->output != NULL && strcmp(cli->output, "-") == 0;
+  const char *output = cli->output != NULL ? cli->output : default_output(cli, folder);
+  if (output == NULL) return assay_status_memory(cli->status);
+  struct assay_text text = {0};
+  int result = starter_text(cli, folder, to_results ? folder : path_from(cli, folder, output), &text);
+  if (result == 0 && to_results && !cli->json) fputs(text.data, cli->results);
+  else if (result == 0 && !to_results) result = write_new(output, &text, cli->status);
+  if (result == 0 && cli->json) cli_print_json(cli, json_pack("{s:s?,s:s}", "file", to_results ? NULL : output, "text", text.data));
+  else if (result == 0 && !to_results) {
+    fprintf(cli->results, "%s\n", output);
+    cli_say(cli, "Look through %s, then: assay search %s", output, output);
+  }
+  assay_text_release(&text);
+  return result;
+}
+
+int cli_plan(struct cli *cli, const char *path, struct assay_plan **plan) {
+  struct assay_registry *registry;
+  int result = cli_registry(cli, &registry);
+  if (result != 0) return result;
+  if (!assay_folder_exists(path)) return assay_plan_load(path, cli->overrides, cli->override_count, registry, plan, cli->status);
+  struct assay_text text = {0};
+  const char *folder = trimmed(cli, path);
+  char real[PATH_MAX];
+  if (folder == NULL || realpath(folder, real) == NULL) return assay_status_set(cli->status, ASSAY_E_DATA, "%s: %s", path, strerror(errno));
+  result = starter_text(cli, folder, real, &text);
+  if (result == 0) result = assay_plan_parse(path, text.data, text.length, cli->overrides, cli->override_count, registry, plan, cli->status);
+  assay_text_release(&text);
+  return result;
+}

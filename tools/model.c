@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "model.h"
+
+#include "run/device.h"
+#include "run/loader.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { BATCH = 32, BLOCK = 256 };
+
+/* The least that an INI must say; -s adds [backend] and the like. */
+static const char empty_ini[] = "[data]\npath = .\ntest = none\n[network]\nlayers = classifier\n";
+
+int model_open(struct cli *cli, const char *path, struct model_in_use *use) {
+  struct assay_registry *registry;
+  const char *const *devices;
+  uint32_t device_count;
+  *use = (struct model_in_use){0};
+  int result = cli_registry(cli, &registry);
+  if (result == 0) result = assay_plan_parse("command line", empty_ini, sizeof empty_ini - 1, cli->overrides, cli->override_count, registry, &use->plan, cli->status);
+  if (result == 0) result = cli_settings(cli, use->plan, &use->settings);
+  if (result == 0) result = assay_model_read(path, &use->model, cli->status);
+  if (result == 0) result = assay_devices_choose(use->settings, registry, cli->plugin_path, cli->arena, &devices, &device_count, cli->status);
+  if (result == 0) result = assay_device_open(devices[0], use->settings, registry, cli->arena, &use->session, cli->status);
+  if (result == 0) result = assay_predictor_create(use->session, use->model, BATCH, &use->predictor, cli->status);
+  if (result != 0) return result;
+  use->images = assay_model_data_settings(use->model);
+  use->image_size = (size_t)use->model->height * use->model->width * use->model->channels;
+  return 0;
+}
+
+void model_close(struct model_in_use *use) {
+  assay_predictor_release(use->predictor);
+  assay_session_close(use->session);
+  assay_model_release(use->model);
+  assay_plan_release(use->plan);
+}
+
+struct block {
+  uint8_t *pixels;
+  struct assay_status *statuses;
+  const uint8_t **images; /* the readable ones */
+  int32_t *labels;
+  double *scores, *losses;
+};
+
+static int take_block(struct block *block, const struct model_in_use *use, struct assay_status *status) {
+  size_t bytes;
+  const bool fits = assay_multiply(use->image_size, BLOCK, &bytes);
+  *block = (struct block){.pixels = fits ? malloc(bytes) : NULL,
+                          .statuses = calloc(BLOCK, sizeof *block->statuses),
+                          .images = calloc(BLOCK, sizeof *block->images),
+                          .labels = calloc(BLOCK, sizeof *block->labels),
+                          .scores = calloc((size_t)BLOCK * use->model->class_count, sizeof *block->scores),
+                          .losses = calloc(BLOCK, sizeof *block->losses)};
+  const bool whole = block->pixels != NULL && block->statuses != NULL && block->images != NULL && block->labels != NULL && block->scores != NULL && block->losses != NULL;
+  return whole ? 0 : assay_status_memory(status);
+}
+
+static void free_block(struct block *block) {
+  free(block->pixels);
+  free(block->statuses);
+  free(block->images);
+  free(block->labels);
+  free(block->scores);
+  free(block->losses);
+}
+
+static int run_block(struct cli *cli, struct model_in_use *use, struct block *block, const char *const *paths, const int32_t *labels, uint32_t first, uint32_t count, model_row row,
+                     void *context) {
+  uint32_t readable = 0;
+  assay_images_load(paths + first, count, &use->images, use->image_size, block->pixels, block->statuses);
+  for (uint32_t i = 0; i < count; i++) {
+    if (block->statuses[i].code != 0) continue;
+    block->images[readable] = block->pixels + i * use->image_size;
+    block->labels[readable++] = labels != NULL ? labels[first + i] : 0;
+  }
+  int result = 0;
+  if (readable > 0) result = assay_predictor_run(use->predictor, block->images, labels != NULL ? block->labels : NULL, readable, block->scores, labels != NULL ? block->losses : NULL, cli->status);
+  for (uint32_t i = 0, done = 0; result == 0 && i < count; i++) {
+    const bool bad = block->statuses[i].code != 0;
+    result = row(context, first + i, bad ? NULL : block->scores + (size_t)done * use->model->class_count, bad || labels == NULL ? NAN : block->losses[done],
+                 bad ? block->statuses[i].message : NULL);
+    done += !bad;
+  }
+  return result;
+}
+
+int model_run(struct cli *cli, struct model_in_use *use, const char *const *paths, const int32_t *labels, uint32_t count, model_row row, void *context) {
+  struct block block;
+  int result = take_block(&block, use, cli->status);
+  for (uint32_t first = 0; result == 0 && first < count; first += BLOCK)
+    result = run_block(cli, use, &block, paths, labels, first, count - first < BLOCK ? count - first : BLOCK, row, context);
+  free_block(&block);
+  return result;
+}

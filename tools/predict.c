@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * assay predict: a row an image, as CSV or JSON.
+ */
+#include "model.h"
+
+#include "data/data.h"
+
+#include <string.h>
+
+struct output {
+  struct cli *cli;
+  const struct assay_model *model;
+  const char *const *paths;
+  json_t *rows; /* NULL: CSV */
+  uint32_t unreadable;
+};
+
+static void print_header(const struct output *output) {
+  struct assay_text line = {0};
+  assay_text_add(&line, "path,label");
+  for (uint32_t c = 0; c < output->model->class_count; c++) {
+    assay_text_add(&line, ",");
+    assay_text_add_field(&line, output->model->classes[c]);
+  }
+  assay_text_add(&line, ",error\n");
+  if (line.data != NULL) fputs(line.data, output->cli->results);
+  assay_text_release(&line);
+}
+
+static int print_row(void *context, uint32_t image, const double *scores, double loss, const char *problem) {
+  (void)loss;
+  struct output *output = context;
+  const struct assay_model *model = output->model;
+  const char *label = scores != NULL ? model->classes[assay_model_decide(model, scores)] : NULL;
+  output->unreadable += problem != NULL;
+  if (problem != NULL) cli_say(output->cli, "assay: %s", problem);
+  if (output->rows != NULL) {
+    json_t *by_class = scores != NULL ? json_object() : json_null();
+    for (uint32_t c = 0; scores != NULL && c < model->class_count; c++) json_object_set_new(by_class, model->classes[c], json_real(scores[c]));
+    json_array_append_new(output->rows, json_pack("{s:s,s:s?,s:o,s:s?}", "path", output->paths[image], "label", label, "scores", by_class, "error", problem));
+    return 0;
+  }
+  struct assay_text line = {0};
+  assay_text_add_field(&line, output->paths[image]);
+  assay_text_add(&line, ",");
+  assay_text_add_field(&line, label != NULL ? label : "");
+  for (uint32_t c = 0; c < model->class_count; c++) {
+    char number[32] = "";
+    if (scores != NULL) assay_print_real(scores[c], number);
+    assay_text_print(&line, ",%s", number);
+  }
+  assay_text_add(&line, ",");
+  assay_text_add_field(&line, problem != NULL ? problem : "");
+  assay_text_add(&line, "\n");
+  const bool failed = line.failed;
+  if (!failed) fputs(line.data, output->cli->results);
+  assay_text_release(&line);
+  return failed ? assay_status_memory(output->cli->status) : 0;
+}
+
+/* All images below all the paths that were given. */
+static int gather_paths(struct cli *cli, const char *const **paths, uint32_t *count) {
+  const char **all = NULL;
+  *count = 0;
+  for (uint32_t i = 1; i < cli->argument_count; i++) {
+    const char *const *found;
+    uint32_t found_count;
+    const int result = assay_image_list(cli->arguments[i], cli->arena, &found, &found_count, cli->status);
+    if (result != 0) return result;
+    const char **larger = ASSAY_NEW_ARRAY(cli->arena, const char *, (size_t)*count + found_count);
+    if (larger == NULL) return assay_status_memory(cli->status);
+    if (*count > 0) memcpy(larger, all, *count * sizeof *all);
+    if (found_count > 0) memcpy(larger + *count, found, found_count * sizeof *found);
+    all = larger;
+    *count += found_count;
+  }
+  *paths = all;
+  return *count > 0 ? 0 : assay_status_set(cli->status, ASSAY_E_DATA, "%s: there are no images here", cli->arguments[1]);
+}
+
+int command_predict(struct cli *cli) {
+  struct model_in_use use;
+  struct output output = {.cli = cli, .rows = cli->json ? json_array() : NULL};
+  uint32_t count = 0;
+  int result = gather_paths(cli, &output.paths, &count);
+  if (result != 0) {
+    json_decref(output.rows);
+    return result;
+  }
+  result = model_open(cli, cli->arguments[0], &use);
+  output.model = use.model;
+  if (result == 0 && output.rows == NULL) print_header(&output);
+  if (result == 0) result = model_run(cli, &use, output.paths, NULL, count, print_row, &output);
+  model_close(&use);
+  if (result == 0 && output.rows != NULL) cli_print_json(cli, json_pack("{s:O}", "predictions", output.rows));
+  json_decref(output.rows);
+  if (result == 0 && output.unreadable > 0) {
+    cli->json = false; /* the object is out, with every error in its row */
+    result = assay_status_set(cli->status, ASSAY_E_DATA, "%u of %u images could not be read", output.unreadable, count);
+  }
+  return result;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * assay report: the summary of a run, made again from its study and predictions.
+ */
+#include "summary.h"
+
+#include "base/file.h"
+#include "report/summary.h"
+#include "train/predictions.h"
+
+#include <string.h>
+
+/* The run's predictions, or NULL when there is no model yet. The positive class is found by its name in the file's classes. */
+static int read_predictions(struct cli *cli, struct assay_run *run, struct assay_prediction_set **set) {
+  const char *path = assay_run_path(run, "predictions.csv"), *positive = run->settings->data.positive;
+  *set = NULL;
+  if (path == NULL) return assay_status_memory(cli->status);
+  if (!assay_file_exists(path)) return 0;
+  const int result = assay_predictions_read(path, -1, set, cli->status);
+  if (result != 0) return result;
+  for (uint32_t c = 0; positive != NULL && c < (*set)->class_count; c++)
+    if (strcmp((*set)->classes[c], positive) == 0) (*set)->positive = (int32_t)c;
+  return 0;
+}
+
+int summary_write(struct cli *cli, struct assay_run *run) {
+  const char *model = assay_run_path(run, "model.safetensors"), *path = assay_run_path(run, "summary.txt");
+  struct assay_prediction_set *set = NULL;
+  json_t *summary = NULL;
+  struct assay_text text = {0};
+  int result = model == NULL || path == NULL ? assay_status_memory(cli->status) : read_predictions(cli, run, &set);
+  const struct assay_summary_sources sources = {
+      .run = run->folder, .model = model != NULL && assay_file_exists(model) ? model : NULL, .study = run->study, .settings = run->settings, .predictions = set};
+  if (result == 0) result = assay_summary_build(&sources, &summary, cli->status);
+  if (result == 0) {
+    assay_summary_print(summary, &text);
+    result = text.failed ? assay_status_memory(cli->status) : assay_file_write(path, text.data, text.length, cli->status);
+  }
+  if (result == 0 && cli->json) {
+    cli_print_json(cli, summary);
+    summary = NULL;
+  } else if (result == 0) {
+    fputs(text.data, cli->results);
+  }
+  json_decref(summary);
+  assay_text_release(&text);
+  assay_predictions_release(set);
+  return result;
+}
+
+int command_report(struct cli *cli) {
+  struct assay_registry *registry;
+  struct assay_run *run;
+  int result = cli_registry(cli, &registry);
+  if (result == 0) result = assay_run_load(cli->arguments[0], registry, &run, cli->status);
+  if (result != 0) return result;
+  result = assay_run_read_study(run, cli->status);
+  if (result == 0) result = summary_write(cli, run);
+  assay_run_close(run);
+  return result;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * assay worker RUN MODE DEVICE: not for people; started by `train`, `search` and `finish`. Standard input is the parent's voice, descriptor 3 the ear.
+ */
+#include "cli.h"
+
+#include "base/log.h"
+#include "run/supervisor.h"
+#include "run/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+static atomic_bool asked_to_stop;
+
+static bool stopped(void) { return atomic_load(&asked_to_stop); }
+
+/* A byte asks to stop; the end of the pipe means that the parent is gone: then nobody waits for what is half done. */
+static void *listen_to_parent(void *context) {
+  (void)context;
+  for (;;) {
+    char byte;
+    const ssize_t n = read(STDIN_FILENO, &byte, 1);
+    if (n == 1 && byte == ASSAY_WORKER_STOP) atomic_store(&asked_to_stop, true);
+    else if (n == 0 || (n < 0 && errno != EINTR)) _exit(1);
+  }
+  return NULL;
+}
+
+static void send_note(void *context, int level, const char *message) {
+  (void)context;
+  const struct assay_message note = {.kind = ASSAY_MESSAGE_NOTE, .number = (uint32_t)level, .text = message};
+  assay_message_send(ASSAY_MESSAGE_DESCRIPTOR, &note);
+}
+
+int command_worker(struct cli *cli) {
+  /* The terminal sends Ctrl-C to the whole group; what it means is the parent's to decide. */
+  signal(SIGINT, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, listen_to_parent, NULL) != 0) return assay_status_set(cli->status, ASSAY_E_FAILED, "no thread to listen to the parent");
+  assay_log_set(send_note, NULL);
+  struct assay_registry *registry;
+  struct assay_run *run = NULL;
+  int result = cli_registry(cli, &registry);
+  if (result == 0) result = assay_run_load(cli->arguments[0], registry, &run, cli->status);
+  if (result == 0) {
+    struct assay_worker worker = {.run = run, .device = cli->arguments[2], .registry = registry, .messages = ASSAY_MESSAGE_DESCRIPTOR, .stopped = stopped};
+    result = assay_worker_run(&worker, strcmp(cli->arguments[1], "final") == 0 ? ASSAY_WORKER_FINAL : ASSAY_WORKER_SEARCH, cli->status);
+  }
+  const struct assay_message end = {.kind = result == 0 ? ASSAY_MESSAGE_DONE : ASSAY_MESSAGE_FAILED, .code = result, .text = cli->status->message};
+  assay_message_send(ASSAY_MESSAGE_DESCRIPTOR, &end);
+  assay_run_close(run);
+  cli->quiet = true; /* the parent tells it */
+  return result == 0 ? 0 : ASSAY_E_FAILED;
+}
