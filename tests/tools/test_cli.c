@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command line as a contract: what each command prints, and with which exit code it ends.
+ */
+#include "tool.h"
+
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+START_TEST(usage) {
+  tool_enter_folder();
+  struct outcome version = tool_run("--version");
+  ck_assert_int_eq(version.code, 0);
+  ck_assert_int_eq(strncmp(version.results, "assay ", 6), 0);
+  outcome_release(&version);
+  tool_expect(0, NULL, "--help");
+  tool_expect(2, NULL, "%s", "");
+  tool_expect(2, "did you mean 'search'?", "serach x.ini");
+  tool_expect(2, "usage: assay eval", "eval model");
+  tool_expect(2, "unknown option '--frobnicate'", "check --frobnicate x");
+  tool_expect(2, "takes no -o", "check -o x y");
+  struct outcome help = tool_run("search --help");
+  ck_assert_int_eq(help.code, 0);
+  ck_assert_ptr_nonnull(strstr(help.results, "explore the domains"));
+  outcome_release(&help);
+}
+END_TEST
+
+START_TEST(init_writes_and_never_overwrites) {
+  tool_enter_folder();
+  tool_write_images("photos", 12);
+  tool_expect(0, "assay search", "init photos/");
+  ck_assert(tool_file_holds("photos.ini", "size      = 8x8"));
+  ck_assert(tool_file_holds("photos.ini", "colour    = grey"));
+  tool_expect(2, "is not overwritten", "init photos");
+  tool_expect(0, NULL, "config photos.ini");
+  struct outcome shown = tool_run("init photos -o -");
+  ck_assert_int_eq(shown.code, 0);
+  ck_assert_ptr_nonnull(strstr(shown.results, "[network]"));
+  outcome_release(&shown);
+  tool_expect(3, "nowhere", "init nowhere");
+}
+END_TEST
+
+START_TEST(init_guesses_the_positive_class) {
+  tool_enter_folder();
+  char path[64];
+  for (int i = 0; i < 16; i++) {
+    snprintf(path, sizeof path, "wall/no_crack/%d.pgm", i);
+    tool_write_image(path, 0, (uint32_t)i);
+    snprintf(path, sizeof path, "wall/crack/%d.pgm", i);
+    if (i < 4) tool_write_image(path, 1, (uint32_t)i);
+  }
+  tool_expect(0, NULL, "init wall");
+  ck_assert(tool_file_holds("wall.ini", "positive  = crack"));
+  ck_assert(tool_file_holds("wall.ini", "objective = mcc"));
+}
+END_TEST
+
+START_TEST(check_reports_and_refuses) {
+  tool_enter_folder();
+  tool_write_images("photos", 8);
+  tool_write_ini("a.ini", "photos", "");
+  tool_expect(0, NULL, "check a.ini");
+  tool_write("photos/left/broken.pgm", "P5\n8 8\n255\nshort");
+  struct outcome found = tool_run("check a.ini --json");
+  ck_assert_int_eq(found.code, 7);
+  json_t *object = json_loads(found.results, 0, NULL);
+  ck_assert_uint_eq(json_array_size(json_object_get(object, "broken")), 1);
+  ck_assert_str_eq(json_string_value(json_object_get(json_array_get(json_object_get(object, "broken"), 0), "path")), "left/broken.pgm");
+  json_decref(object);
+  outcome_release(&found);
+  /* The same picture under both labels. */
+  tool_write_image("photos/right/same.pgm", 0, 3);
+  tool_expect(3, "left/003.pgm", "check a.ini");
+}
+END_TEST
+
+START_TEST(train_eval_predict_agree) {
+  tool_enter_folder();
+  tool_write_images("photos", 20);
+  tool_write_ini("a.ini", "photos", "");
+  json_t *trained = tool_json("train a.ini --json --quiet");
+  ck_assert_int_eq(json_integer_value(json_object_get(trained, "trials")), 1);
+  const json_t *test = json_object_get(trained, "test");
+  ck_assert_int_eq(json_integer_value(json_object_get(test, "n")), 10);
+  ck_assert(json_number_value(json_object_get(test, "accuracy")) > 0.9); /* the classes are easy */
+  ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(trained, "validation"), "n")), 30);
+  json_decref(trained);
+  static const char *const files[] = {"config.ini", "split.csv", "study.db", "trials/0/curves.csv", "trials/0/predictions.csv", "predictions.csv", "model.safetensors", "summary.txt", "environment.json"};
+  char path[128];
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    snprintf(path, sizeof path, "runs/a/%s", files[i]);
+    ck_assert_msg(access(path, R_OK) == 0, "%s is missing", path);
+  }
+  /* All images again, as a folder: the model without its layer plugins. */
+  json_t *judged = tool_json("eval runs/a/model.safetensors photos --json -s backend.devices=reference");
+  ck_assert_int_eq(json_integer_value(json_object_get(judged, "n")), 40);
+  const double loss = json_number_value(json_object_get(judged, "loss"));
+  json_decref(judged);
+  json_t *predicted = tool_json("predict runs/a/model.safetensors photos --json -s backend.devices=reference");
+  const json_t *rows = json_object_get(predicted, "predictions");
+  ck_assert_uint_eq(json_array_size(rows), 40);
+  double sum = 0;
+  for (size_t i = 0; i < json_array_size(rows); i++) {
+    const json_t *row = json_array_get(rows, i);
+    const char *label = strstr(json_string_value(json_object_get(row, "path")), "/left/") != NULL ? "left" : "right";
+    sum -= log(json_number_value(json_object_get(json_object_get(row, "scores"), label)));
+  }
+  ck_assert_double_eq_tol(sum / 40, loss, 1e-6); /* the cross-entropy of the predicted scores is the loss that eval says */
+  json_decref(predicted);
+}
+END_TEST
+
+START_TEST(predict_goes_on_past_unreadable_images) {
+  tool_enter_folder();
+  tool_write_images("photos", 12);
+  tool_write_ini("a.ini", "photos", "");
+  tool_expect(0, NULL, "train a.ini --quiet");
+  tool_write("photos/left/bad.png", "this is no picture");
+  struct outcome outcome = tool_run("predict runs/a/model.safetensors photos/left photos/right/000.pgm -s backend.devices=reference");
+  ck_assert_int_eq(outcome.code, 3);
+  int lines = 0;
+  for (const char *p = outcome.results; *p != '\0'; p++) lines += *p == '\n';
+  ck_assert_int_eq(lines, 1 + 12 + 1 + 1);
+  ck_assert_ptr_nonnull(strstr(outcome.results, "path,label,left,right,error\n"));
+  ck_assert_ptr_nonnull(strstr(outcome.results, "photos/left/bad.png,,,,"));
+  outcome_release(&outcome);
+  tool_expect(3, "model", "predict photos/left/000.pgm photos");
+}
+END_TEST
+
+START_TEST(a_run_continues_and_says_what_differs) {
+  tool_enter_folder();
+  tool_write_images("photos", 12);
+  tool_write_ini("a.ini", "photos", "");
+  json_t *first = tool_json("search a.ini --json --quiet -s search.trials=2");
+  ck_assert_int_eq(json_integer_value(json_object_get(first, "trials")), 2);
+  json_decref(first);
+  json_t *more = tool_json("search a.ini --json --quiet");
+  ck_assert_int_eq(json_integer_value(json_object_get(more, "trials")), 4);
+  json_t *undisturbed = tool_json("search a.ini --json --quiet -o other");
+  ck_assert(json_equal(json_object_get(more, "best"), json_object_get(undisturbed, "best")));
+  ck_assert(json_equal(json_object_get(more, "test"), json_object_get(undisturbed, "test")));
+  json_decref(more);
+  json_decref(undisturbed);
+  tool_expect(2, "train.epochs", "search a.ini --quiet -s train.epochs=5");
+  tool_write_image("photos/left/new.pgm", 0, 99);
+  tool_expect(3, "no longer those", "search a.ini --quiet");
+  struct outcome report = tool_run("report runs/a");
+  ck_assert_int_eq(report.code, 0);
+  ck_assert(tool_file_holds("runs/a/summary.txt", report.results));
+  outcome_release(&report);
+}
+END_TEST
+
+START_TEST(failures_are_objects_with_json) {
+  tool_enter_folder();
+  struct outcome outcome = tool_run("train nowhere.ini --json");
+  ck_assert_int_eq(outcome.code, 2);
+  json_t *object = json_loads(outcome.results, 0, NULL);
+  ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(object, "error"), "code")), 2);
+  ck_assert_ptr_nonnull(strstr(json_string_value(json_object_get(json_object_get(object, "error"), "message")), "nowhere.ini"));
+  json_decref(object);
+  outcome_release(&outcome);
+}
+END_TEST
+
+START_TEST(a_network_that_does_not_fit_says_so) {
+  tool_enter_folder();
+  tool_write_images("photos", 12);
+  tool_write_ini("a.ini", "photos", "");
+  tool_expect(2, "features", "train a.ini --quiet -s layer.features.blocks=8");
+}
+END_TEST
+
+START_TEST(plugins_and_devices_are_listed) {
+  tool_enter_folder();
+  json_t *plugins = tool_json("plugins --json");
+  ck_assert(json_array_size(json_object_get(plugins, "plugins")) > 30);
+  json_decref(plugins);
+  json_t *adam = tool_json("plugins adam --json");
+  const json_t *entry = json_array_get(json_object_get(adam, "plugins"), 0);
+  ck_assert_str_eq(json_string_value(json_object_get(entry, "kind")), "optimizer");
+  ck_assert(json_array_size(json_object_get(entry, "options")) > 2);
+  json_decref(adam);
+  tool_expect(6, "did you mean 'adam'?", "plugins adma");
+  json_t *devices = tool_json("devices --json");
+  bool found = false;
+  size_t i;
+  json_t *device;
+  json_array_foreach(json_object_get(devices, "devices"), i, device) found = found || strcmp(json_string_value(json_object_get(device, "device")), "reference") == 0;
+  ck_assert(found);
+  json_decref(devices);
+  tool_write_images("photos", 8);
+  tool_write_ini("a.ini", "photos", "");
+  tool_expect(4, "is no device here", "train a.ini -s 'backend.devices=warp drive'");
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("cli");
+  TCase *tests = tcase_create("cli");
+  tcase_set_timeout(tests, 120);
+  tcase_add_test(tests, usage);
+  tcase_add_test(tests, init_writes_and_never_overwrites);
+  tcase_add_test(tests, init_guesses_the_positive_class);
+  tcase_add_test(tests, check_reports_and_refuses);
+  tcase_add_test(tests, train_eval_predict_agree);
+  tcase_add_test(tests, predict_goes_on_past_unreadable_images);
+  tcase_add_test(tests, a_run_continues_and_says_what_differs);
+  tcase_add_test(tests, failures_are_objects_with_json);
+  tcase_add_test(tests, a_network_that_does_not_fit_says_so);
+  tcase_add_test(tests, plugins_and_devices_are_listed);
+  suite_add_tcase(suite, tests);
+  return assay_run_suite(suite);
+}
