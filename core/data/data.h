@@ -8,7 +8,7 @@
  *   unchanged folder opens no image. Files changed within the last two seconds are not remembered: their times could hide another change.
  * - A cache file is named by a hash of everything that made it and never changes: temporary name, fsync, rename. A damaged one is made again.
  *
- * Layouts: a folder a class; or train/ (and val/, valid/ or validation/, and test/) with a folder a class each; or IDX files train-images-idx3-ubyte[.gz] with
+ * Layouts: a folder a class; or train/ (and val/, valid/ or validation/, and test/; in any case) with a folder a class each; or IDX files train-images-idx3-ubyte[.gz] with
  * train-labels-idx1-ubyte[.gz], and t10k-… as the test. Below a class folder images are found at any depth. Hidden files and folders are skipped; files that are no
  * image by content nor by name are ignored and counted; a file that is an image by name alone is broken.
  */

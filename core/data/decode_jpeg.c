@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * JPEG through libjpeg-turbo. Its warnings about damage are errors here; others (an odd marker, superfluous bytes) are let pass.
+ * JPEG through libjpeg-turbo. Its warnings about damage are errors here; others (an odd marker, a few superfluous bytes) are let pass.
  */
 #include "base/status.h"
 #include "data/decode.h"
@@ -13,8 +13,10 @@
 
 #include <jerror.h>
 
-/* A picture has about ten scans; thousands are an attack that makes a small file run for hours. */
-enum { MOST_SCANS = 100 };
+enum {
+  MOST_SCANS = 100, /* a picture has about ten; thousands are an attack that makes a small file run for hours */
+  MOST_SPARE = 64   /* bytes before a marker that decoding did not need: some cameras pad, but more means that it lost its way */
+};
 
 struct reader {
   struct jpeg_decompress_struct jpeg;
@@ -26,8 +28,9 @@ struct reader {
 
 static void escape(j_common_ptr jpeg) { longjmp(((struct reader *)jpeg->client_data)->escape, 1); }
 
-static bool means_damage(int code) {
-  switch (code) {
+static bool means_damage(const struct jpeg_error_mgr *errors) {
+  switch (errors->msg_code) {
+  case JWRN_EXTRANEOUS_DATA: return errors->msg_parm.i[0] > MOST_SPARE;
   case JWRN_HIT_MARKER:
   case JWRN_HUFF_BAD_CODE:
   case JWRN_JPEG_EOF:
@@ -40,7 +43,7 @@ static bool means_damage(int code) {
 }
 
 static void note_message(j_common_ptr jpeg, int level) {
-  if (level < 0 && means_damage(jpeg->err->msg_code)) escape(jpeg);
+  if (level < 0 && means_damage(jpeg->err)) escape(jpeg);
 }
 
 static void drop_message(j_common_ptr jpeg) { (void)jpeg; }

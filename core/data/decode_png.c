@@ -94,6 +94,7 @@ static int read_png(struct reader *reader, png_structp png, png_infop info) {
 
 static int explain(const struct reader *reader) {
   if (reader->ended) return assay_decode_fail(reader->decode, "PNG data ends too early: the file is truncated; copy it again");
+  if (strcasestr(reader->words, "out of memory") != NULL) return assay_status_memory(reader->decode->status);
   return assay_decode_fail(reader->decode, "PNG data is damaged (%s); copy or save it again", reader->words);
 }
 

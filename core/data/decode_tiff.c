@@ -106,6 +106,7 @@ static TIFF *open_bytes(struct reader *reader) {
 }
 
 static int fail_reading(struct reader *reader) {
+  if (strcasestr(reader->words, "out of memory") != NULL) return assay_status_memory(reader->decode->status);
   return assay_decode_fail(reader->decode, "TIFF data is damaged, truncated or of a kind that is not read (%s); copy or save it again",
                            reader->words[0] == '\0' ? "no picture in it" : reader->words);
 }
@@ -184,8 +185,8 @@ static uint32_t stored_sample(const uint8_t *line, size_t number, uint32_t bits)
 static void put_sample(const struct reader *reader, size_t place, uint32_t sample, uint32_t value) {
   const struct assay_image *image = reader->decode->image;
   const uint32_t most = (1u << reader->bits) - 1, range = image->depth == 8 ? 255 : 65535;
-  uint8_t *bytes = (uint8_t *)image->pixels + place * reader->colours;
-  uint16_t *words = (uint16_t *)image->pixels + place * reader->colours;
+  uint8_t *bytes = (uint8_t *)image->pixels + place * reader->colours * (image->depth / 8);
+  uint16_t *words = (uint16_t *)(void *)bytes; /* one of the two, by depth */
   if ((int)sample == reader->alpha) {
     for (uint32_t c = 0; c < reader->colours; c++) {
       if (image->depth == 8) bytes[c] = (uint8_t)((bytes[c] * value + most / 2) / most);

@@ -173,7 +173,9 @@ static int list_labelled(struct scan *scan) {
   int result = find_parts(scan, scan->root, &parts);
   if (result != 0) return result;
   scan->dataset->has_test = true;
-  result = list_part(scan, parts.test != NULL ? parts.test : scan->root, ASSAY_PART_TEST, false);
+  bool is_class = false;
+  for (uint32_t c = 0; c < scan->given_count && parts.test != NULL; c++) is_class |= strcmp(scan->given[c], assay_path_name(parts.test)) == 0;
+  result = list_part(scan, parts.test != NULL && !is_class ? parts.test : scan->root, ASSAY_PART_TEST, false);
   if (result == 0 && scan->walk.count == 0) result = assay_status_set(scan->status, ASSAY_E_DATA, "%s: has no images", scan->root);
   return result;
 }
