@@ -112,7 +112,8 @@ int assay_dataset_gate(struct assay_dataset *dataset, const struct assay_audit *
     for (uint32_t k = 0; k < duplicate->count; k++) {
       struct assay_sample *sample = &dataset->samples[duplicate->samples[k]];
       if (sample->part >= kept->part) continue;
-      sample->problem = assay_arena_print(dataset->arena, "is the same image as %s of the %s part, so it was taken out of the %s part", kept->path, names[kept->part], names[sample->part]);
+      sample->problem = assay_arena_print(dataset->arena, "is the same image as %s of the %s part, so it was taken out of the %s part", kept->path,
+                                          names[kept->part], names[sample->part]);
       sample->part = ASSAY_PART_NONE;
       if (sample->problem == NULL) return assay_status_memory(status);
     }

@@ -15,7 +15,8 @@ void assay_batch_shuffle(uint32_t *samples, uint32_t count, uint64_t seed, uint6
   }
 }
 
-int assay_batch_gather(const struct assay_cache *cache, const uint32_t *samples, uint32_t count, uint32_t capacity, uint8_t *buffer, struct assay_status *status) {
+int assay_batch_gather(const struct assay_cache *cache, const uint32_t *samples, uint32_t count, uint32_t capacity, uint8_t *buffer,
+                       struct assay_status *status) {
   uint32_t width, height, channels;
   assay_cache_extents(cache, &width, &height, &channels);
   const size_t row = (size_t)width * height * channels;

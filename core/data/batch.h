@@ -11,6 +11,7 @@
 void assay_batch_shuffle(uint32_t *samples, uint32_t count, uint64_t seed, uint64_t epoch);
 
 /* Copies the pixels of `count` samples to `buffer`: capacity × H × W × C bytes, the rows past `count` zero. ASSAY_E_FAILED when a sample has no pixels. */
-int assay_batch_gather(const struct assay_cache *cache, const uint32_t *samples, uint32_t count, uint32_t capacity, uint8_t *buffer, struct assay_status *status);
+int assay_batch_gather(const struct assay_cache *cache, const uint32_t *samples, uint32_t count, uint32_t capacity, uint8_t *buffer,
+                       struct assay_status *status);
 
 #endif

@@ -145,8 +145,8 @@ static int make_on_disk(struct making *making, const struct assay_hash *key, str
   making->rows = NULL;
   if (finished && assay_rows_open(key, cache->count, cache->width, cache->height, cache->channels, making->settings->threads, &cache->map)) return 0;
   cache->map.base = NULL;
-  assay_log_message(ASSAY_LOG_WARNING, "decoded images are kept in memory: the cache file cannot be written%s%s; make room, or set XDG_CACHE_HOME", reason != 0 ? ": " : "",
-            reason != 0 ? strerror(reason) : "");
+  assay_log_message(ASSAY_LOG_WARNING, "decoded images are kept in memory: the cache file cannot be written%s%s; make room, or set XDG_CACHE_HOME",
+                    reason != 0 ? ": " : "", reason != 0 ? strerror(reason) : "");
   return 1;
 }
 
@@ -166,7 +166,8 @@ static int common_size(const struct assay_dataset *dataset, uint32_t *width, uin
     if (sample->format == NULL || sample->part == ASSAY_PART_NONE) continue;
     if (first == NULL) first = sample;
     if (sample->width != first->width || sample->height != first->height)
-      return assay_status_set(status, ASSAY_E_DATA, "%s has %u × %u pixels, but %s has %u × %u; write the size that the network is to see, such as size = 224x224", first->path,
+      return assay_status_set(status, ASSAY_E_DATA,
+                              "%s has %u × %u pixels, but %s has %u × %u; write the size that the network is to see, such as size = 224x224", first->path,
                               first->width, first->height, sample->path, sample->width, sample->height);
   }
   if (first == NULL) return assay_status_set(status, ASSAY_E_DATA, "%s: there is no image that can be used", dataset->root);
@@ -175,7 +176,8 @@ static int common_size(const struct assay_dataset *dataset, uint32_t *width, uin
   return 0;
 }
 
-int assay_cache_open(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_cache **result_cache, struct assay_status *status) {
+int assay_cache_open(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_cache **result_cache,
+                     struct assay_status *status) {
   uint32_t width = settings->width, height = settings->height;
   if (width == 0 || height == 0) {
     const int result = common_size(dataset, &width, &height, status);
@@ -187,7 +189,8 @@ int assay_cache_open(struct assay_dataset *dataset, const struct assay_data_sett
   size_t area, all;
   if (!assay_multiply(width, height, &area) || !assay_multiply(area, cache->channels, &cache->row) || !assay_multiply(cache->row, cache->count, &all)) {
     free(cache);
-    return assay_status_set(status, ASSAY_E_CONFIG, "%u images of %u × %u pixels are more than can be addressed; choose a smaller size", dataset->count, width, height);
+    return assay_status_set(status, ASSAY_E_CONFIG, "%u images of %u × %u pixels are more than can be addressed; choose a smaller size", dataset->count, width,
+                            height);
   }
   const struct assay_hash key = assay_cache_key(dataset, settings, width, height);
   int result = 0;

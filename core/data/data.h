@@ -8,9 +8,9 @@
  *   unchanged folder opens no image. Files changed within the last two seconds are not remembered: their times could hide another change.
  * - A cache file is named by a hash of everything that made it and never changes: temporary name, fsync, rename. A damaged one is made again.
  *
- * Layouts: a folder a class; or train/ (and val/, valid/ or validation/, and test/; in any case) with a folder a class each; or IDX files train-images-idx3-ubyte[.gz] with
- * train-labels-idx1-ubyte[.gz], and t10k-… as the test. Below a class folder images are found at any depth. Hidden files and folders are skipped; files that are no
- * image by content nor by name are ignored and counted; a file that is an image by name alone is broken.
+ * Layouts: a folder a class; or train/ (and val/, valid/ or validation/, and test/; in any case) with a folder a class each; or IDX files
+ * train-images-idx3-ubyte[.gz] with train-labels-idx1-ubyte[.gz], and t10k-… as the test. Below a class folder images are found at any depth. Hidden files and
+ * folders are skipped; files that are no image by content nor by name are ignored and counted; a file that is an image by name alone is broken.
  */
 #ifndef ASSAY_DATA_DATA_H
 #define ASSAY_DATA_DATA_H
@@ -22,20 +22,20 @@ enum assay_part {
   ASSAY_PART_TRAIN = 0,      /* trained on, or validated on in its fold */
   ASSAY_PART_VALIDATION = 1, /* only from a val/ folder */
   ASSAY_PART_TEST = 2,
-  ASSAY_PART_NONE = 3        /* left out: broken or a copy (with a problem), over the limit (without) */
+  ASSAY_PART_NONE = 3 /* left out: broken or a copy (with a problem), over the limit (without) */
 };
 
 struct assay_sample {
-  const char *path;        /* relative to the data folder, absolute below settings->test_path; "train-images-idx3-ubyte.gz#17" for IDX. Bytes that are not printable
-                              UTF-8 are shown as \\xNN (such a file cannot be used: its problem says to rename it) */
-  int32_t label;           /* class number */
-  uint32_t part;           /* enum assay_part */
-  int32_t fold;            /* 0 … fold_count - 1: validated on in that fold, trained on in the others; -1: trained on in all */
+  const char *path; /* relative to the data folder, absolute below settings->test_path; "train-images-idx3-ubyte.gz#17" for IDX. Bytes that are not printable
+                       UTF-8 are shown as \\xNN (such a file cannot be used: its problem says to rename it) */
+  int32_t label;    /* class number */
+  uint32_t part;    /* enum assay_part */
+  int32_t fold;     /* 0 … fold_count - 1: validated on in that fold, trained on in the others; -1: trained on in all */
   uint32_t width, height, channels, bits; /* as stored, after EXIF orientation; 0 when broken */
-  const char *format;      /* "jpeg", "png", …, "idx"; NULL when broken */
-  const char *problem;     /* one clause on why it cannot be used; NULL */
-  struct assay_hash hash;  /* of the file's bytes (of the pixels for IDX) */
-  uint32_t group;          /* the smallest number of a sample with the same bytes; often its own */
+  const char *format;                     /* "jpeg", "png", …, "idx"; NULL when broken */
+  const char *problem;                    /* one clause on why it cannot be used; NULL */
+  struct assay_hash hash;                 /* of the file's bytes (of the pixels for IDX) */
+  uint32_t group;                         /* the smallest number of a sample with the same bytes; often its own */
 };
 
 struct assay_dataset {
@@ -65,17 +65,17 @@ struct assay_audit {
   struct assay_arena *arena;
   uint32_t broken_count;
   const uint32_t *broken;
-  uint32_t duplicate_count;        /* groups of equal files, broken ones not among them */
+  uint32_t duplicate_count; /* groups of equal files, broken ones not among them */
   const struct assay_duplicate {
     uint32_t count;
     const uint32_t *samples;
     bool across_parts, across_labels;
-  } *duplicates;
+  } * duplicates;
 };
 int assay_dataset_audit(const struct assay_dataset *dataset, struct assay_audit **audit, struct assay_status *status);
 void assay_audit_release(struct assay_audit *audit);
-/* The gate: a copy across parts leaves the training part, and the validation part for the test's sake (part NONE, problem says so); one image under two labels is
- * ASSAY_E_DATA and both are named. Several equal files within the training part are kept in one fold by the split. */
+/* The gate: a copy across parts leaves the training part, and the validation part for the test's sake (part NONE, problem says so); one image under two labels
+ * is ASSAY_E_DATA and both are named. Several equal files within the training part are kept in one fold by the split. */
 int assay_dataset_gate(struct assay_dataset *dataset, const struct assay_audit *audit, struct assay_status *status);
 
 /* The data set in numbers, of usable samples unless said otherwise; for `assay check` and `assay init`. */
@@ -84,21 +84,24 @@ struct assay_summary {
   uint32_t count, broken_count, left_out_count, ignored_count; /* usable; with a problem from the scan or the gate; over the limit; no images */
   const uint32_t (*class_parts)[3];                            /* [class][TRAIN, VALIDATION, TEST] */
   uint32_t size_count;
-  const struct assay_size_count { uint32_t width, height, count; } *sizes; /* distinct sizes, the commonest first */
+  const struct assay_size_count { uint32_t width, height, count; } * sizes; /* distinct sizes, the commonest first */
   uint32_t kind_count;
-  const struct assay_kind_count { const char *format; uint32_t channels, bits, count; } *kinds; /* likewise */
+  const struct assay_kind_count {
+    const char *format;
+    uint32_t channels, bits, count;
+  } * kinds; /* likewise */
 };
 int assay_dataset_summarise(const struct assay_dataset *dataset, struct assay_summary **summary, struct assay_status *status);
 void assay_summary_release(struct assay_summary *summary);
 
-/* Stratified parts and folds from settings->seed. Equal files stay together. val/ and test/ folders are used as they are: with val/ there is one fold. `limit` is
- * applied to training and validation, after the test has been drawn. ASSAY_E_CONFIG when the settings ask for the data's own test part and there is none, or for a share
- * beside it. ASSAY_E_DATA with the class and the numbers when a class has fewer (different) images than folds, or when all images are broken. */
+/* Stratified parts and folds from settings->seed. Equal files stay together. val/ and test/ folders are used as they are: with val/ there is one fold. `limit`
+ * is applied to training and validation, after the test has been drawn. ASSAY_E_CONFIG when the settings ask for the data's own test part and there is none, or
+ * for a share beside it. ASSAY_E_DATA with the class and the numbers when a class has fewer (different) images than folds, or when all images are broken. */
 int assay_dataset_split(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_status *status);
 
 /* Decoded pixels of every sample that has a part, at the size, fit and colour of the settings: u8, N, H, W, C, mapped read-only, shared by processes. Without a
- * usable cache folder, or on a full disk, the pixels stay in this process' memory and a warning is logged. ASSAY_E_DATA when width and height are 0 and the images differ
- * in size, or when a file is no longer what the scan has read. */
+ * usable cache folder, or on a full disk, the pixels stay in this process' memory and a warning is logged. ASSAY_E_DATA when width and height are 0 and the
+ * images differ in size, or when a file is no longer what the scan has read. */
 struct assay_cache;
 int assay_cache_open(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_cache **cache, struct assay_status *status);
 void assay_cache_close(struct assay_cache *cache);

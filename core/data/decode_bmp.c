@@ -13,8 +13,8 @@ enum { RGB = 0, RLE8 = 1, RLE4 = 2, BIT_FIELDS = 3, ALPHA_BIT_FIELDS = 6 };
 struct bitmap {
   uint32_t width, height, bits, compression, header_size;
   bool top_down;
-  size_t data;        /* offset of the pixels */
-  uint32_t masks[4];  /* red, green, blue, alpha; 0: none */
+  size_t data;       /* offset of the pixels */
+  uint32_t masks[4]; /* red, green, blue, alpha; 0: none */
   uint8_t palette[256][3];
   uint32_t palette_count;
   bool grey; /* every colour of the palette is one */
@@ -45,7 +45,8 @@ static int read_header(struct assay_decode *decode, struct bitmap *bitmap) {
     height = get16(bytes + 20);
     bitmap->bits = get16(bytes + 24);
   } else {
-    if (bitmap->header_size < 16 || bitmap->header_size > 4096) return assay_decode_fail(decode, "BMP header is damaged (it claims %u bytes); copy it again", bitmap->header_size);
+    if (bitmap->header_size < 16 || bitmap->header_size > 4096)
+      return assay_decode_fail(decode, "BMP header is damaged (it claims %u bytes); copy it again", bitmap->header_size);
     if (decode->size < 14 + (size_t)bitmap->header_size || decode->size < 30) return fail_short(decode);
     const int32_t signed_width = (int32_t)get32(bytes + 18);
     if (signed_width < 0) return assay_decode_fail(decode, "BMP header is damaged (its width is %d); copy it again", signed_width);
@@ -148,7 +149,8 @@ static int read_fields(struct assay_decode *decode, const struct bitmap *bitmap,
 
 static int read_uncompressed(struct assay_decode *decode, const struct bitmap *bitmap) {
   const size_t stride = ((size_t)bitmap->width * bitmap->bits + 31) / 32 * 4;
-  if (bitmap->data > decode->size || decode->size - bitmap->data < stride * (bitmap->height - 1) + ((size_t)bitmap->width * bitmap->bits + 7) / 8) return fail_short(decode);
+  if (bitmap->data > decode->size || decode->size - bitmap->data < stride * (bitmap->height - 1) + ((size_t)bitmap->width * bitmap->bits + 7) / 8)
+    return fail_short(decode);
   const int result = assay_decode_allocate(decode, bitmap->width, bitmap->height, bitmap->grey ? 1 : 3, 8);
   if (result != 0) return result;
   if (bitmap->bits == 16 || bitmap->bits == 32) return read_fields(decode, bitmap, stride);
@@ -162,7 +164,8 @@ static int read_uncompressed(struct assay_decode *decode, const struct bitmap *b
       }
       const size_t bit = (size_t)x * bitmap->bits;
       const uint32_t index = at[bit / 8] >> (8 - bitmap->bits - bit % 8) & ((1u << bitmap->bits) - 1);
-      if (!put_index(bitmap, row, x, index)) return assay_decode_fail(decode, "BMP pixel (%u, %u) has a colour that its palette lacks; copy or save it again", x, y);
+      if (!put_index(bitmap, row, x, index))
+        return assay_decode_fail(decode, "BMP pixel (%u, %u) has a colour that its palette lacks; copy or save it again", x, y);
     }
   }
   return 0;
@@ -199,7 +202,8 @@ static int read_runs(struct assay_decode *decode, const struct bitmap *bitmap) {
     if (literal) count = value;
     const size_t length = !literal ? 0 : four ? (count + 1) / 2 : count;
     if (decode->size - at < length) return fail_short(decode);
-    if (y >= bitmap->height || x > bitmap->width || count > bitmap->width - x + (four ? 1u : 0u)) return assay_decode_fail(decode, "BMP runs leave the picture at line %u; copy or save it again", y);
+    if (y >= bitmap->height || x > bitmap->width || count > bitmap->width - x + (four ? 1u : 0u))
+      return assay_decode_fail(decode, "BMP runs leave the picture at line %u; copy or save it again", y);
     for (uint32_t i = 0; i < count && x < bitmap->width; i++, x++) {
       const uint32_t pair = !literal ? value : bytes[at + (four ? i / 2 : i)];
       if (!put_index(bitmap, row_of(decode, bitmap, y), x, !four ? pair : i % 2 == 0 ? pair >> 4 : pair & 15))

@@ -36,8 +36,7 @@ static bool means_damage(const struct jpeg_error_mgr *errors) {
   case JWRN_JPEG_EOF:
   case JWRN_MUST_RESYNC:
   case JWRN_BOGUS_PROGRESSION:
-  case JWRN_ARITH_BAD_CODE:
-    return true;
+  case JWRN_ARITH_BAD_CODE: return true;
   default: return false;
   }
 }
@@ -82,7 +81,8 @@ static unsigned choose_divisor(const struct assay_decode *decode) {
   const struct assay_fit_plan plan = assay_fit_plan(request->fit, decode->facts->width, decode->facts->height, swapped ? request->height : request->width,
                                                     swapped ? request->width : request->height);
   unsigned divisor = 8;
-  while (divisor > 1 && (plan.source_width / divisor < 2 * (uint64_t)plan.target_width || plan.source_height / divisor < 2 * (uint64_t)plan.target_height)) divisor /= 2;
+  while (divisor > 1 && (plan.source_width / divisor < 2 * (uint64_t)plan.target_width || plan.source_height / divisor < 2 * (uint64_t)plan.target_height))
+    divisor /= 2;
   return divisor;
 }
 

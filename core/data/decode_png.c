@@ -69,8 +69,8 @@ static int read_png(struct reader *reader, png_structp png, png_infop info) {
   if (result != 0) return result;
   /* Deflate cannot shrink more than 1,032 times. */
   if ((uint64_t)width * height * bits_a_pixel / 8 > (uint64_t)decode->size * 1032)
-    return assay_decode_fail(decode, "its header says %u × %u pixels, more than its %zu bytes can hold: the file is truncated or damaged; copy it again", width, height,
-                             decode->size);
+    return assay_decode_fail(decode, "its header says %u × %u pixels, more than its %zu bytes can hold: the file is truncated or damaged; copy it again", width,
+                             height, decode->size);
   set_transforms(png, info);
   const uint32_t depth = png_get_bit_depth(png, info), channels = png_get_channels(png, info), colours = channels >= 3 ? 3 : 1;
   result = assay_decode_allocate(decode, width, height, colours, depth);

@@ -11,8 +11,8 @@
 struct anymap {
   uint32_t width, height, samples, most; /* samples a pixel, alpha among them; the largest value */
   size_t data;
-  bool plain, bits;                      /* P1 … P3; P4's packed bits */
-  bool inverted;                         /* P1, P4: 1 is black */
+  bool plain, bits; /* P1 … P3; P4's packed bits */
+  bool inverted;    /* P1, P4: 1 is black */
 };
 
 static bool is_blank(uint8_t byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
@@ -38,7 +38,8 @@ static bool read_number(const struct assay_decode *decode, size_t *at, uint32_t 
   skip_blanks(decode, at);
   const size_t start = *at;
   *number = 0;
-  for (; *at < decode->size && decode->bytes[*at] >= '0' && decode->bytes[*at] <= '9' && *at - start < 9; ++*at) *number = *number * 10 + (decode->bytes[*at] - '0');
+  for (; *at < decode->size && decode->bytes[*at] >= '0' && decode->bytes[*at] <= '9' && *at - start < 9; ++*at)
+    *number = *number * 10 + (decode->bytes[*at] - '0');
   return *at > start;
 }
 
@@ -132,7 +133,9 @@ int assay_decode_pnm(struct assay_decode *decode) {
   result = assay_decode_extents(decode, map.width, map.height, map.samples, bits_of(map.most));
   if (result != 0) return result;
   const size_t count = (size_t)map.width * map.height * map.samples;
-  const size_t needed = map.plain ? (map.inverted ? count : 2 * count - 1) : map.bits ? ((size_t)map.width + 7) / 8 * map.height : count * (map.most > 255 ? 2 : 1);
+  const size_t needed = map.plain  ? (map.inverted ? count : 2 * count - 1)
+                        : map.bits ? ((size_t)map.width + 7) / 8 * map.height
+                                   : count * (map.most > 255 ? 2 : 1);
   if (map.data > decode->size || decode->size - map.data < needed) return fail_short(decode);
   const uint32_t colours = map.samples >= 3 ? 3 : 1, depth = map.most > 255 ? 16 : 8;
   result = assay_decode_allocate(decode, map.width, map.height, colours, depth);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * TIFF through libtiff: strips and tiles, grey, RGB and palette of 1 to 16 bits by ourselves so that depth is kept; other colour spaces (YCbCr, CMYK, CIE L*a*b*)
- * through libtiff's own conversion to 8-bit RGBA. The first page counts.
+ * TIFF through libtiff: strips and tiles, grey, RGB and palette of 1 to 16 bits by ourselves so that depth is kept; other colour spaces (YCbCr, CMYK, CIE
+ * L*a*b*) through libtiff's own conversion to 8-bit RGBA. The first page counts.
  */
 #include "base/arena.h"
 #include "base/status.h"
@@ -119,7 +119,8 @@ static int read_directory(struct reader *reader) {
   uint8_t *dng;
   (void)TIFFGetField(tiff, TIFFTAG_SUBFILETYPE, &subfile);
   if ((subfile & FILETYPE_REDUCEDIMAGE) != 0 || TIFFGetField(tiff, TIFFTAG_DNGVERSION, &dng))
-    return assay_decode_fail(reader->decode, "is a camera's raw file or begins with a preview; develop it to 16-bit TIFF or PNG first (for instance with darktable-cli)");
+    return assay_decode_fail(reader->decode,
+                             "is a camera's raw file or begins with a preview; develop it to 16-bit TIFF or PNG first (for instance with darktable-cli)");
   if (!TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &reader->width) || !TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &reader->height)) return fail_reading(reader);
   TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &reader->bits);
   TIFFGetFieldDefaulted(tiff, TIFFTAG_SAMPLESPERPIXEL, &reader->samples);
@@ -208,7 +209,8 @@ static void put_line(const struct reader *reader, const uint8_t *line, uint32_t 
   const bool apart = reader->planar == PLANARCONFIG_SEPARATE;
   const uint32_t samples = apart ? 1 : reader->samples;
   const size_t place = (size_t)y * reader->width + x;
-  const bool same = reader->photometric != PHOTOMETRIC_PALETTE && reader->photometric != PHOTOMETRIC_MINISWHITE && samples == reader->colours && !(apart && plane > 0);
+  const bool same =
+      reader->photometric != PHOTOMETRIC_PALETTE && reader->photometric != PHOTOMETRIC_MINISWHITE && samples == reader->colours && !(apart && plane > 0);
   if (same && (reader->bits == 8 || reader->bits == 16)) {
     const size_t pixel = samples * (reader->bits / 8u);
     memcpy((uint8_t *)reader->decode->image->pixels + place * pixel, line, count * pixel);
@@ -224,7 +226,8 @@ static int read_tiles(struct reader *reader, uint32_t planes) {
   TIFFGetField(tiff, TIFFTAG_TILEWIDTH, &tile_width);
   TIFFGetField(tiff, TIFFTAG_TILELENGTH, &tile_height);
   const tmsize_t size = TIFFTileSize(tiff), line = TIFFTileRowSize(tiff);
-  if (tile_width == 0 || tile_height == 0 || size <= 0 || line <= 0 || size > (tmsize_t)1 << 31 || line > size / (tmsize_t)tile_height) return fail_reading(reader);
+  if (tile_width == 0 || tile_height == 0 || size <= 0 || line <= 0 || size > (tmsize_t)1 << 31 || line > size / (tmsize_t)tile_height)
+    return fail_reading(reader);
   reader->scratch = malloc((size_t)size);
   if (reader->scratch == NULL) return assay_status_memory(reader->decode->status);
   for (uint32_t plane = 0; plane < planes; plane++)

@@ -17,7 +17,8 @@
 static const char *find_one(const char *folder, const char *prefix, const char *what, struct assay_arena *arena) {
   static const char separators[] = "-.";
   for (int i = 0; i < 4; i++) {
-    const char *path = assay_arena_print(arena, "%s/%s-%s%c%s-ubyte%s", folder, prefix, what, separators[i / 2], what[0] == 'i' ? "idx3" : "idx1", i % 2 ? ".gz" : "");
+    const char *path =
+        assay_arena_print(arena, "%s/%s-%s%c%s-ubyte%s", folder, prefix, what, separators[i / 2], what[0] == 'i' ? "idx3" : "idx1", i % 2 ? ".gz" : "");
     if (path != NULL && assay_file_exists(path)) return path;
   }
   return NULL;
@@ -53,8 +54,8 @@ static int read_file(gzFile file, const char *path, uint64_t stored, int dimensi
   int result = read_exactly(file, path, header, 4, status);
   if (result != 0) return result;
   if (header[0] != 0 || header[1] != 0 || header[2] != 8 || header[3] != dimensions)
-    return assay_status_set(status, ASSAY_E_DATA, "%s: is no IDX file of bytes in %d dimension%s (it begins %02x %02x %02x %02x); copy it again", path, dimensions,
-                            dimensions == 1 ? "" : "s", header[0], header[1], header[2], header[3]);
+    return assay_status_set(status, ASSAY_E_DATA, "%s: is no IDX file of bytes in %d dimension%s (it begins %02x %02x %02x %02x); copy it again", path,
+                            dimensions, dimensions == 1 ? "" : "s", header[0], header[1], header[2], header[3]);
   result = read_exactly(file, path, header + 4, 4 * (size_t)dimensions, status);
   if (result != 0) return result;
   uint64_t size = 1;

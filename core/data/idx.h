@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Private: IDX files, as MNIST and its successors use them. Images: magic 00 00 08 03, count, rows, columns (big-endian), bytes. Labels: 00 00 08 01, count, bytes.
+ * Private: IDX files, as MNIST and its successors use them. Images: magic 00 00 08 03, count, rows, columns (big-endian), bytes. Labels: 00 00 08 01, count,
+ * bytes.
  */
 #ifndef ASSAY_DATA_IDX_H
 #define ASSAY_DATA_IDX_H

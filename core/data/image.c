@@ -80,8 +80,9 @@ const char *assay_image_kind(const uint8_t *bytes, size_t size) {
 }
 
 bool assay_image_name(const char *path) {
-  static const char *const endings[] = {"jpg",  "jpeg", "jpe", "jfif", "png", "bmp", "dib", "pnm", "pbm", "pgm", "ppm", "pam", "tif", "tiff", "heic", "heif", "avif", "webp",
-                                        "gif",  "svg",  "jp2", "j2k",  "jxl", "psd", "pfm", "cr2", "cr3", "nef", "arw", "dng", "orf", "rw2",  "raf",  NULL};
+  static const char *const endings[] = {"jpg", "jpeg", "jpe",  "jfif", "png",  "bmp",  "dib", "pnm", "pbm", "pgm", "ppm", "pam",
+                                        "tif", "tiff", "heic", "heif", "avif", "webp", "gif", "svg", "jp2", "j2k", "jxl", "psd",
+                                        "pfm", "cr2",  "cr3",  "nef",  "arw",  "dng",  "orf", "rw2", "raf", NULL};
   const char *dot = strrchr(path, '.');
   if (dot == NULL || strchr(dot, '/') != NULL) return false;
   for (int i = 0; endings[i] != NULL; i++)
@@ -242,7 +243,9 @@ int assay_image_decode(const uint8_t *bytes, size_t size, const struct assay_ima
   if (size == 0) return assay_decode_fail(&decode, "the file is empty; copy it again");
   const struct kind *kind = find_kind(bytes, size);
   if (kind == NULL) {
-    return assay_decode_fail(&decode, "is not a picture of a kind that is known here (JPEG, PNG, BMP, PNM, TIFF) by its first bytes; it may be damaged: copy it again, or remove it");
+    return assay_decode_fail(
+        &decode,
+        "is not a picture of a kind that is known here (JPEG, PNG, BMP, PNM, TIFF) by its first bytes; it may be damaged: copy it again, or remove it");
   }
   if (kind->read == NULL) return assay_decode_fail(&decode, "%s", kind->advice);
   facts->format = kind->format;
@@ -271,7 +274,7 @@ int assay_image_decode_fitted(const uint8_t *bytes, size_t size, uint32_t width,
 /* ---- Identity ---- */
 
 #define TEXT_OF(x) #x
-#define TEXT(x) TEXT_OF(x)
+#define TEXT(x)    TEXT_OF(x)
 
 /* The number grows whenever a reader or the resize comes to give other pixels or verdicts. */
 const char *assay_image_decoder(void) {

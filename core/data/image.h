@@ -20,7 +20,7 @@
 #include <stdbool.h>
 
 /* Larger pictures are refused before memory is taken. */
-#define ASSAY_IMAGE_MAX_SIDE 65535u
+#define ASSAY_IMAGE_MAX_SIDE   65535u
 #define ASSAY_IMAGE_MAX_PIXELS ((uint64_t)1 << 28)
 /* Larger files are not read. */
 #define ASSAY_IMAGE_MAX_FILE ((size_t)1 << 30)
@@ -56,16 +56,17 @@ const char *assay_image_kind(const uint8_t *bytes, size_t size);
 /* Is this how the name of a picture ends ("jpg", "tiff", also "heic" and other kinds that are not read)? */
 bool assay_image_name(const char *path);
 
-/* Decodes a whole file from memory. `facts` may be NULL. ASSAY_E_DATA with one clause that says what is wrong with the file (its name is the caller's to add), or
- * ASSAY_E_MEMORY. Nothing is printed, whatever the bytes. Safe in several threads. */
+/* Decodes a whole file from memory. `facts` may be NULL. ASSAY_E_DATA with one clause that says what is wrong with the file (its name is the caller's to add),
+ * or ASSAY_E_MEMORY. Nothing is printed, whatever the bytes. Safe in several threads. */
 int assay_image_decode(const uint8_t *bytes, size_t size, const struct assay_image_request *request, struct assay_image *image, struct assay_image_facts *facts,
                        struct assay_status *status);
 void assay_image_release(struct assay_image *image); /* frees the pixels */
 
-/* Resizes into `pixels`, height * width * channels bytes; channels 1 or 3. Along an axis that shrinks each output pixel is the average of the area it covers; along one
- * that grows it is linear between pixel centres. STRETCH takes each axis by itself; CROP keeps the proportions and cuts both ends of the longer axis; LETTERBOX
- * keeps them and leaves black bars. Integer arithmetic: the same bits on every machine. */
-int assay_image_fit(const struct assay_image *image, uint32_t width, uint32_t height, uint32_t channels, uint32_t fit, uint8_t *pixels, struct assay_status *status);
+/* Resizes into `pixels`, height * width * channels bytes; channels 1 or 3. Along an axis that shrinks each output pixel is the average of the area it covers;
+ * along one that grows it is linear between pixel centres. STRETCH takes each axis by itself; CROP keeps the proportions and cuts both ends of the longer axis;
+ * LETTERBOX keeps them and leaves black bars. Integer arithmetic: the same bits on every machine. */
+int assay_image_fit(const struct assay_image *image, uint32_t width, uint32_t height, uint32_t channels, uint32_t fit, uint8_t *pixels,
+                    struct assay_status *status);
 
 /* Both of the above, as the cache and `assay predict` do it. */
 int assay_image_decode_fitted(const uint8_t *bytes, size_t size, uint32_t width, uint32_t height, uint32_t channels, uint32_t fit, uint8_t *pixels,

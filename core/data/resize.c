@@ -2,8 +2,8 @@
  *
  * Fitting a picture to a size: area averages along axes that shrink, linear interpolation along axes that grow; first down the columns, then along the rows.
  *
- * Weights are multiples of 2^-14 that add up to exactly 1. After the columns a sample is kept in 16 bits (8-bit pictures: 8 bits and 8 behind the point), so that it is
- * rounded only once for the eye. Everything is unsigned integers below 2^32: no machine or compiler can give other bits.
+ * Weights are multiples of 2^-14 that add up to exactly 1. After the columns a sample is kept in 16 bits (8-bit pictures: 8 bits and 8 behind the point), so
+ * that it is rounded only once for the eye. Everything is unsigned integers below 2^32: no machine or compiler can give other bits.
  */
 #include "base/arena.h"
 #include "base/status.h"
@@ -191,7 +191,8 @@ static void narrow(uint8_t *pixels, size_t count) {
   for (size_t i = 0; i < count; i++) pixels[i] = (uint8_t)((19595u * pixels[3 * i] + 38470u * pixels[3 * i + 1] + 7471u * pixels[3 * i + 2] + 32768u) >> 16);
 }
 
-int assay_image_fit(const struct assay_image *image, uint32_t width, uint32_t height, uint32_t channels, uint32_t fit, uint8_t *pixels, struct assay_status *status) {
+int assay_image_fit(const struct assay_image *image, uint32_t width, uint32_t height, uint32_t channels, uint32_t fit, uint8_t *pixels,
+                    struct assay_status *status) {
   const size_t count = (size_t)width * height;
   const bool narrowing = channels == 1 && image->channels == 3; /* a picture that was not decoded for grey: rare */
   uint8_t *target = narrowing ? malloc(3 * count) : pixels;

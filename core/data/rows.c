@@ -244,7 +244,8 @@ static bool is_whole(const uint8_t *bytes, size_t size, const struct assay_hash 
   return !atomic_load(&check.wrong);
 }
 
-bool assay_rows_open(const struct assay_hash *key, uint32_t count, uint32_t width, uint32_t height, uint32_t channels, uint32_t threads, struct assay_rows_map *map) {
+bool assay_rows_open(const struct assay_hash *key, uint32_t count, uint32_t width, uint32_t height, uint32_t channels, uint32_t threads,
+                     struct assay_rows_map *map) {
   struct header expected;
   size_t row;
   struct assay_arena *arena = assay_arena_create();

@@ -30,7 +30,8 @@ struct assay_rows_map {
   const uint8_t *pixels, *present;
 };
 /* False when there is none, or it is damaged. Every row's checksum is compared, in threads. */
-bool assay_rows_open(const struct assay_hash *key, uint32_t count, uint32_t width, uint32_t height, uint32_t channels, uint32_t threads, struct assay_rows_map *map);
+bool assay_rows_open(const struct assay_hash *key, uint32_t count, uint32_t width, uint32_t height, uint32_t channels, uint32_t threads,
+                     struct assay_rows_map *map);
 
 /* Waits until no other process makes this file. Gives a lock for assay_rows_unlock; -1 when there can be none. */
 int assay_rows_lock(const struct assay_hash *key);

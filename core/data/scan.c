@@ -32,12 +32,12 @@ struct scan {
   struct place {
     int32_t label;
     uint32_t part;
-  } *places; /* parallel to walk.found */
+  } * places; /* parallel to walk.found */
   size_t place_capacity;
   /* Reading. */
   struct assay_verdicts *verdicts;
   struct assay_rows *rows;
-  bool *known, *unsure; /* one a sample: judged before; not to be remembered */
+  bool *known, *unsure;  /* one a sample: judged before; not to be remembered */
   pthread_mutex_t mutex; /* of the arena, while threads run */
   struct assay_status failure;
   struct assay_status *status;
@@ -58,7 +58,8 @@ static int resolve(struct scan *scan, const char *path, const char **resolved) {
   free(real);
   if (*resolved == NULL) return out_of_memory(scan);
   if (stat(*resolved, &facts) == 0 && !S_ISDIR(facts.st_mode))
-    return assay_status_set(scan->status, ASSAY_E_DATA, "%s: is a file, but a folder with a folder of images for each class is needed; unpack it if it is an archive", shown);
+    return assay_status_set(scan->status, ASSAY_E_DATA,
+                            "%s: is a file, but a folder with a folder of images for each class is needed; unpack it if it is an archive", shown);
   return 0;
 }
 
@@ -72,7 +73,8 @@ static int find_class(struct scan *scan, const char *folder, const char *name, b
     }
   if (!assay_is_printable(name)) {
     const char *shown = assay_printable_path(scan->arena, name);
-    return assay_status_set(scan->status, ASSAY_E_DATA, "%s/%s: the name of a class folder must be printable UTF-8; rename it", folder, shown == NULL ? "?" : shown);
+    return assay_status_set(scan->status, ASSAY_E_DATA, "%s/%s: the name of a class folder must be printable UTF-8; rename it", folder,
+                            shown == NULL ? "?" : shown);
   }
   if (!may_add) {
     if (scan->given != NULL)
@@ -112,7 +114,8 @@ static int list_part(struct scan *scan, const char *folder, uint32_t part, bool 
   int result = assay_walk_folders(&folders, folder, scan->status);
   scan->walk.ignored += folders.ignored;
   if (result == 0 && folders.count == 0)
-    result = assay_status_set(scan->status, ASSAY_E_DATA, "%s: has no class folders; put the images of each class into a folder of its own, named after the class", folder);
+    result = assay_status_set(scan->status, ASSAY_E_DATA,
+                              "%s: has no class folders; put the images of each class into a folder of its own, named after the class", folder);
   for (size_t i = 0; i < folders.count && result == 0; i++) result = list_class(scan, folder, folders.found[i].path, part, may_add);
   assay_walk_release(&folders);
   return result;
@@ -133,7 +136,8 @@ static int find_parts(struct scan *scan, const char *folder, struct parts *parts
     for (int n = 0; n < 7; n++) {
       const char **slot = n < 2 ? &parts->train : n < 5 ? &parts->validation : &parts->test;
       if (strcasecmp(name, names[n]) != 0) continue;
-      if (*slot != NULL) result = assay_status_set(scan->status, ASSAY_E_DATA, "%s: %s and %s mean the same part; keep one of them", folder, assay_path_name(*slot), name);
+      if (*slot != NULL)
+        result = assay_status_set(scan->status, ASSAY_E_DATA, "%s: %s and %s mean the same part; keep one of them", folder, assay_path_name(*slot), name);
       else if ((*slot = assay_path_join(scan->arena, folder, name)) == NULL) result = out_of_memory(scan);
     }
   }
@@ -160,7 +164,8 @@ static int list_training(struct scan *scan) {
     scan->dataset->has_test = parts.test != NULL;
   }
   if (result == 0 && scan->dataset->class_count < 2)
-    result = assay_status_set(scan->status, ASSAY_E_DATA, "%s: has one class, %s; a classifier needs at least two class folders", scan->root, scan->dataset->classes[0]);
+    result = assay_status_set(scan->status, ASSAY_E_DATA, "%s: has one class, %s; a classifier needs at least two class folders", scan->root,
+                              scan->dataset->classes[0]);
   if (result == 0 && scan->test != NULL) {
     result = list_part(scan, scan->test, ASSAY_PART_TEST, false);
     scan->dataset->has_test = true;
@@ -324,7 +329,8 @@ static int read_samples(struct scan *scan) {
 /* ---- IDX ---- */
 
 static int fail_idx(struct scan *scan, const char *images) {
-  return assay_status_set(scan->status, ASSAY_E_DATA, "%s: its %s are missing beside it", scan->root, images == NULL ? "images (…-images-idx3-ubyte)" : "labels (…-labels-idx1-ubyte)");
+  return assay_status_set(scan->status, ASSAY_E_DATA, "%s: its %s are missing beside it", scan->root,
+                          images == NULL ? "images (…-images-idx3-ubyte)" : "labels (…-labels-idx1-ubyte)");
 }
 
 /* Finds the pairs; pair_count stays 0 when the folder is none of IDX files. */
@@ -389,11 +395,18 @@ static int add_pair(struct scan *scan, uint32_t pair, const int32_t numbers[256]
   for (uint32_t i = 0; i < idx->count; i++) {
     const int32_t label = numbers[idx->labels[i]];
     if (label < 0)
-      return assay_status_set(scan->status, ASSAY_E_DATA, "%s: label %u of image %u is no class of the %s", dataset->source->pairs[pair].labels, idx->labels[i], i,
-                              scan->given != NULL ? "model" : "training part");
+      return assay_status_set(scan->status, ASSAY_E_DATA, "%s: label %u of image %u is no class of the %s", dataset->source->pairs[pair].labels, idx->labels[i],
+                              i, scan->given != NULL ? "model" : "training part");
     struct assay_sample *sample = &dataset->samples[dataset->source->pairs[pair].first + i];
-    *sample = (struct assay_sample){.path = assay_arena_print(scan->arena, "%s#%u", name, i), .label = label, .fold = -1, .width = idx->width, .height = idx->height,
-                                    .part = pair == 1 || scan->given != NULL ? ASSAY_PART_TEST : ASSAY_PART_TRAIN, .channels = 1, .bits = 8, .format = "idx"};
+    *sample = (struct assay_sample){.path = assay_arena_print(scan->arena, "%s#%u", name, i),
+                                    .label = label,
+                                    .fold = -1,
+                                    .width = idx->width,
+                                    .height = idx->height,
+                                    .part = pair == 1 || scan->given != NULL ? ASSAY_PART_TEST : ASSAY_PART_TRAIN,
+                                    .channels = 1,
+                                    .bits = 8,
+                                    .format = "idx"};
     if (sample->path == NULL) return out_of_memory(scan);
     const size_t size = (size_t)idx->width * idx->height;
     sample->hash = assay_hash_bytes(idx->pixels + i * size, size);
@@ -404,7 +417,8 @@ static int add_pair(struct scan *scan, uint32_t pair, const int32_t numbers[256]
 static int scan_idx(struct scan *scan) {
   struct assay_dataset *dataset = scan->dataset;
   struct assay_source *source = dataset->source;
-  if (scan->test != NULL) return assay_status_set(scan->status, ASSAY_E_DATA, "%s: a test folder of its own cannot be joined to IDX files; leave it out", scan->test);
+  if (scan->test != NULL)
+    return assay_status_set(scan->status, ASSAY_E_DATA, "%s: a test folder of its own cannot be joined to IDX files; leave it out", scan->test);
   int result = 0;
   uint64_t count = 0;
   for (uint32_t pair = 0; pair < source->pair_count && result == 0; pair++) {
@@ -412,7 +426,8 @@ static int scan_idx(struct scan *scan) {
     source->pairs[pair].first = (uint32_t)count;
     if (result == 0) count += source->pairs[pair].idx->count;
   }
-  if (result == 0 && (count == 0 || count > UINT32_MAX)) result = assay_status_set(scan->status, ASSAY_E_DATA, "%s: has %llu images", scan->root, (unsigned long long)count);
+  if (result == 0 && (count == 0 || count > UINT32_MAX))
+    result = assay_status_set(scan->status, ASSAY_E_DATA, "%s: has %llu images", scan->root, (unsigned long long)count);
   if (result != 0) return result;
   int32_t numbers[256];
   dataset->count = (uint32_t)count;
@@ -511,14 +526,21 @@ static int scan_folder(const struct assay_data_settings *settings, const char *c
   struct assay_arena *arena = assay_arena_create();
   struct assay_dataset *dataset = arena == NULL ? NULL : ASSAY_NEW(arena, struct assay_dataset);
   if (dataset != NULL) {
-    *dataset = (struct assay_dataset){.arena = arena, .root = assay_arena_copy(arena, settings->path), .source = ASSAY_NEW(arena, struct assay_source), .fold_count = 1};
+    *dataset = (struct assay_dataset){
+        .arena = arena, .root = assay_arena_copy(arena, settings->path), .source = ASSAY_NEW(arena, struct assay_source), .fold_count = 1};
   }
   if (dataset == NULL || dataset->root == NULL || dataset->source == NULL) {
     assay_arena_release(arena);
     return assay_status_memory(status);
   }
-  struct scan scan = {.settings = settings, .given = given, .given_count = given_count, .dataset = dataset, .arena = arena, .walk.arena = arena,
-                      .mutex = PTHREAD_MUTEX_INITIALIZER, .status = status};
+  struct scan scan = {.settings = settings,
+                      .given = given,
+                      .given_count = given_count,
+                      .dataset = dataset,
+                      .arena = arena,
+                      .walk.arena = arena,
+                      .mutex = PTHREAD_MUTEX_INITIALIZER,
+                      .status = status};
   const int result = run_scan(&scan);
   assay_rows_abandon(scan.rows);
   assay_verdicts_release(scan.verdicts);

@@ -71,7 +71,8 @@ static void count_classes(const struct split *split, uint32_t part, uint32_t *co
     if (dataset->samples[i].part == part) counts[dataset->samples[i].label]++;
 }
 
-/* Shares `total` out in proportion to the classes' counts by largest remainders (Hamilton); each class that has any gets at least one. The counts become the shares. */
+/* Shares `total` out in proportion to the classes' counts by largest remainders (Hamilton); each class that has any gets at least one. The counts become the
+ * shares. */
 static int share_out(struct split *split, uint64_t total, uint32_t *counts) {
   const uint32_t classes = split->dataset->class_count;
   uint64_t all = 0, given = 0;
@@ -163,8 +164,8 @@ static int apply_limit(struct split *split, uint32_t part) {
   return 0;
 }
 
-/* Deals each class to the folds: the next unit goes where the class has least, then where the fold is smallest. Large units first, while there is room to even out; within
- * a size the order is random already. */
+/* Deals each class to the folds: the next unit goes where the class has least, then where the fold is smallest. Large units first, while there is room to even
+ * out; within a size the order is random already. */
 static int deal_folds(struct split *split, uint32_t folds) {
   const struct assay_dataset *dataset = split->dataset;
   uint32_t *sizes = calloc(folds, 2 * sizeof *sizes), *here = sizes + folds; /* of the folds; of the class in them */
@@ -173,8 +174,9 @@ static int deal_folds(struct split *split, uint32_t folds) {
   for (uint32_t c = 0; c < dataset->class_count && result == 0; c++) {
     collect(split, c, ASSAY_PART_TRAIN, DRAW_FOLDS);
     if (split->unit_count < folds) {
-      result = assay_status_set(split->status, ASSAY_E_DATA, "%s: class %s has %u different image%s to train on, fewer than the %u folds; add images or lower [data] folds",
-                                dataset->root, dataset->classes[c], split->unit_count, plural(split->unit_count), folds);
+      result = assay_status_set(split->status, ASSAY_E_DATA,
+                                "%s: class %s has %u different image%s to train on, fewer than the %u folds; add images or lower [data] folds", dataset->root,
+                                dataset->classes[c], split->unit_count, plural(split->unit_count), folds);
       break;
     }
     memset(here, 0, folds * sizeof *here);
@@ -221,8 +223,9 @@ static int check_classes(const struct split *split) {
       if (sample->problem != NULL && broken == NULL) broken = sample;
     }
     if (left == 0)
-      return assay_status_set(split->status, ASSAY_E_DATA, "%s: class %s has no image that can be trained on%s%s%s%s; add images", dataset->root, dataset->classes[c],
-                              broken == NULL ? "" : " (", broken == NULL ? "" : broken->path, broken == NULL ? "" : ": ", broken == NULL ? "" : broken->problem);
+      return assay_status_set(split->status, ASSAY_E_DATA, "%s: class %s has no image that can be trained on%s%s%s%s; add images", dataset->root,
+                              dataset->classes[c], broken == NULL ? "" : " (", broken == NULL ? "" : broken->path, broken == NULL ? "" : ": ",
+                              broken == NULL ? "" : broken->problem);
   }
   return 0;
 }
@@ -232,10 +235,15 @@ static int run_split(struct split *split) {
   const struct assay_data_settings *settings = split->settings;
   int result = check_classes(split);
   if (result == 0 && settings->test_own && !dataset->has_test)
-    result = assay_status_set(split->status, ASSAY_E_CONFIG, "%s has no test part of its own (a test/ folder, or an IDX test pair); write [data] test = 0.2 to hold out a share of the images, "
-                              "or test = none", dataset->root);
+    result =
+        assay_status_set(split->status, ASSAY_E_CONFIG,
+                         "%s has no test part of its own (a test/ folder, or an IDX test pair); write [data] test = 0.2 to hold out a share of the images, "
+                         "or test = none",
+                         dataset->root);
   if (result == 0 && settings->test > 0 && dataset->has_test)
-    result = assay_status_set(split->status, ASSAY_E_CONFIG, "%s has a test part of its own, so no share of the rest is held out; write [data] test = own, or remove its test part", dataset->root);
+    result =
+        assay_status_set(split->status, ASSAY_E_CONFIG,
+                         "%s has a test part of its own, so no share of the rest is held out; write [data] test = own, or remove its test part", dataset->root);
   if (result == 0 && settings->test > 0) result = hold_out(split, settings->test, DRAW_TEST, ASSAY_PART_TEST, -1, "the test");
   for (uint32_t part = ASSAY_PART_TRAIN; part <= ASSAY_PART_VALIDATION && result == 0; part++) result = apply_limit(split, part);
   dataset->fold_count = 1;

@@ -89,7 +89,8 @@ bool assay_verdicts_find(const struct assay_verdicts *verdicts, const struct ass
   const struct record wanted = {.path = assay_hash_bytes(file->path, strlen(file->path))};
   const struct record *record = bsearch(&wanted, verdicts->records, verdicts->count, sizeof wanted, by_path_hash);
   if (record == NULL || memcmp(&record->identity, &file->identity, sizeof file->identity) != 0) return false;
-  if (record->format >= FORMAT_COUNT || record->problem_start > verdicts->text_size || record->problem_length > verdicts->text_size - record->problem_start) return false;
+  if (record->format >= FORMAT_COUNT || record->problem_start > verdicts->text_size || record->problem_length > verdicts->text_size - record->problem_start)
+    return false;
   sample->hash = record->bytes;
   if (record->format != 0) {
     sample->format = formats[record->format];
@@ -121,7 +122,8 @@ void assay_verdicts_save(const char *name, const struct assay_dataset *dataset, 
   size_t text_size = 0, size;
   for (uint32_t i = 0; i < dataset->count; i++) text_size += dataset->samples[i].problem == NULL ? 0 : strlen(dataset->samples[i].problem);
   char *data = NULL;
-  if (path != NULL && text_size <= UINT32_MAX && assay_multiply(dataset->count, sizeof(struct record), &size)) data = calloc(1, sizeof(struct header) + size + text_size);
+  if (path != NULL && text_size <= UINT32_MAX && assay_multiply(dataset->count, sizeof(struct record), &size))
+    data = calloc(1, sizeof(struct header) + size + text_size);
   if (data == NULL) {
     assay_arena_release(arena);
     return;
@@ -135,8 +137,17 @@ void assay_verdicts_save(const char *name, const struct assay_dataset *dataset, 
     const struct assay_sample *sample = &dataset->samples[i];
     const struct assay_found *file = &dataset->source->files[i];
     if (unsure[i] || !is_settled(&file->identity, now)) continue;
-    records[count++] = (struct record){assay_hash_bytes(file->path, strlen(file->path)), file->identity, sample->hash, sample->width, sample->height, sample->channels,
-                                       sample->bits, format_number(sample->format), i, 0, 0}; /* problem_start holds the sample until the sort is done */
+    records[count++] = (struct record){assay_hash_bytes(file->path, strlen(file->path)),
+                                       file->identity,
+                                       sample->hash,
+                                       sample->width,
+                                       sample->height,
+                                       sample->channels,
+                                       sample->bits,
+                                       format_number(sample->format),
+                                       i,
+                                       0,
+                                       0}; /* problem_start holds the sample until the sort is done */
   }
   if (count > 0) qsort(records, count, sizeof *records, by_path_hash);
   char *text = (char *)(records + count);

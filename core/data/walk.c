@@ -33,8 +33,8 @@ static int add_found(struct assay_walk *walk, const char *path, const struct sta
   void *found = walk->found;
   if (walk->count >= UINT32_MAX || !assay_grow(&found, &walk->capacity, walk->count + 1, sizeof *walk->found)) return assay_status_memory(status);
   walk->found = found;
-  walk->found[walk->count++] = (struct assay_found){
-      path, {facts->st_dev, facts->st_ino, (uint64_t)facts->st_size, nanoseconds(facts->st_mtim), nanoseconds(facts->st_ctim)}};
+  walk->found[walk->count++] =
+      (struct assay_found){path, {facts->st_dev, facts->st_ino, (uint64_t)facts->st_size, nanoseconds(facts->st_mtim), nanoseconds(facts->st_ctim)}};
   return 0;
 }
 
@@ -51,7 +51,8 @@ static bool looks_like_image(const char *path) {
 static int fail_folder(struct assay_walk *walk, const char *folder, struct assay_status *status) {
   const int reason = errno;
   const char *shown = assay_printable_path(walk->arena, folder);
-  return assay_status_set(status, ASSAY_E_DATA, "%s: the folder cannot be read: %s; make it readable or move it away", shown == NULL ? "?" : shown, strerror(reason));
+  return assay_status_set(status, ASSAY_E_DATA, "%s: the folder cannot be read: %s; make it readable or move it away", shown == NULL ? "?" : shown,
+                          strerror(reason));
 }
 
 static int walk_images(struct assay_walk *walk, const char *folder, const struct ancestor *parent, struct assay_status *status);
@@ -78,7 +79,8 @@ static int visit(struct assay_walk *walk, const char *path, const struct ancesto
 }
 
 static int walk_images(struct assay_walk *walk, const char *folder, const struct ancestor *parent, struct assay_status *status) {
-  if (parent != NULL && parent->depth >= DEEPEST) return assay_status_set(status, ASSAY_E_DATA, "%s: folders are nested too deeply; put the images higher up", folder);
+  if (parent != NULL && parent->depth >= DEEPEST)
+    return assay_status_set(status, ASSAY_E_DATA, "%s: folders are nested too deeply; put the images higher up", folder);
   DIR *entries = opendir(folder);
   if (entries == NULL) return fail_folder(walk, folder, status);
   struct stat facts;

@@ -28,8 +28,8 @@ struct assay_walk {
   uint32_t ignored; /* files that are no images by content nor by name */
 };
 
-/* Adds the images at any depth below `folder`, in no order. Hidden names are skipped; links are followed, but not in circles. ASSAY_E_DATA for a folder that cannot be
- * read. */
+/* Adds the images at any depth below `folder`, in no order. Hidden names are skipped; links are followed, but not in circles. ASSAY_E_DATA for a folder that
+ * cannot be read. */
 int assay_walk_images(struct assay_walk *walk, const char *folder, struct assay_status *status);
 /* Adds the folders right inside, sorted, as names (in `path`); files there are counted as ignored. */
 int assay_walk_folders(struct assay_walk *walk, const char *folder, struct assay_status *status);

@@ -34,7 +34,7 @@ struct tiff_options {
   uint16_t photometric, compression, planar, sample_format, extra; /* 0: MINISBLACK or RGB, none, contiguous, unsigned, none */
   bool tiled;                                                      /* of 16 × 16 */
   bool white_is_zero;
-  const uint16_t *palette;                                         /* 3 × 2^bits */
+  const uint16_t *palette; /* 3 × 2^bits */
 };
 struct bytes make_tiff(const struct picture *picture, struct tiff_options options);
 /* Binary P5 or P6; small and exact: what most data sets of the tests are made of. */

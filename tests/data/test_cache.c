@@ -533,7 +533,8 @@ START_TEST(a_folder_of_mutated_images) {
     memcpy(copy, original->data, original->size);
     size_t size = original->size;
     if (i % 3 == 0) size = assay_random_below(&random, (uint32_t)size); /* cut: always broken */
-    else for (int k = 0; k < 3; k++) copy[assay_random_below(&random, (uint32_t)size)] ^= (uint8_t)(1 + assay_random_below(&random, 255));
+    else
+      for (int k = 0; k < 3; k++) copy[assay_random_below(&random, (uint32_t)size)] ^= (uint8_t)(1 + assay_random_below(&random, 255));
     snprintf(path, sizeof path, "d/%s/%04d%s.%s", i % 2 ? "a" : "b", i, i % 3 == 0 ? "cut" : "", endings[i % 4]);
     folder_write(path, copy, size);
   }

@@ -183,7 +183,7 @@ END_TEST
 
 START_TEST(bmp_of_every_depth) {
   static const uint8_t palette[16][4] = {{1, 2, 3, 0}, {10, 20, 30, 0}, {40, 50, 60, 0}, {70, 80, 90, 0}}; /* blue, green, red */
-  static const uint8_t rows1[] = {0x40, 0, 0, 0, 0x80, 0, 0, 0};                                            /* 2 wide: 01 below 10 */
+  static const uint8_t rows1[] = {0x40, 0, 0, 0, 0x80, 0, 0, 0};                                           /* 2 wide: 01 below 10 */
   static const uint16_t picture1[] = {30, 20, 10, 3, 2, 1, 3, 2, 1, 30, 20, 10};
   expect(make_bmp(2, 2, 1, 0, palette, 8, rows1, sizeof rows1), 2, 2, 3, 8, picture1, 0);
   static const uint8_t rows4[] = {0x12, 0x30, 0, 0};
@@ -255,7 +255,8 @@ END_TEST
 
 START_TEST(tiff_keeps_samples) {
   static const uint32_t channels[] = {1, 3}, depths[] = {8, 16};
-  static const struct tiff_options options[] = {{0}, {.compression = COMPRESSION_LZW}, {.planar = PLANARCONFIG_SEPARATE}, {.tiled = true}, {.tiled = true, .compression = COMPRESSION_PACKBITS}};
+  static const struct tiff_options options[] = {
+      {0}, {.compression = COMPRESSION_LZW}, {.planar = PLANARCONFIG_SEPARATE}, {.tiled = true}, {.tiled = true, .compression = COMPRESSION_PACKBITS}};
   for (int c = 0; c < 2; c++)
     for (int d = 0; d < 2; d++)
       for (size_t o = 0; o < sizeof options / sizeof *options; o++) {
@@ -276,7 +277,8 @@ START_TEST(tiff_of_other_kinds) {
   static const uint16_t rgba[] = {200, 100, 50, 128}, on_black[] = {100, 50, 25};
   expect(make_tiff(&(struct picture){1, 1, 4, 8, rgba, 0}, (struct tiff_options){.extra = EXTRASAMPLE_UNASSALPHA}), 1, 1, 3, 8, on_black, 0);
   static const uint16_t indices[] = {0, 3, 1}, palette[12] = {0, 65535, 0, 257, 0, 0, 0, 514, 0, 0, 0, 771}, coloured[] = {0, 0, 0, 1, 2, 3, 255, 0, 0};
-  expect(make_tiff(&(struct picture){3, 1, 1, 2, indices, 0}, (struct tiff_options){.photometric = PHOTOMETRIC_PALETTE, .palette = palette}), 3, 1, 3, 8, coloured, 0);
+  expect(make_tiff(&(struct picture){3, 1, 1, 2, indices, 0}, (struct tiff_options){.photometric = PHOTOMETRIC_PALETTE, .palette = palette}), 3, 1, 3, 8,
+         coloured, 0);
   static const uint16_t four_bits[] = {0, 15};
   expect_failure(make_tiff(&(struct picture){2, 1, 1, 16, four_bits, 0}, (struct tiff_options){.sample_format = SAMPLEFORMAT_INT}), "signed");
 }

@@ -10,7 +10,8 @@
 #include <math.h>
 #include <string.h>
 
-static void fit(const void *samples, uint32_t w, uint32_t h, uint32_t channels, uint32_t depth, uint32_t width, uint32_t height, uint32_t to, uint32_t how, uint8_t *out) {
+static void fit(const void *samples, uint32_t w, uint32_t h, uint32_t channels, uint32_t depth, uint32_t width, uint32_t height, uint32_t to, uint32_t how,
+                uint8_t *out) {
   const size_t size = (size_t)w * h * channels * (depth / 8);
   struct assay_image image = {w, h, channels, depth, malloc(size)};
   memcpy(image.pixels, samples, size);
@@ -31,7 +32,7 @@ START_TEST(shrinking_averages_areas) {
   expect_row((uint8_t[]){10, 20, 30, 50}, 4, (uint8_t[]){15, 40}, 2);
   expect_row((uint8_t[]){0, 90, 180}, 3, (uint8_t[]){30, 150}, 2); /* (0 + 45) / 1.5, (45 + 180) / 1.5 */
   expect_row((uint8_t[]){0, 100, 200, 50, 150}, 5, (uint8_t[]){100}, 1);
-  expect_row((uint8_t[]){10, 11}, 2, (uint8_t[]){11}, 1); /* halves go up */
+  expect_row((uint8_t[]){10, 11}, 2, (uint8_t[]){11}, 1);                             /* halves go up */
   expect_row((uint8_t[]){0, 0, 0, 255, 255, 255, 0}, 7, (uint8_t[]){0, 182, 146}, 3); /* 255 (1 + 2/3) 3/7; 255 (1/3 + 1) 3/7 */
 }
 END_TEST
@@ -119,7 +120,8 @@ START_TEST(any_size_follows_the_definition) {
         for (uint32_t x = 0; x < width; x++) {
           double sum = 0;
           for (uint32_t v = 0; v < h; v++)
-            for (uint32_t u = 0; u < w && weight(h, height, y, v) > 0; u++) sum += weight(h, height, y, v) * weight(w, width, x, u) * samples[(v * w + u) * 3 + 1];
+            for (uint32_t u = 0; u < w && weight(h, height, y, v) > 0; u++)
+              sum += weight(h, height, y, v) * weight(w, width, x, u) * samples[(v * w + u) * 3 + 1];
           ck_assert_double_eq_tol(out[(y * width + x) * 3 + 1], sum, 0.55); /* half a step of rounding, and the weights' */
         }
     }

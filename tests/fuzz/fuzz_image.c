@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The image readers, and fitting what they give. Whether grey is asked for, and how large, follows from the input's length, so that cutting an input short tries
- * other ways through.
+ * The image readers, and fitting what they give. Whether grey is asked for, and how large, follows from the input's length, so that cutting an input short
+ * tries other ways through.
  */
 #include "data/image.h"
 
