@@ -96,7 +96,7 @@ static int find_dead(struct assay_study *study, struct dead **dead, size_t *coun
     *dead = array;
     if (result == 0) (*dead)[(*count)++] = (struct dead){sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 1), assay_owner_died_alone(&owner, &study->owner)};
   }
-  sqlite3_finalize(statement);
+  assay_database_done(&study->database, &statement);
   return result;
 }
 
@@ -129,20 +129,24 @@ static int bury_all(struct assay_study *study, int64_t *living, struct assay_sta
 
 /* ---- choosing a trial ---- */
 
-/* Trials that another program has finished since the last time join the history. */
+/* Trials that another program has finished since the last time join the history. The counts tell quickly that there are none. */
 static int adopt_others(struct assay_study *study, struct assay_status *status) {
-  for (;;) {
+  int64_t strangers;
+  int result = assay_database_integer(&study->database, &strangers, 0, status,
+                                      "SELECT (SELECT COUNT(*) FROM trials WHERE study_id = ?1 AND state IN ('COMPLETE', 'PRUNED', 'FAIL'))"
+                                      " - (SELECT COUNT(*) FROM assay_trials WHERE study_id = ?1 AND told > 0)", "i", study->id);
+  while (result == 0 && strangers-- > 0) {
     int64_t row, place;
-    int result = assay_database_integer(&study->database, &row, -1, status,
-                                        "SELECT t.trial_id FROM trials t LEFT JOIN assay_trials a USING (trial_id) WHERE t.study_id = ? AND a.trial_id IS NULL"
-                                        " AND t.state IN ('COMPLETE', 'PRUNED', 'FAIL') ORDER BY t.trial_id LIMIT 1", "i", study->id);
+    result = assay_database_integer(&study->database, &row, -1, status,
+                                    "SELECT t.trial_id FROM trials t LEFT JOIN assay_trials a USING (trial_id) WHERE t.study_id = ? AND a.trial_id IS NULL"
+                                    " AND t.state IN ('COMPLETE', 'PRUNED', 'FAIL') ORDER BY t.trial_id LIMIT 1", "i", study->id);
     if (result != 0 || row < 0) return result;
     result = next_in_sequence(study, &place, status);
     if (result == 0)
       result = assay_database_run(&study->database, status, "INSERT INTO assay_trials (trial_id, study_id, origin, asked, told) VALUES (?, ?, 0, ?, ?)", "iiii", row,
                                   study->id, place, place);
-    if (result != 0) return result;
   }
+  return result;
 }
 
 /* A trial that was left: `row` -1 when there is none. */
@@ -167,8 +171,8 @@ static int insert_trial(struct assay_study *study, uint64_t limit, int64_t *row,
   char now[32];
   assay_time_print(now);
   int result = assay_database_integer(&study->database, row, -1, status,
-                                      "INSERT INTO trials (number, study_id, state, datetime_start) SELECT COALESCE(MAX(number) + 1, 0), ?1, 'RUNNING', ?2"
-                                      " FROM trials WHERE study_id = ?1 HAVING COUNT(*) < ?3 RETURNING trial_id", "iti", study->id, now, (int64_t)limit);
+                                      "INSERT INTO trials (number, study_id, state, datetime_start) SELECT next, ?1, 'RUNNING', ?2"
+                                      " FROM (SELECT COALESCE((SELECT MAX(number) FROM trials WHERE study_id = ?1) + 1, 0) AS next) WHERE next < ?3 RETURNING trial_id", "iti", study->id, now, (int64_t)limit);
   if (result != 0 || *row < 0) return result;
   return assay_database_run(&study->database, status,
                             "INSERT INTO assay_trials (trial_id, study_id, origin) SELECT trial_id, study_id, CASE number WHEN 0 THEN ? ELSE ? END FROM trials WHERE trial_id = ?",
@@ -192,7 +196,7 @@ static int take(struct assay_study *study, int64_t row, struct assay_claim *clai
   *claim = (struct assay_claim){.outcome = ASSAY_CLAIM_TRIAL, .number = (uint32_t)sqlite3_column_int64(statement, 0), .attempt = (uint32_t)sqlite3_column_int64(statement, 1),
                                 .origin = (uint32_t)sqlite3_column_int64(statement, 2), .mark = sqlite3_column_int64(statement, 3), .row = row};
   *asked = sqlite3_column_int(statement, 4) != 0;
-  sqlite3_finalize(statement);
+  assay_database_done(&study->database, &statement);
   result = assay_database_run(database, status, "INSERT INTO assay_leases (trial_id, attempt, boot, space, process, start, supervisor, supervisor_start, beat)"
                               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", "iitiiiiid", row, (int64_t)claim->attempt, owner->boot, owner->space, owner->process, owner->start,
                               owner->supervisor, owner->supervisor_start, assay_lease_clock());

@@ -114,14 +114,43 @@ int assay_database_open(struct assay_database *database, const char *path, bool 
 }
 
 void assay_database_close(struct assay_database *database) {
+  for (size_t i = 0; i < database->statement_count; i++) sqlite3_finalize(database->statements[i].statement);
   sqlite3_close_v2(database->handle);
   free(database->path);
   *database = (struct assay_database){0};
 }
 
+/* A statement for this text: one that waits, or a new one, kept while there is room. */
+static int find_statement(struct assay_database *database, const char *sql, sqlite3_stmt **statement) {
+  for (size_t i = 0; i < database->statement_count; i++) {
+    struct assay_statement *kept = &database->statements[i];
+    if (kept->used || strcmp(sqlite3_sql(kept->statement), sql) != 0) continue;
+    kept->used = true;
+    *statement = kept->statement;
+    return SQLITE_OK;
+  }
+  const int code = sqlite3_prepare_v2(database->handle, sql, -1, statement, NULL);
+  if (code == SQLITE_OK && database->statement_count < ASSAY_DATABASE_STATEMENTS)
+    database->statements[database->statement_count++] = (struct assay_statement){*statement, true};
+  return code;
+}
+
+void assay_database_done(struct assay_database *database, sqlite3_stmt **statement) {
+  size_t i = 0;
+  while (i < database->statement_count && database->statements[i].statement != *statement) i++;
+  if (i < database->statement_count) {
+    sqlite3_reset(*statement);
+    sqlite3_clear_bindings(*statement);
+    database->statements[i].used = false;
+  } else {
+    sqlite3_finalize(*statement);
+  }
+  *statement = NULL;
+}
+
 static int prepare(struct assay_database *database, sqlite3_stmt **statement, struct assay_status *status, const char *sql, const char *types, va_list values) {
   *statement = NULL;
-  int code = sqlite3_prepare_v2(database->handle, sql, -1, statement, NULL);
+  int code = find_statement(database, sql, statement);
   for (int i = 1; code == SQLITE_OK && *types != '\0'; i++, types++) {
     if (*types == 'i') code = sqlite3_bind_int64(*statement, i, va_arg(values, int64_t));
     else if (*types == 'd') code = sqlite3_bind_double(*statement, i, va_arg(values, double)); /* NaN becomes NULL */
@@ -129,8 +158,7 @@ static int prepare(struct assay_database *database, sqlite3_stmt **statement, st
   }
   if (code == SQLITE_OK) return 0;
   const int result = assay_database_error(database, status);
-  sqlite3_finalize(*statement);
-  *statement = NULL;
+  assay_database_done(database, statement);
   return result;
 }
 
@@ -146,8 +174,7 @@ int assay_database_next(struct assay_database *database, sqlite3_stmt **statemen
   const int code = sqlite3_step(*statement);
   if (code == SQLITE_ROW) return 1;
   const int result = code == SQLITE_DONE ? 0 : assay_database_error(database, status);
-  sqlite3_finalize(*statement);
-  *statement = NULL;
+  assay_database_done(database, statement);
   return result;
 }
 

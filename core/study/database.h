@@ -10,9 +10,17 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
+enum { ASSAY_DATABASE_STATEMENTS = 64 };
+
 struct assay_database {
   sqlite3 *handle;
   char *path;
+  /* Prepared statements that wait to be used again: preparing costs more than most of them do. */
+  struct assay_statement {
+    sqlite3_stmt *statement;
+    bool used;
+  } statements[ASSAY_DATABASE_STATEMENTS];
+  size_t statement_count;
 };
 
 /* `create`: for reading and writing, made if absent, in WAL mode with full syncs. Otherwise only for reading. On failure `database` needs no close. */
@@ -24,8 +32,10 @@ int assay_database_error(struct assay_database *database, struct assay_status *s
 
 /* A statement with its values bound: `types` has a letter for each: i (int64_t), d (double), t (const char *; NULL gives NULL). */
 int assay_database_query(struct assay_database *database, sqlite3_stmt **statement, struct assay_status *status, const char *sql, const char *types, ...);
-/* The next row: 1, 0 at the end, or an error. At the end and on errors the statement is finalised and set to NULL. */
+/* The next row: 1, 0 at the end, or an error. At the end and on errors the statement is done. */
 int assay_database_next(struct assay_database *database, sqlite3_stmt **statement, struct assay_status *status);
+/* Ends a statement early and sets it to NULL; one that is NULL is fine. */
+void assay_database_done(struct assay_database *database, sqlite3_stmt **statement);
 /* A statement run to its end. */
 int assay_database_run(struct assay_database *database, struct assay_status *status, const char *sql, const char *types, ...);
 /* The first column of the first row as an integer; `absent` when there is no row, or it holds NULL. */

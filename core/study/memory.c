@@ -73,7 +73,7 @@ static int read_asked(struct assay_study *study, int64_t upto, struct assay_stat
                                     "iii", study->id, study->memory.seen, upto);
   while (result == 0 && (result = assay_database_next(&study->database, &statement, status)) > 0)
     result = remember(study, sqlite3_column_int64(statement, 0), (uint32_t)sqlite3_column_int64(statement, 1), sqlite3_column_int64(statement, 2), status);
-  sqlite3_finalize(statement);
+  assay_database_done(&study->database, &statement);
   return result;
 }
 
@@ -124,7 +124,7 @@ static int read_told(struct assay_study *study, int64_t upto, struct assay_statu
   while (result == 0 && (result = assay_database_next(&study->database, &statement, status)) > 0)
     result = end_trial(study, (uint32_t)sqlite3_column_int64(statement, 0), (const char *)sqlite3_column_text(statement, 1), assay_value_read(statement, 2, 3),
                        sqlite3_column_int64(statement, 4), status);
-  sqlite3_finalize(statement);
+  assay_database_done(&study->database, &statement);
   return result;
 }
 
@@ -184,7 +184,7 @@ static int read_fixed(struct assay_study *study, int64_t row, double *fixed, str
     if (axis >= 0 && assay_axis_from_json(study, (uint32_t)axis, value, &number)) fixed[axis] = number;
   }
   json_decref(values);
-  sqlite3_finalize(statement);
+  assay_database_done(&study->database, &statement);
   return 0;
 }
 
@@ -233,7 +233,7 @@ int assay_study_recompute(struct assay_study *study, uint32_t number, const stru
   if (result == 0) return assay_status_set(status, ASSAY_E_CONFIG, "%s: there is no trial %u whose point was asked for", study->database.path, number);
   const int64_t row = sqlite3_column_int64(statement, 0), mark = sqlite3_column_int64(statement, 2);
   const uint32_t origin = (uint32_t)sqlite3_column_int64(statement, 1);
-  sqlite3_finalize(statement);
+  assay_database_done(&study->database, &statement);
   return assay_point_ask(study, number, origin, row, mark, search, options, point, status);
 }
 

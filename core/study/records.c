@@ -65,7 +65,7 @@ int assay_study_running(struct assay_study *study, struct assay_arena *arena, co
                                               assay_owner_lives(&owner, &study->owner, beat), fmax(0, assay_lease_clock() - beat), progress};
     result = progress == NULL ? assay_status_memory(status) : 0;
   }
-  sqlite3_finalize(statement);
+  assay_database_done(&study->database, &statement);
   *running = list;
   return assay_database_end(&study->database, result, status);
 }
@@ -164,7 +164,7 @@ static int read_records(struct assay_study *study, const char *condition, struct
     result = record == NULL ? assay_status_memory(status) : read_record(study, statement, arena, record, status);
     if (result == 0) list[(*count)++] = record;
   }
-  sqlite3_finalize(statement);
+  assay_database_done(&study->database, &statement);
   *records = list;
   return result;
 }

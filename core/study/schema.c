@@ -6,6 +6,8 @@
  *   assay_trials    a trial's origin, attempts, deaths, and its places in the sequence: mark (what its ask saw), asked, told
  *   assay_leases    who works on it now
  *   assay_attempts  who worked on it, and how that ended
+ *
+ * and two indices on Optuna's `trials`, so that a claim takes as long at ten thousand trials as at ten.
  */
 #include "study/parts.h"
 
@@ -51,6 +53,8 @@ static const char own_tables[] =
     " origin INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL DEFAULT 0, mark INTEGER, asked INTEGER, told INTEGER);"
     "CREATE INDEX IF NOT EXISTS assay_trials_asked ON assay_trials (study_id, asked);"
     "CREATE INDEX IF NOT EXISTS assay_trials_told ON assay_trials (study_id, told);"
+    "CREATE INDEX IF NOT EXISTS assay_numbers ON trials (study_id, number);"
+    "CREATE INDEX IF NOT EXISTS assay_states ON trials (study_id, state, number);"
     "CREATE TABLE IF NOT EXISTS assay_leases (trial_id INTEGER NOT NULL PRIMARY KEY REFERENCES trials (trial_id), attempt INTEGER NOT NULL,"
     " boot TEXT NOT NULL, space INTEGER NOT NULL, process INTEGER NOT NULL, start INTEGER NOT NULL, supervisor INTEGER NOT NULL,"
     " supervisor_start INTEGER NOT NULL, beat REAL NOT NULL, progress TEXT NOT NULL DEFAULT '');"

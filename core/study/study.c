@@ -63,7 +63,7 @@ static int compare_study(struct assay_study *study, struct assay_status *status)
                               (unsigned long long)sqlite3_column_int64(statement, 1));
   else
     result = assay_axes_compare(study, (const char *)sqlite3_column_text(statement, 2), status);
-  sqlite3_finalize(statement);
+  assay_database_done(&study->database, &statement);
   return result;
 }
 
@@ -107,7 +107,7 @@ static int load_facts(struct assay_study *study, const char *name, struct assay_
   study->maximise = strcmp((const char *)sqlite3_column_text(statement, 2), "MAXIMIZE") == 0;
   study->seed = (uint64_t)sqlite3_column_int64(statement, 3);
   result = study->name == NULL ? assay_status_memory(status) : assay_axes_parse(study, (const char *)sqlite3_column_text(statement, 4), status);
-  sqlite3_finalize(statement);
+  assay_database_done(&study->database, &statement);
   return result;
 }
 
@@ -148,7 +148,7 @@ int assay_study_attribute(struct assay_study *study, const char *key, struct ass
   if (result != 0 || (result = assay_database_next(&study->database, &statement, status)) <= 0) return result;
   const char *text = (const char *)sqlite3_column_text(statement, 0);
   *json = text == NULL ? NULL : assay_arena_copy(arena, text);
-  sqlite3_finalize(statement);
+  assay_database_done(&study->database, &statement);
   return *json == NULL && text != NULL ? assay_status_memory(status) : 0;
 }
 
@@ -161,7 +161,7 @@ int assay_study_spend(struct assay_study *study, double seconds, double *total, 
   if (result == 0) result = assay_database_query(database, &statement, status, "SELECT seconds FROM assay_studies WHERE study_id = ?", "i", study->id);
   if (result == 0 && (result = assay_database_next(database, &statement, status)) > 0) {
     *total = sqlite3_column_double(statement, 0);
-    sqlite3_finalize(statement);
+    assay_database_done(&study->database, &statement);
     result = 0;
   }
   return assay_database_end(database, result, status);
