@@ -234,17 +234,36 @@ void assay_cache_extents(const struct assay_cache *cache, uint32_t *width, uint3
   *channels = cache->channels;
 }
 
+enum { LANES = 48 /* a multiple of 1 and 3 channels and of vector widths */ };
+
+/* Adds sums and sums of squares a channel; lanes hold at most 2^16 squares of 255 at a time. */
+static void add_row(const uint8_t *row, size_t size, uint32_t channels, uint64_t sums[4], uint64_t squares[4]) {
+  size_t i = 0;
+  while (i + LANES <= size) {
+    uint32_t lane_sums[LANES] = {0}, lane_squares[LANES] = {0};
+    for (uint32_t round = 0; round < 65536 && i + LANES <= size; round++, i += LANES)
+      for (int k = 0; k < LANES; k++) {
+        lane_sums[k] += row[i + k];
+        lane_squares[k] += (uint32_t)row[i + k] * row[i + k];
+      }
+    for (uint32_t k = 0; k < LANES; k++) {
+      sums[k % channels] += lane_sums[k];
+      squares[k % channels] += lane_squares[k];
+    }
+  }
+  for (; i < size; i++) {
+    sums[i % channels] += row[i];
+    squares[i % channels] += (uint32_t)row[i] * row[i];
+  }
+}
+
 void assay_cache_statistics(const struct assay_cache *cache, const uint32_t *samples, uint32_t count, double mean[4], double deviation[4]) {
   uint64_t sums[4] = {0}, squares[4] = {0}, pixels = 0;
   for (uint32_t i = 0; i < count; i++) {
-    const uint8_t *at = assay_cache_pixels(cache, samples[i]);
-    if (at == NULL) continue;
+    const uint8_t *row = assay_cache_pixels(cache, samples[i]);
+    if (row == NULL) continue;
     pixels += cache->row / cache->channels;
-    for (size_t k = 0; k < cache->row; k += cache->channels)
-      for (uint32_t c = 0; c < cache->channels; c++) {
-        sums[c] += at[k + c];
-        squares[c] += (uint32_t)at[k + c] * at[k + c];
-      }
+    add_row(row, cache->row, cache->channels, sums, squares);
   }
   for (int c = 0; c < 4; c++) {
     mean[c] = pixels == 0 ? 0 : (double)sums[c] / (double)pixels;

@@ -27,7 +27,7 @@ enum assay_part {
 
 struct assay_sample {
   const char *path; /* relative to the data folder, absolute below settings->test_path; "train-images-idx3-ubyte.gz#17" for IDX. Bytes that are not printable
-                       UTF-8 are shown as \\xNN (such a file cannot be used: its problem says to rename it) */
+                       UTF-8 are shown as \xNN (such a file cannot be used: its problem says to rename it) */
   int32_t label;    /* class number */
   uint32_t part;    /* enum assay_part */
   int32_t fold;     /* 0 … fold_count - 1: validated on in that fold, trained on in the others; -1: trained on in all */

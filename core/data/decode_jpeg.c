@@ -14,7 +14,7 @@
 #include <jerror.h>
 
 enum {
-  MOST_SCANS = 100, /* a picture has about ten; thousands are an attack that makes a small file run for hours */
+  MOST_SCANS = 100, /* a picture has about ten; thousands are an attack that makes a small file run for hours; see count_scans for large pictures */
   MOST_SPARE = 64   /* bytes before a marker that decoding did not need: some cameras pad, but more means that it lost its way */
 };
 
@@ -49,13 +49,14 @@ static void drop_message(j_common_ptr jpeg) { (void)jpeg; }
 
 static void count_scans(j_common_ptr jpeg) {
   struct reader *reader = jpeg->client_data;
-  if (reader->jpeg.input_scan_number <= MOST_SCANS) return;
+  const uint64_t scans = (uint64_t)reader->jpeg.input_scan_number, pixels = (uint64_t)reader->jpeg.image_width * reader->jpeg.image_height;
+  if (scans <= MOST_SCANS && scans * pixels <= (uint64_t)1 << 33) return;
   reader->too_many_scans = true;
   escape(jpeg);
 }
 
 static int explain(struct assay_decode *decode, struct reader *reader) {
-  if (reader->too_many_scans) return assay_decode_fail(decode, "JPEG data has more than %d scans, which no camera makes; save it again", MOST_SCANS);
+  if (reader->too_many_scans) return assay_decode_fail(decode, "JPEG data has %d scans or more, which no camera makes; save it again", reader->jpeg.input_scan_number);
   const int code = reader->errors.msg_code;
   if (code == JERR_OUT_OF_MEMORY) return assay_status_memory(decode->status);
   if (code == JWRN_JPEG_EOF || code == JERR_INPUT_EOF || code == JERR_INPUT_EMPTY)

@@ -102,13 +102,18 @@ static int read_plain(struct assay_decode *decode, const struct anymap *map, uin
 
 static int read_raw(struct assay_decode *decode, const struct anymap *map, uint16_t *values, size_t count) {
   const uint8_t *bytes = decode->bytes + map->data;
-  const size_t stride = ((size_t)map->width + 7) / 8;
-  for (size_t i = 0; i < count; i++) {
-    if (map->bits) values[i] = bytes[i / map->width * stride + i % map->width / 8] >> (7 - i % map->width % 8) & 1;
-    else values[i] = map->most > 255 ? (uint16_t)(bytes[2 * i] << 8 | bytes[2 * i + 1]) : bytes[i];
-    if (values[i] > map->most) return assay_decode_fail(decode, "PNM data has a value beyond its largest, %u; copy or save it again", map->most);
+  uint32_t most = 0;
+  if (map->bits) {
+    const size_t stride = ((size_t)map->width + 7) / 8;
+    for (uint32_t y = 0; y < map->height; y++, bytes += stride)
+      for (uint32_t x = 0; x < map->width; x++) *values++ = bytes[x / 8] >> (7 - x % 8) & 1;
+    return 0;
   }
-  return 0;
+  for (size_t i = 0; i < count; i++) {
+    values[i] = map->most > 255 ? (uint16_t)(bytes[2 * i] << 8 | bytes[2 * i + 1]) : bytes[i];
+    if (values[i] > most) most = values[i];
+  }
+  return most <= map->most ? 0 : assay_decode_fail(decode, "PNM data has a value beyond its largest, %u; copy or save it again", map->most);
 }
 
 /* Stretches 0 … most to the whole range of the picture's depth; in place for 16 bits. */

@@ -358,6 +358,38 @@ START_TEST(statistics_of_known_pixels) {
 }
 END_TEST
 
+START_TEST(statistics_of_many_pixels) {
+  uint16_t *samples = malloc(61 * 53 * 3 * sizeof *samples); /* not a multiple of anything */
+  struct assay_random random = assay_random_seed(1, 1);
+  double sums[3] = {0}, squares[3] = {0};
+  for (int i = 0; i < 61 * 53 * 3; i++) {
+    samples[i] = (uint16_t)assay_random_below(&random, 256);
+    sums[i % 3] += samples[i];
+    squares[i % 3] += samples[i] * samples[i];
+  }
+  struct bytes bytes = make_pnm(&(struct picture){61, 53, 3, 8, samples, 0});
+  folder_write("d/a/1.ppm", bytes.data, bytes.size);
+  folder_image("d/b/1.pgm", 1);
+  struct assay_data_settings settings = settings_of("d");
+  settings.width = 61;
+  settings.height = 53;
+  settings.colour = ASSAY_COLOUR_RGB;
+  struct assay_dataset *dataset = scan(&settings);
+  struct assay_cache *cache = open_cache(dataset, &settings);
+  double mean[4], deviation[4];
+  assay_cache_statistics(cache, (uint32_t[]){0}, 1, mean, deviation);
+  for (int c = 0; c < 3; c++) {
+    const double average = sums[c] / (61 * 53);
+    ck_assert_double_eq_tol(mean[c], average, 1e-12);
+    ck_assert_double_eq_tol(deviation[c], sqrt(squares[c] / (61 * 53) - average * average), 1e-9);
+  }
+  assay_cache_close(cache);
+  assay_dataset_release(dataset);
+  bytes_release(&bytes);
+  free(samples);
+}
+END_TEST
+
 START_TEST(batches) {
   uint32_t one[50], other[50], seen[50] = {0};
   for (uint32_t i = 0; i < 50; i++) one[i] = other[i] = i;
@@ -576,6 +608,7 @@ int main(void) {
   tcase_add_test(cases, a_file_that_changes_behind_the_scan);
   tcase_add_test(cases, verdicts_are_remembered);
   tcase_add_test(cases, statistics_of_known_pixels);
+  tcase_add_test(cases, statistics_of_many_pixels);
   tcase_add_test(cases, batches);
   tcase_add_test(cases, shuffles_are_fair);
   tcase_add_test(cases, idx_pairs);
