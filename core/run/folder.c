@@ -73,11 +73,11 @@ static int write_config(const struct assay_run *run, struct assay_status *status
   return result;
 }
 
-/* The plan of an earlier start in this folder must agree with the one of now. */
+/* The plan of an earlier start in this folder must agree with the one of now, once there are trials that were made with it. */
 static int compare_with_earlier(struct assay_run *run, struct assay_registry *registry, struct assay_status *status) {
-  const char *path = assay_run_path(run, "config.ini");
-  if (path == NULL) return assay_status_memory(status);
-  if (!assay_file_exists(path)) return 0;
+  const char *path = assay_run_path(run, "config.ini"), *study = assay_run_path(run, "study.db");
+  if (path == NULL || study == NULL) return assay_status_memory(status);
+  if (!assay_file_exists(path) || !assay_file_exists(study)) return 0;
   struct assay_plan *before;
   int result = assay_plan_load(path, NULL, 0, registry, &before, status);
   if (result != 0) return result;
