@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define LARGEST_PIECE ((uint64_t)4 << 20) /* of zeros that a new store is filled with, bytes */
+
 /* An argument that is known only when the function runs. */
 struct binding {
   cl_kernel kernel;
@@ -199,14 +201,22 @@ static int need_workspace(struct assay_executable *executable, struct assay_stat
 
 /* ---- Stores ---- */
 
+/* Zeros through ordinary uploads: of all ways to fill memory the one that every driver and every checking tool gets right. */
+static int clear_block(struct assay_device *device, cl_mem block, uint64_t size, struct assay_status *status) {
+  const uint64_t piece = size < LARGEST_PIECE ? size : LARGEST_PIECE;
+  void *zeros = calloc(1, piece);
+  int code = zeros ? ASSAY_OK : assay_cl_no_memory(status);
+  for (uint64_t offset = 0; offset < size && !code; offset += piece)
+    code = assay_cl_upload(device, block, offset, zeros, size - offset < piece ? size - offset : piece, status);
+  free(zeros);
+  return code;
+}
+
 static int fill_store(struct assay_store *store, struct assay_status *status) {
   struct assay_executable *executable = store->executable;
   struct assay_device *device = executable->device;
-  const cl_uint zero = 0;
   int code = assay_cl_block(device, executable->store_size, "the variables of a network", &store->block, status);
-  if (code) return code;
-  const cl_int error = clEnqueueFillBuffer(device->queue, store->block, &zero, sizeof zero, 0, executable->store_size, 0, NULL, NULL);
-  if (error != CL_SUCCESS) return assay_cl_fail(device, "clEnqueueFillBuffer", error, status);
+  if (!code) code = clear_block(device, store->block, executable->store_size, status);
   for (uint32_t v = 0; v < executable->program->variable_count && !code; v++)
     code = assay_cl_part(device, store->block, executable->offsets[v], variable_size(executable->program, v), &store->parts[v], status);
   return code;
