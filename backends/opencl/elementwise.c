@@ -330,8 +330,8 @@ void assay_cl_lower_elementwise(struct assay_cl_lowering *lowering, const uint32
     if (escapes(lowering, graph->nodes[nodes[n]]->first_output, group)) output_locals[kernel.output_count++] = n;
   if (count > 1 && argument_bytes(&kernel, shape.rank) > lowering->device->parameter_size) { /* more than a kernel may have: halve it */
     const uint32_t half = count / 2;
-    static const int32_t first_own = 1 << 24; /* above all numbers that the fusion gives */
-    for (uint32_t n = half; n < count; n++) lowering->groups[nodes[n]] = first_own + (int32_t)nodes[half];
+    const int32_t second = lowering->next_group++;
+    for (uint32_t n = half; n < count; n++) lowering->groups[nodes[n]] = second;
     kernel_release(&kernel);
     assay_cl_lower_elementwise(lowering, nodes, half);
     assay_cl_lower_elementwise(lowering, nodes + half, count - half);

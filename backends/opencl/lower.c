@@ -230,6 +230,37 @@ static void lower_source(struct assay_cl_lowering *lowering, const struct assay_
 
 static bool is_source(uint32_t op) { return op == ASSAY_OP_INPUT || op == ASSAY_OP_VARIABLE || op == ASSAY_OP_CONSTANT; }
 
+/* ---- Groups ---- */
+
+/* Computes the scalars that wait, in one kernel. */
+static void lower_scalars(struct assay_cl_lowering *lowering) {
+  const uint32_t count = lowering->scalar_count;
+  lowering->scalar_count = 0;
+  if (count && !lowering->code) assay_cl_lower_elementwise(lowering, lowering->scalars, count);
+  lowering->next_group++;
+}
+
+/* Scalars must be there before anybody else reads one of them. */
+static void need_inputs(struct assay_cl_lowering *lowering, const struct assay_node *node) {
+  for (uint32_t i = 0; i < node->input_count; i++)
+    for (uint32_t k = 0; k < lowering->scalar_count; k++)
+      if (lowering->scalars[k] == (uint32_t)lowering->graph->producers[node->inputs[i]]) {
+        lower_scalars(lowering);
+        return;
+      }
+}
+
+/* Groups of single elements (corrections of Adam's moments, sums of an epoch) are worth no kernel of their own: they wait for one another. */
+static bool wait_as_scalars(struct assay_cl_lowering *lowering, const uint32_t *nodes, uint32_t count) {
+  const struct assay_graph *graph = lowering->graph;
+  if (assay_element_count(assay_cl_type(lowering, graph->nodes[nodes[0]]->first_output)) != 1) return false;
+  for (uint32_t n = 0; n < count; n++) {
+    lowering->groups[nodes[n]] = lowering->next_group;
+    lowering->scalars[lowering->scalar_count++] = nodes[n];
+  }
+  return true;
+}
+
 /* Lowers the whole group of `node` when it is the group's last. */
 static void lower_group(struct assay_cl_lowering *lowering, uint32_t node) {
   const struct assay_graph *graph = lowering->graph;
@@ -246,6 +277,8 @@ static void lower_group(struct assay_cl_lowering *lowering, uint32_t node) {
   count = 0;
   for (uint32_t n = 0; n <= node; n++)
     if (lowering->groups[n] == group) nodes[count++] = n;
+  if (wait_as_scalars(lowering, nodes, count)) return;
+  for (uint32_t n = 0; n < count; n++) need_inputs(lowering, graph->nodes[nodes[n]]);
   assay_cl_lower_elementwise(lowering, nodes, count);
 }
 
@@ -256,6 +289,7 @@ static void lower_node(struct assay_cl_lowering *lowering, uint32_t number) {
     lower_group(lowering, number);
     return;
   }
+  if (node->op != ASSAY_OP_ASSIGN) need_inputs(lowering, node);
   switch (node->op) {
   case ASSAY_OP_INPUT:
   case ASSAY_OP_VARIABLE:
@@ -421,7 +455,8 @@ static bool take_tables(struct assay_cl_lowering *lowering) {
   lowering->fetch_of = ASSAY_CL_NEW(&lowering->scratch, int32_t, graph->value_count + 1);
   lowering->groups = ASSAY_CL_NEW(&lowering->scratch, int32_t, graph->node_count + 1);
   lowering->assigned = ASSAY_CL_NEW(&lowering->scratch, uint8_t, lowering->program->variable_count + 1);
-  return lowering->views && lowering->dense_copies && lowering->fetch_of && lowering->groups && lowering->assigned;
+  lowering->scalars = ASSAY_CL_NEW(&lowering->scratch, uint32_t, graph->node_count + 1);
+  return lowering->scalars && lowering->views && lowering->dense_copies && lowering->fetch_of && lowering->groups && lowering->assigned;
 }
 
 static void fill_tables(struct assay_cl_lowering *lowering) {
@@ -435,11 +470,11 @@ static void fill_tables(struct assay_cl_lowering *lowering) {
     assay_cl_lowering_memory(lowering);
     return;
   }
-  int32_t own = 1 << 23; /* elementwise nodes outside of any group are groups of one */
+  lowering->next_group = (int32_t)graph->node_count; /* above all numbers that the fusion gives */
   for (uint32_t n = 0; n < graph->node_count; n++) {
     const struct assay_node *node = graph->nodes[n];
     if (!assay_cl_elementwise_op(node->op)) lowering->groups[n] = -1;
-    else if (lowering->groups[n] < 0) lowering->groups[n] = own++;
+    else if (lowering->groups[n] < 0) lowering->groups[n] = lowering->next_group++; /* a group of one */
     if (is_source(node->op)) lower_source(lowering, node);
     if (node->op == ASSAY_OP_ASSIGN) {
       const struct assay_source_attributes *attributes = graph->nodes[graph->producers[node->inputs[0]]]->attributes;
@@ -463,6 +498,7 @@ static void lower_all(struct assay_cl_lowering *lowering) {
   fill_tables(lowering);
   copy_fetches(lowering, true);
   for (uint32_t n = 0; n < graph->node_count && !lowering->code; n++) lower_node(lowering, n);
+  lower_scalars(lowering);
   copy_fetches(lowering, false);
   if (!lowering->code) lower_assigns(lowering);
   if (!lowering->code) plan_workspace(lowering);

@@ -80,6 +80,9 @@ struct assay_cl_lowering {
   int32_t *groups;              /* by node: elementwise group, -1 */
   int32_t *fetch_of;            /* by value id: a fetch that wants it, -1 */
   uint8_t *assigned;            /* by variable */
+  uint32_t *scalars;            /* nodes of single elements that wait to be computed together, in graph order where it counts */
+  uint32_t scalar_count;
+  int32_t next_group;           /* a number that no group has */
   const char *origin;           /* of the node at hand */
   struct assay_cl_step spare;   /* what is handed out when memory is short */
   struct assay_status *status;
