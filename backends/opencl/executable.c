@@ -68,7 +68,7 @@ static int set_argument(const struct assay_device *device, const char *kernel_na
 static int make_kernel(struct assay_device *device, struct assay_cl_step *step, struct assay_status *status) {
   cl_program program;
   cl_int error;
-  int code = assay_cl_program(device, step->source, step->options, &program, status);
+  int code = assay_cl_program(device, step->kernel_name, step->source, step->options, &program, status);
   if (code) return code;
   step->kernel = clCreateKernel(program, step->kernel_name, &error);
   if (error != CL_SUCCESS) {

@@ -98,7 +98,7 @@ static void program_release(struct assay_cl_program *program) {
   free(program);
 }
 
-int assay_cl_program(struct assay_device *device, const char *source, const char *options, cl_program *program, struct assay_status *status) {
+int assay_cl_program(struct assay_device *device, const char *name, const char *source, const char *options, cl_program *program, struct assay_status *status) {
   for (const struct assay_cl_program *known = device->programs; known; known = known->next)
     if (!strcmp(known->source, source) && !strcmp(known->options, options)) {
       *program = known->program;
@@ -113,6 +113,9 @@ int assay_cl_program(struct assay_device *device, const char *source, const char
   }
   int code = ASSAY_OK;
   if (!(made->program = load(device, &key, options))) {
+    char message[256];
+    snprintf(message, sizeof message, "opencl: compiling %s %s for %s", name, options, device->name);
+    device->host->log(0, message);
     code = compile(device, source, options, &made->program, status);
     if (!code) save(device, &key, made->program);
   }

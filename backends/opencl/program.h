@@ -16,8 +16,8 @@ extern const struct assay_cl_kernel_file assay_cl_kernel_files[];
 const char *assay_cl_kernel_text(const char *name); /* NULL when there is none */
 
 /* The program for `source` with `options`: from this process, else from the core's cache of binaries, else compiled and kept in both. It
- * belongs to the device. */
-int assay_cl_program(struct assay_device *device, const char *source, const char *options, cl_program *program, struct assay_status *status);
+ * belongs to the device. `name` is for messages. */
+int assay_cl_program(struct assay_device *device, const char *name, const char *source, const char *options, cl_program *program, struct assay_status *status);
 void assay_cl_programs_release(struct assay_device *device);
 
 #endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the conformance suite does not see of the backend `opencl`: how many kernels a step takes, that a whole network trains as on the reference, and
+ * that damaged entries of the kernel cache do no harm.
+ */
+#include "components.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "graph/session.h"
+#include "train/network.h"
+
+#include <assay/random.h>
+#include <dirent.h>
+#include <math.h>
+#include <sys/stat.h>
+
+enum { HEIGHT = 30, WIDTH = 60, CHANNELS = 3, BATCH = 4, STEPS = 3, MOST_LAUNCHES = 40 };
+
+static int step_launches, compiled;
+
+/* The backend says how many launches a function takes, and what it compiles. */
+static void listen_to_backend(void *context, int level, const char *message) {
+  int launches;
+  char name[64];
+  (void)context;
+  (void)level;
+  if (sscanf(message, "opencl: function %63[^:]: %d launches", name, &launches) == 2 && strncmp(name, "step", 4) == 0) step_launches = launches;
+  if (strstr(message, "opencl: compiling ") != NULL) compiled++;
+}
+
+/* NULL, with a message, where the backend cannot be used. */
+static struct assay_session *open_session(const char *name) {
+  const struct assay_component backend = component(ASSAY_BACKEND, name, "");
+  struct assay_session *session;
+  struct assay_status status;
+  if (assay_session_open(backend.plugin, backend.values, NULL, &session, &status) == 0) return session;
+  fprintf(stderr, "skipped: %s\n", status.message);
+  return NULL;
+}
+
+/* The student's network at its defaults: two blocks of 16 and 32 channels, and one logit. */
+static struct assay_network *create_network(void) {
+  static const int32_t before[2] = {-1, 0};
+  const uint32_t training_count = 2 * BATCH;
+  struct assay_layer_setting *layers = ASSAY_NEW_ARRAY(test_arena, struct assay_layer_setting, 2);
+  struct assay_network *network;
+  struct assay_status status;
+  layers[0] = (struct assay_layer_setting){component(ASSAY_LAYER, "conv_blocks", ""), 1, &before[0]};
+  layers[1] = (struct assay_layer_setting){component(ASSAY_LAYER, "classifier", ""), 1, &before[1]};
+  const struct assay_settings settings = {.layers = layers,
+                                          .layer_count = 2,
+                                          .optimizer = component(ASSAY_OPTIMIZER, "adam", ""),
+                                          .train = {.epochs = 1, .batch = BATCH, .seed = 1}};
+  const struct assay_network_facts facts = {.class_count = 2, .height = HEIGHT, .width = WIDTH, .channels = CHANNELS, .training_count_count = 1,
+                                            .training_counts = &training_count, .evaluation_batch = BATCH};
+  ck_assert_msg(assay_network_create(&settings, &facts, &network, &status) == 0, "%s", status.message);
+  return network;
+}
+
+/* A step's feeds: the same noise for every backend. */
+struct batch {
+  uint8_t pixels[BATCH * HEIGHT * WIDTH * CHANNELS];
+  int32_t labels[BATCH], indices[BATCH];
+  float options[16], weights[BATCH];
+  uint32_t keys[2 * BATCH];
+};
+
+static void fill_batch(struct batch *batch, const struct assay_network *network, uint32_t step) {
+  struct assay_random random = assay_random_seed(3, step);
+  memset(batch, 0, sizeof *batch);
+  for (size_t i = 0; i < sizeof batch->pixels; i++) batch->pixels[i] = (uint8_t)assay_random_below(&random, 256);
+  for (int i = 0; i < BATCH; i++) {
+    batch->labels[i] = i % 2;
+    batch->weights[i] = 1;
+    batch->keys[2 * i] = (uint32_t)i;
+  }
+  const float options[] = {(float)step + 1, 0.001f, 0.9f, 0.999f, 1e-8f, 0}; /* updates, then Adam's in the order of its table */
+  ck_assert_uint_eq(network->option_count, sizeof options / sizeof *options);
+  memcpy(batch->options, options, sizeof options);
+}
+
+static void train(struct assay_session *session, const struct assay_network *network, struct assay_executable **executable, struct assay_store **store) {
+  const struct assay_backend *backend = assay_session_backend(session);
+  struct assay_device *device = assay_session_device(session);
+  struct assay_status status;
+  ck_assert_msg(assay_session_compile(session, network->program, executable, &status) == 0, "%s", status.message);
+  ck_assert_msg(backend->store_create(*executable, store, &status) == 0, "%s", status.message);
+  for (uint32_t v = 0; v < network->program->variable_count; v++) {
+    const struct assay_variable_definition *variable = assay_program_variable(network->builder, v);
+    void *first = assay_arena_take(test_arena, (size_t)assay_element_count(&variable->base.type), assay_dtype_size(variable->base.type.dtype));
+    ck_assert_int_eq(assay_variable_initialise(variable, 7, first, &status), 0);
+    if (v == network->scale)
+      for (int c = 0; c < CHANNELS; c++) ((float *)first)[c] = 1.0f / 128;
+    ck_assert_int_eq(backend->store_write(*store, v, first, &status), 0);
+  }
+  struct batch *batch = ASSAY_NEW(test_arena, struct batch);
+  const void *const data[] = {batch->pixels, batch->labels, batch->indices, batch->options, batch->weights, batch->keys};
+  const size_t sizes[] = {sizeof batch->pixels, sizeof batch->labels, sizeof batch->indices, sizeof batch->options, sizeof batch->weights, sizeof batch->keys};
+  struct assay_buffer *feeds[6];
+  for (int i = 0; i < 6; i++) ck_assert_int_eq(backend->buffer_create(device, sizes[i], &feeds[i], &status), 0);
+  for (uint32_t step = 0; step < STEPS; step++) {
+    fill_batch(batch, network, step);
+    for (int i = 0; i < 6; i++) ck_assert_int_eq(backend->buffer_write(feeds[i], 0, data[i], sizes[i], &status), 0);
+    ck_assert_msg(backend->run(*executable, 0, *store, feeds, NULL, &status) == 0, "%s", status.message);
+  }
+  ck_assert_int_eq(backend->sync(device, &status), 0);
+  for (int i = 0; i < 6; i++) backend->buffer_release(feeds[i]);
+}
+
+static float *read_variable(struct assay_session *session, struct assay_store *store, const struct assay_variable *variable, uint32_t number) {
+  struct assay_status status;
+  float *numbers = ASSAY_NEW_ARRAY(test_arena, float, (size_t)assay_element_count(&variable->type));
+  ck_assert_int_eq(assay_session_backend(session)->store_read(store, number, numbers, &status), 0);
+  return numbers;
+}
+
+/* Adam divides by the root of squares: where a gradient is near zero, rounding alone decides the direction of its step. So weights are compared by the
+ * distance of all of them, relative to how far training moved them at most (STEPS times the rate). */
+START_TEST(network_trains_as_on_the_reference) {
+  struct assay_session *oracle = open_session("reference"), *tested = open_session("opencl");
+  if (tested != NULL) {
+    struct assay_network *network = create_network();
+    struct assay_executable *executables[2];
+    struct assay_store *stores[2];
+    train(oracle, network, &executables[0], &stores[0]);
+    train(tested, network, &executables[1], &stores[1]);
+    double distance = 0, count = 0;
+    for (uint32_t v = 0; v < network->program->variable_count; v++) {
+      const struct assay_variable *variable = network->program->variables[v];
+      const float *right = read_variable(oracle, stores[0], variable, v), *ours = read_variable(tested, stores[1], variable, v);
+      if (v == network->sums[ASSAY_SUM_LOSS]) ck_assert_double_eq_tol(ours[0], right[0], 1e-4 * fabs(right[0]));
+      if (v == network->sums[ASSAY_SUM_WEIGHT]) ck_assert_double_eq(ours[0], STEPS * BATCH);
+      if (v == network->sums[ASSAY_SUM_NONFINITE]) ck_assert_double_eq(ours[0], 0);
+      if (variable->role != ASSAY_ROLE_WEIGHT && variable->role != ASSAY_ROLE_BIAS) continue;
+      for (int64_t i = 0; i < assay_element_count(&variable->type); i++, count++) distance += pow((double)ours[i] - right[i], 2);
+    }
+    ck_assert_double_lt(sqrt(distance / count), 0.02 * STEPS * 0.001);
+    assay_session_backend(oracle)->store_release(stores[0]);
+    assay_session_backend(tested)->store_release(stores[1]);
+    assay_network_release(network);
+  }
+  assay_session_close(tested);
+  assay_session_close(oracle);
+}
+END_TEST
+
+static void compile_network(void) {
+  struct assay_session *session = open_session("opencl");
+  struct assay_executable *executable;
+  struct assay_status status;
+  if (session == NULL) return;
+  struct assay_network *network = create_network();
+  ck_assert_msg(assay_session_compile(session, network->program, &executable, &status) == 0, "%s", status.message);
+  assay_session_close(session);
+  assay_network_release(network);
+}
+
+START_TEST(step_takes_few_launches) {
+  assay_log_set(listen_to_backend, NULL);
+  step_launches = -1;
+  compile_network();
+  assay_log_set(NULL, NULL);
+  if (step_launches < 0) return; /* no device, as was said */
+  fprintf(stderr, "a step of the default network takes %d launches\n", step_launches);
+  ck_assert_int_gt(step_launches, 10);
+  ck_assert_int_le(step_launches, MOST_LAUNCHES);
+}
+END_TEST
+
+/* Overwrites the middle of every file below a folder; counts them. */
+static int damage(const char *folder) {
+  int count = 0;
+  DIR *entries = opendir(folder);
+  if (entries == NULL) return 0;
+  for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+    struct stat about;
+    char path[2048];
+    if (entry->d_name[0] == '.') continue;
+    snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+    if (stat(path, &about) != 0) continue;
+    if (S_ISDIR(about.st_mode)) {
+      count += damage(path);
+      continue;
+    }
+    FILE *file = fopen(path, "r+b");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, (long)(about.st_size / 2), SEEK_SET), 0);
+    fputs("damaged", file);
+    ck_assert_int_eq(fclose(file), 0);
+    count++;
+  }
+  closedir(entries);
+  return count;
+}
+
+/* A second start compiles nothing; after every entry was damaged, all is compiled again, without an error. */
+START_TEST(damaged_cache_is_rebuilt) {
+  const char *cache = assay_arena_print(test_arena, "%s/damaged-cache", getenv("XDG_CACHE_HOME"));
+  struct assay_status status;
+  ck_assert_int_eq(assay_folder_create(cache, &status), 0);
+  setenv("XDG_CACHE_HOME", cache, 1);
+  assay_log_set(listen_to_backend, NULL);
+  step_launches = -1;
+  compile_network();
+  compiled = 0;
+  compile_network();
+  if (step_launches >= 0) {
+    ck_assert_int_eq(compiled, 0);
+    ck_assert_int_gt(damage(cache), 0);
+    compile_network();
+    ck_assert_int_gt(compiled, 10);
+  }
+  assay_log_set(NULL, NULL);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("opencl");
+  TCase *cases = tcase_create("all");
+  tcase_set_timeout(cases, 120);
+  tcase_add_checked_fixture(cases, components_setup, components_teardown);
+  tcase_add_test(cases, step_takes_few_launches);
+  tcase_add_test(cases, network_trains_as_on_the_reference);
+  tcase_add_test(cases, damaged_cache_is_rebuilt);
+  suite_add_tcase(suite, cases);
+  return assay_run_suite(suite);
+}
