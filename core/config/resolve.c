@@ -237,11 +237,19 @@ static int check_sections(struct assay_resolver *resolver) {
   return 0;
 }
 
+/* An override of a list may leave sections of the file behind that then do not count. */
+static bool is_left_behind(const struct assay_resolver *resolver, const char *section) {
+  const struct assay_plan *plan = resolver->plan;
+  if (strncmp(section, "layer.", 6) == 0) return plan->network.core[NETWORK_LAYERS]->origin == ASSAY_ORIGIN_OVERRIDE;
+  return strncmp(section, "metric.", 7) == 0 && (plan->train.core[TRAIN_METRICS]->origin == ASSAY_ORIGIN_OVERRIDE ||
+                                                 plan->search.core[SEARCH_OBJECTIVE]->origin == ASSAY_ORIGIN_OVERRIDE);
+}
+
 /* Sections and keys that no group has read. */
 static int check_leftovers(struct assay_resolver *resolver) {
   for (uint32_t i = 0; i < resolver->ini->section_count; i++) {
     const struct assay_ini_section *section = &resolver->ini->sections[i];
-    if (section->used) continue;
+    if (section->used || is_left_behind(resolver, section->name)) continue;
     const char *place = assay_resolve_place(resolver, section->name);
     const bool layer = strncmp(section->name, "layer.", 6) == 0, metric = strncmp(section->name, "metric.", 7) == 0;
     struct assay_names names = {.count = 0};
@@ -256,7 +264,7 @@ static int check_leftovers(struct assay_resolver *resolver) {
   }
   for (uint32_t i = 0; i < resolver->ini->entry_count; i++) {
     const struct assay_ini_entry *entry = &resolver->ini->entries[i];
-    if (entry->used) continue;
+    if (entry->used || !assay_ini_find_section(resolver->ini, entry->section)->used) continue;
     struct assay_names names = {.count = 0};
     names.list[0] = NULL;
     for (uint32_t g = 0; g < resolver->plan->group_count; g++)

@@ -10,11 +10,11 @@
 
 #include <string.h>
 
-/* Another plugin of the kind, already loaded or installed, that has the option; for "belongs to". Backends are not opened for a message. */
+/* Another plugin of the kind that has the option; for "belongs to". Backends are not opened for a message. */
 static const struct assay_plugin *find_owner(const struct assay_resolver *resolver, uint32_t kind, const char *key) {
   const struct assay_registry_entry *const *entries;
   uint32_t count;
-  if (kind == ASSAY_BACKEND || assay_registry_list(resolver->plan->registry, &entries, &count, NULL) != 0) return NULL;
+  if (kind == ASSAY_BACKEND || assay_registry_list_kind(resolver->plan->registry, kind, &entries, &count, NULL) != 0) return NULL;
   for (uint32_t i = 0; i < count; i++)
     if (entries[i]->kind == kind && entries[i]->plugin != NULL && assay_plugin_option_index(entries[i]->plugin, key) >= 0) return entries[i]->plugin;
   return NULL;

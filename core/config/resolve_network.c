@@ -62,6 +62,20 @@ static int resolve_inputs(struct assay_resolver *resolver, uint32_t number) {
   return 0;
 }
 
+/* Where the list of layers stands. */
+static const char *layers_place(const struct assay_resolver *resolver, const struct assay_ini_entry *layers) {
+  if (layers->origin == ASSAY_ORIGIN_OVERRIDE) return "-s network.layers";
+  return assay_arena_print(resolver->arena, "%s:%u, [network] layers", resolver->ini->name, layers->line);
+}
+
+/* A section of the file that [layer.NAME] may have been meant for; NULL. */
+static const char *nearest_section(const struct assay_resolver *resolver, const char *section) {
+  struct assay_names names = {.count = 0};
+  for (uint32_t i = 0; i < resolver->ini->section_count; i++)
+    if (strncmp(resolver->ini->sections[i].name, "layer.", 6) == 0) assay_names_add(&names, resolver->ini->sections[i].name);
+  return assay_nearest(section, names.list);
+}
+
 static int resolve_layer_group(struct assay_resolver *resolver, const char *name, const struct assay_ini_entry *layers, struct assay_plan_group **made) {
   struct assay_plan_group *group = ASSAY_NEW(resolver->arena, struct assay_plan_group);
   const char *section = assay_arena_print(resolver->arena, "layer.%s", name);
@@ -70,18 +84,25 @@ static int resolve_layer_group(struct assay_resolver *resolver, const char *name
   int code = assay_resolve_group(resolver, group, section);
   if (code != 0) return code;
   const bool has_section = assay_ini_find_section(resolver->ini, section) != NULL;
-  if (!has_section && layers->origin == ASSAY_ORIGIN_FILE) group->where = assay_arena_print(resolver->arena, "%s:%u, [network] layers, %s", resolver->ini->name, layers->line, name);
+  if (!has_section) group->where = assay_arena_print(resolver->arena, "%s, %s", layers_place(resolver, layers), name);
   if (group->where == NULL) return OUT_OF_MEMORY(resolver);
   static const struct assay_option input = {
       .struct_size = sizeof input, .type = ASSAY_OPTION_TEXT, .name = "input", .default_text = "", .help = "layers that this one reads; empty: the one before"};
   struct assay_ini_entry *entry = assay_ini_find(resolver->ini, section, "input");
   if (entry != NULL) code = assay_resolve_value(resolver, section, &input, entry, ASSAY_NO_PARENT, &group->input);
   if (code == 0) code = assay_resolve_typed(resolver, group, ASSAY_LAYER, name);
-  if (code == ASSAY_E_PLUGIN && !has_section && resolver->status != NULL)
-    code = assay_status_set(resolver->status, code, "%s:%u, [network] layers: \"%s\" has no section [layer.%s], so it must be a type: %s", resolver->ini->name,
-                            layers->line, name, name, strstr(resolver->status->message, "there is no") != NULL ? strstr(resolver->status->message, "there is no")
-                                                                                                                : resolver->status->message);
-  return code;
+  if (code != ASSAY_E_PLUGIN || group->type == NULL || group->type->origin != ASSAY_ORIGIN_DEFAULT) return code;
+  /* The name was taken for a type: say so. */
+  const char *reason = strstr(resolver->status->message, "there is no layer");
+  if (reason == NULL) return code;
+  const char *written = has_section ? NULL : nearest_section(resolver, section);
+  if (written != NULL)
+    return assay_status_set(resolver->status, code, "%s: \"%s\" is neither a section nor a type; did you mean \"%s\"?", layers_place(resolver, layers), name,
+                            written + strlen("layer."));
+  if (!has_section)
+    return assay_status_set(resolver->status, code, "%s: \"%s\" has no section [%s], so it must be a type: %s", layers_place(resolver, layers), name, section,
+                            reason);
+  return assay_status_set(resolver->status, code, "%s: has no type, so its name must be one: %s", group->where, reason);
 }
 
 /* A layer that nobody reads would be computed for nothing. */

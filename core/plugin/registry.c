@@ -334,13 +334,21 @@ static int is_module_name(const struct dirent *entry) {
 /* By bytes, so that KIND-NAME.so comes before KIND.so as in a search, whatever the locale. */
 static int compare_names(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
 
-static int list_folder(struct assay_registry *registry, const struct folder *folder, struct listing *listing, struct assay_status *status) {
+/* Is it KIND.so or KIND-….so? */
+static bool is_file_of_kind(const char *file, uint32_t kind) {
+  const char *name = assay_kind_name(kind);
+  const size_t length = strlen(name);
+  return strncmp(file, name, length) == 0 && (file[length] == '-' || file[length] == '.');
+}
+
+/* `kind` 0: all. */
+static int list_folder(struct assay_registry *registry, const struct folder *folder, uint32_t kind, struct listing *listing, struct assay_status *status) {
   struct dirent **names;
   const int count = scandir(folder->path, &names, is_module_name, compare_names);
   if (count < 0) return errno == ENOMEM ? assay_status_memory(status) : 0; /* a folder of the path that is not there holds nothing */
   int code = 0;
   for (int i = 0; i < count; i++) {
-    if (code == 0) {
+    if (code == 0 && (kind == 0 || is_file_of_kind(names[i]->d_name, kind))) {
       const char *file = assay_arena_print(registry->arena, "%s/%s", folder->path, names[i]->d_name);
       const struct module_entry *module = file == NULL ? NULL : get_module(registry, file, folder->installed);
       code = module == NULL ? assay_status_memory(status) : list_module(registry, module, listing, status);
@@ -351,11 +359,16 @@ static int list_folder(struct assay_registry *registry, const struct folder *fol
   return code;
 }
 
-int assay_registry_list(struct assay_registry *registry, const struct assay_registry_entry *const **entries, uint32_t *count, struct assay_status *status) {
+int assay_registry_list_kind(struct assay_registry *registry, uint32_t kind, const struct assay_registry_entry *const **entries, uint32_t *count,
+                             struct assay_status *status) {
   struct listing listing = {0};
   int code = 0;
-  for (uint32_t f = 0; f < registry->folder_count && code == 0; f++) code = list_folder(registry, &registry->folders[f], &listing, status);
+  for (uint32_t f = 0; f < registry->folder_count && code == 0; f++) code = list_folder(registry, &registry->folders[f], kind, &listing, status);
   *entries = listing.entries;
   *count = listing.count;
   return code;
+}
+
+int assay_registry_list(struct assay_registry *registry, const struct assay_registry_entry *const **entries, uint32_t *count, struct assay_status *status) {
+  return assay_registry_list_kind(registry, 0, entries, count, status);
 }

@@ -31,6 +31,9 @@ struct assay_registry_entry {
   const char *shadowed_by;    /* file that comes first on the path; NULL */
   const char *problem;        /* why it is unfit; NULL */
 };
+/* Opens every module on the path. With a kind, only those whose file's name begins with it, and so no library of another kind's. */
+int assay_registry_list_kind(struct assay_registry *registry, uint32_t kind, const struct assay_registry_entry *const **entries, uint32_t *count,
+                             struct assay_status *status);
 int assay_registry_list(struct assay_registry *registry, const struct assay_registry_entry *const **entries, uint32_t *count, struct assay_status *status);
 
 /* What the hidden subcommand `probe-plugin FILE` does, in a child of its own: opens the module, checks it, and writes the verdict to standard output. The

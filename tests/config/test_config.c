@@ -70,6 +70,7 @@ static const char *printed(const struct assay_plan *plan, const double *point) {
   return copy;
 }
 
+#define HEAD "[data]\npath = i\ntest = none\n"
 #define BASE "[data]\npath = images\ntest = none\n[network]\nlayers = classifier\n"
 
 /* ---- The student's file ---- */
@@ -414,6 +415,17 @@ START_TEST(overrides_drop_the_domain_and_may_bring_another) {
 }
 END_TEST
 
+START_TEST(overrides_of_lists_leave_sections_behind) {
+  static const char text[] = HEAD "[network]\nlayers = body, classifier\n[layer.body]\ntype = dense\nunits = 8 ~ int(4, 16)\n[metric.other]\ntype = f1\n"
+                                  "[search]\nobjective = other\n";
+  assay_plan_release(plan_of(text));
+  struct assay_plan *plan = plan_with(text, (const char *const[]){"network.layers=relu, classifier", "search.objective=loss", NULL});
+  ck_assert_uint_eq(assay_plan_space(plan)->dimension_count, 0);
+  ck_assert_uint_eq(settings_at(plan, NULL)->layer_count, 2);
+  assay_plan_release(plan);
+}
+END_TEST
+
 START_TEST(file_is_read_from_disk) {
   char folder[] = "/tmp/assay-config-XXXXXX", path[64];
   ck_assert_ptr_nonnull(mkdtemp(folder));
@@ -503,8 +515,6 @@ START_TEST(difference_names_what_a_run_may_not_change) {
 END_TEST
 
 /* ---- Bad input ---- */
-
-#define HEAD "[data]\npath = i\ntest = none\n"
 
 static const struct {
   const char *text, *words, *more;
@@ -621,6 +631,8 @@ static const struct {
     {BASE "[search]\ncandidates = 24 ~ int(1, 100)\n", "values of a search cannot be searched", NULL},
     /* Layers. */
     {HEAD "[network]\nlayers = dence, classifier\n", "has no section [layer.dence], so it must be a type: there is no layer \"dence\"; did you mean \"dense\"?", NULL},
+    {HEAD "[network]\nlayers = body, classifier\n[layer.body]\nunits = 3\n", "[layer.body]: has no type, so its name must be one: there is no layer \"body\"", NULL},
+    {HEAD "[network]\nlayers = fetures, classifier\n[layer.features]\ntype = relu\n", "\"fetures\" is neither a section nor a type; did you mean \"features\"?", NULL},
     {HEAD "[network]\nlayers = dense, classifier\n", "units is missing: outputs", NULL},
     {HEAD "[network]\nlayers = conv-1\n", "\"conv-1\" cannot be the name of a layer", NULL},
     {HEAD "[network]\nlayers = images\n", "cannot be the name of a layer", NULL},
@@ -724,6 +736,7 @@ int main(void) {
   tcase_add_test(tests, devices_name_backends);
   tcase_add_test(tests, paths_start_at_the_file_and_in_overrides_at_the_shell);
   tcase_add_test(tests, overrides_drop_the_domain_and_may_bring_another);
+  tcase_add_test(tests, overrides_of_lists_leave_sections_behind);
   tcase_add_test(tests, file_is_read_from_disk);
   tcase_add_test(tests, printed_plan_is_the_same_plan);
   tcase_add_test(tests, plan_printed_at_a_point_has_no_axes_and_the_same_settings);
