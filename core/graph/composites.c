@@ -7,7 +7,8 @@
 
 /* ---- Softmax and cross-entropy ---- */
 
-static uint32_t last_axis(struct assay_builder *b, assay_value x) { return 1u << (assay_type(b, x)->rank - 1); }
+/* Of an invalid value, which looks like a scalar: none. */
+static uint32_t last_axis(struct assay_builder *b, assay_value x) { return (1u << assay_type(b, x)->rank) >> 1; }
 static assay_value sum_last(struct assay_builder *b, assay_value x, int keep) { return assay_reduce_sum(b, x, last_axis(b, x), keep); }
 /* x less its largest: exponentials cannot overflow, and the largest is 1. */
 static assay_value shifted(struct assay_builder *b, assay_value x) { return assay_sub(b, x, assay_reduce_max(b, x, last_axis(b, x), 1)); }
