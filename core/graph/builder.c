@@ -19,7 +19,7 @@ void assay_builder_refuse(struct assay_function_builder *builder, const char *op
   if (status->code != 0) return;
   assay_status_set(status, cause->code, "%s%s%s%s%s%s", op == NULL ? "" : op, op == NULL ? "" : ": ", cause->message, *builder->options == '\0' ? "" : " (",
                    builder->options, *builder->options == '\0' ? "" : ")");
-  if (*builder->scope != '\0') assay_status_prefix(status, "%s", builder->scope);
+  if (*builder->scope != '\0' && strstr(builder->where, builder->scope) == NULL) assay_status_prefix(status, "%s", builder->scope);
   if (*builder->where != '\0') assay_status_prefix(status, "%s", builder->where);
 }
 

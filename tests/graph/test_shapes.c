@@ -284,8 +284,12 @@ START_TEST(errors_name_their_place_and_stick) {
   ck_assert(!assay_is_valid(assay_exp(b, assay_mul(b, bad, x))));
   ck_assert(!assay_is_valid(assay_exp(b, x)));
   assay_fail(b, "a later error");
-  ck_assert_str_eq(first_error(), "student.ini:12, [layer.conv1]: conv1: add: the shapes f32 [2, 3] and f32 [4] do not go together: aligned at the last axis, extents "
+  ck_assert_str_eq(first_error(), "student.ini:12, [layer.conv1]: add: the shapes f32 [2, 3] and f32 [4] do not go together: aligned at the last axis, extents "
                                   "must be equal or 1 (kernel = 7)");
+  begin();
+  assay_builder_scope(b, "conv1.weight", "student.ini:30, [optimizer]"); /* the place does not name it */
+  ck_assert(!assay_is_valid(assay_fail(b, "no")));
+  ck_assert_str_eq(first_error(), "student.ini:30, [optimizer]: conv1.weight: no");
   begin();
   assay_builder_scope(b, "drop", NULL);
   ck_assert(!assay_is_valid(assay_fail(b, "rate must be below 1")));
