@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESAMPLES 1000
+enum { RESAMPLES = 1000, LEAST_RESAMPLES = 200, RESAMPLED_ROWS = 1000000 };
 #define CANDIDATES 1000
 
 static const struct assay_metric *vtable(const struct assay_component *metric) { return metric->plugin->vtable; }
@@ -61,6 +61,12 @@ static void draw(struct assay_random *random, const struct assay_prediction_set 
   }
 }
 
+/* Large sets have narrow intervals, whose ends need not be known as well as those of small ones. */
+static uint32_t resample_count(uint32_t rows) {
+  const uint32_t affordable = RESAMPLED_ROWS / rows;
+  return affordable > RESAMPLES ? RESAMPLES : affordable < LEAST_RESAMPLES ? LEAST_RESAMPLES : affordable;
+}
+
 /* Percentile bootstrap (Efron, 1979). */
 static int bootstrap(const struct assay_prediction_set *set, const struct assay_component *metric, uint64_t seed, struct assay_measure *measure,
                      struct assay_status *status) {
@@ -69,6 +75,7 @@ static int bootstrap(const struct assay_prediction_set *set, const struct assay_
                               .scores = malloc((size_t)set->count * set->class_count * sizeof(double)),
                               .losses = malloc(set->count * sizeof(double))};
   double *values = malloc(RESAMPLES * sizeof *values);
+  const uint32_t count = resample_count(set->count);
   const bool ready = resample.labels != NULL && resample.guesses != NULL && resample.scores != NULL && resample.losses != NULL && values != NULL;
   if (ready) {
     struct assay_predictions view = assay_predictions_view(set);
@@ -77,13 +84,13 @@ static int bootstrap(const struct assay_prediction_set *set, const struct assay_
     view.scores = resample.scores;
     view.losses = resample.losses;
     uint32_t defined = 0;
-    for (uint32_t i = 0; i < RESAMPLES; i++) {
+    for (uint32_t i = 0; i < count; i++) {
       struct assay_random random = assay_random_seed(seed, i);
       draw(&random, set, &resample);
       const double value = vtable(metric)->compute(metric->values, &view);
       if (!isnan(value)) values[defined++] = value;
     }
-    if (defined * 2 > RESAMPLES) {
+    if (defined * 2 > count) {
       qsort(values, defined, sizeof *values, ascending);
       measure->low = quantile(values, defined, 0.025);
       measure->high = quantile(values, defined, 0.975);

@@ -47,7 +47,8 @@ struct assay_measure {
 };
 /* Metric alone; NaN where not defined. */
 double assay_predictions_metric(const struct assay_prediction_set *set, const struct assay_component *metric);
-/* Wilson (1927) where the metric is a proportion. Otherwise the 2.5 and 97.5 percentiles over 1,000 resamples with replacement of the whole set, not
+/* Wilson (1927) where the metric is a proportion. Otherwise the 2.5 and 97.5 percentiles over 1,000 resamples (beyond 1,000 rows as many as come to a million
+ * rows, but at least 200) with replacement of the whole set, not
  * stratified, since the mix of classes is part of the chance; resamples where the metric is not defined are left out, and when that is more
  * than half of them there is no interval. The same seed gives the same interval. ASSAY_E_MEMORY. */
 int assay_predictions_measure(const struct assay_prediction_set *set, const struct assay_component *metric, uint64_t seed, struct assay_measure *measure,
