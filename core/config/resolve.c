@@ -253,11 +253,11 @@ static int check_leftovers(struct assay_resolver *resolver) {
     const char *place = assay_resolve_place(resolver, section->name);
     const bool layer = strncmp(section->name, "layer.", 6) == 0, metric = strncmp(section->name, "metric.", 7) == 0;
     struct assay_names names = {.count = 0};
-    for (uint32_t k = 0; layer && k < resolver->plan->layer_count; k++) assay_names_add(&names, resolver->plan->layers[k].group->section);
-    for (uint32_t k = 0; metric && k < resolver->plan->metric_count; k++) assay_names_add(&names, resolver->plan->metrics[k]->section);
-    names.list[names.count] = NULL;
-    const char *nearest = assay_nearest(section->name, names.list);
-    if (nearest != NULL && (layer || metric)) return REFUSE_FILE(resolver, "%s: there is no such section; did you mean [%s]?", place, nearest);
+    for (uint32_t k = 0; layer && k < resolver->plan->layer_count; k++) assay_names_add(&names, resolver->plan->layers[k].group->section + 6);
+    for (uint32_t k = 0; metric && k < resolver->plan->metric_count; k++) assay_names_add(&names, resolver->plan->metric_names[k]);
+    const char *nearest = layer || metric ? assay_nearest(section->name + (layer ? 6 : 7), names.list) : NULL;
+    if (nearest != NULL)
+      return REFUSE_FILE(resolver, "%s: there is no such section; did you mean [%s.%s]?", place, layer ? "layer" : "metric", nearest);
     if (layer) return REFUSE_FILE(resolver, "%s: [network] layers does not name this layer; add it there, or remove the section", place);
     if (metric) return REFUSE_FILE(resolver, "%s: neither [train] metrics nor [search] objective names this metric; add it there, or remove the section", place);
     return REFUSE_FILE(resolver, "%s: there is no such section; remove it", place);

@@ -68,12 +68,12 @@ static const char *layers_place(const struct assay_resolver *resolver, const str
   return assay_arena_print(resolver->arena, "%s:%u, [network] layers", resolver->ini->name, layers->line);
 }
 
-/* A section of the file that [layer.NAME] may have been meant for; NULL. */
-static const char *nearest_section(const struct assay_resolver *resolver, const char *section) {
+/* The layer with a section in the file that NAME may have been meant for; NULL. */
+static const char *nearest_section(const struct assay_resolver *resolver, const char *name) {
   struct assay_names names = {.count = 0};
   for (uint32_t i = 0; i < resolver->ini->section_count; i++)
-    if (strncmp(resolver->ini->sections[i].name, "layer.", 6) == 0) assay_names_add(&names, resolver->ini->sections[i].name);
-  return assay_nearest(section, names.list);
+    if (strncmp(resolver->ini->sections[i].name, "layer.", 6) == 0) assay_names_add(&names, resolver->ini->sections[i].name + strlen("layer."));
+  return assay_nearest(name, names.list);
 }
 
 static int resolve_layer_group(struct assay_resolver *resolver, const char *name, const struct assay_ini_entry *layers, struct assay_plan_group **made) {
@@ -95,10 +95,10 @@ static int resolve_layer_group(struct assay_resolver *resolver, const char *name
   /* The name was taken for a type: say so. */
   const char *reason = strstr(resolver->status->message, "there is no layer");
   if (reason == NULL) return code;
-  const char *written = has_section ? NULL : nearest_section(resolver, section);
+  const char *written = has_section ? NULL : nearest_section(resolver, name);
   if (written != NULL)
     return assay_status_set(resolver->status, code, "%s: \"%s\" is neither a section nor a type; did you mean \"%s\"?", layers_place(resolver, layers), name,
-                            written + strlen("layer."));
+                            written);
   if (!has_section)
     return assay_status_set(resolver->status, code, "%s: \"%s\" has no section [%s], so it must be a type: %s", layers_place(resolver, layers), name, section,
                             reason);
