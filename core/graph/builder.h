@@ -86,6 +86,8 @@ void assay_known_nodes_release(struct assay_known_nodes *known);
  * at the end. Node numbers of `decompose` are those of `function`. */
 int assay_function_rebuild(struct assay_program_builder *program, const struct assay_function *function, const bool *decompose,
                            const struct assay_function **rebuilt, struct assay_status *status);
+/* A function without what its making left behind: everything copied into `arena`. NULL when memory is short. */
+const struct assay_function *assay_function_copy(const struct assay_function *function, struct assay_arena *arena);
 /* The program of given functions, with its key, in the builder's arena. */
 const struct assay_program *assay_program_assemble(struct assay_program_builder *builder, const struct assay_function *const *functions, uint32_t function_count);
 

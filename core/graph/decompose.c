@@ -56,13 +56,26 @@ static int fit_function(const struct fitting *fitting, const struct assay_functi
   return error;
 }
 
+/* Fits one function in an arena of its own, which takes what the passes leave behind, and copies the result. */
+static int fit_and_copy(const struct assay_program *program, uint32_t index, assay_takes takes, void *context, struct assay_arena *arena,
+                        const struct assay_function **fitted, struct assay_status *status) {
+  const struct fitting fitting = {assay_program_begin(), takes, context};
+  if (fitting.builder == NULL) return assay_status_memory(status);
+  const struct assay_function *function = NULL;
+  int error = assay_program_copy_variables(fitting.builder, program, status);
+  if (error == 0) error = fit_function(&fitting, program->functions[index], &function, status);
+  if (error == 0 && (*fitted = assay_function_copy(function, arena)) == NULL) error = assay_status_memory(status);
+  assay_program_release(fitting.builder);
+  return error;
+}
+
 int assay_program_decompose(const struct assay_program *program, assay_takes takes, void *context, struct assay_arena *arena,
                             const struct assay_program **decomposed, struct assay_status *status) {
-  struct fitting fitting = {assay_program_begin_in(arena), takes, context};
+  struct assay_program_builder *builder = assay_program_begin_in(arena);
   const struct assay_function **functions = ASSAY_NEW_ARRAY(arena, const struct assay_function *, program->function_count);
-  int error = fitting.builder == NULL || functions == NULL ? assay_status_memory(status) : assay_program_copy_variables(fitting.builder, program, status);
-  for (uint32_t i = 0; i < program->function_count && error == 0; i++) error = fit_function(&fitting, program->functions[i], &functions[i], status);
-  if (error == 0 && (*decomposed = assay_program_assemble(fitting.builder, functions, program->function_count)) == NULL) error = assay_status_memory(status);
-  assay_program_release(fitting.builder);
+  int error = builder == NULL || functions == NULL ? assay_status_memory(status) : assay_program_copy_variables(builder, program, status);
+  for (uint32_t i = 0; i < program->function_count && error == 0; i++) error = fit_and_copy(program, i, takes, context, arena, &functions[i], status);
+  if (error == 0 && (*decomposed = assay_program_assemble(builder, functions, program->function_count)) == NULL) error = assay_status_memory(status);
+  assay_program_release(builder);
   return error;
 }

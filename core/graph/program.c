@@ -81,6 +81,60 @@ int assay_program_copy_variables(struct assay_program_builder *program, const st
   return 0;
 }
 
+/* Text that was copied last is not copied again: neighbours mostly share their origin. */
+struct text_copy {
+  const char *from, *to;
+};
+
+static const struct assay_node *copy_node(const struct assay_node *node, struct text_copy *origin, struct assay_arena *arena) {
+  struct assay_node *copy = ASSAY_NEW(arena, struct assay_node);
+  if (origin->from != node->origin) *origin = (struct text_copy){node->origin, assay_arena_copy(arena, node->origin)};
+  void *inputs = assay_arena_copy_bytes(arena, node->inputs, node->input_count * sizeof *node->inputs);
+  void *attributes = assay_arena_copy_bytes(arena, node->attributes, node->attributes_size);
+  if (copy == NULL || origin->to == NULL || inputs == NULL || attributes == NULL) return NULL;
+  *copy = *node;
+  copy->inputs = inputs;
+  copy->attributes = attributes;
+  copy->origin = origin->to;
+  return copy;
+}
+
+static const struct assay_graph *copy_graph(const struct assay_graph *graph, struct assay_arena *arena) {
+  struct assay_graph *copy = ASSAY_NEW(arena, struct assay_graph);
+  const struct assay_node **nodes = ASSAY_NEW_ARRAY(arena, const struct assay_node *, graph->node_count);
+  const struct assay_tensor_type **types = ASSAY_NEW_ARRAY(arena, const struct assay_tensor_type *, graph->value_count);
+  struct assay_tensor_type *all = ASSAY_NEW_ARRAY(arena, struct assay_tensor_type, graph->value_count);
+  void *producers = assay_arena_copy_bytes(arena, graph->producers, graph->value_count * sizeof *graph->producers);
+  if (copy == NULL || nodes == NULL || types == NULL || all == NULL || producers == NULL) return NULL;
+  struct text_copy origin = {NULL, NULL};
+  for (uint32_t i = 0; i < graph->node_count; i++)
+    if ((nodes[i] = copy_node(graph->nodes[i], &origin, arena)) == NULL) return NULL;
+  for (uint32_t i = 0; i < graph->value_count; i++) {
+    all[i] = *graph->types[i];
+    types[i] = &all[i];
+  }
+  *copy = *graph;
+  copy->nodes = nodes;
+  copy->types = types;
+  copy->producers = producers;
+  return copy;
+}
+
+const struct assay_function *assay_function_copy(const struct assay_function *function, struct assay_arena *arena) {
+  struct assay_function *copy = ASSAY_NEW(arena, struct assay_function);
+  const char *name = assay_arena_copy(arena, function->name);
+  const struct assay_graph *graph = copy_graph(function->graph, arena);
+  void *feeds = assay_arena_copy_bytes(arena, function->feeds, function->feed_count * sizeof *function->feeds);
+  void *fetches = assay_arena_copy_bytes(arena, function->fetches, function->fetch_count * sizeof *function->fetches);
+  if (copy == NULL || name == NULL || graph == NULL || feeds == NULL || fetches == NULL) return NULL;
+  *copy = *function;
+  copy->name = name;
+  copy->graph = graph;
+  copy->feeds = feeds;
+  copy->fetches = fetches;
+  return copy;
+}
+
 const struct assay_program *assay_program_assemble(struct assay_program_builder *builder, const struct assay_function *const *functions,
                                                    uint32_t function_count) {
   struct assay_arena *arena = builder->arena;

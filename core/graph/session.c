@@ -30,7 +30,7 @@ struct assay_session {
   const struct assay_backend *backend;
   struct assay_device *device;
   const char *name; /* of the plugin */
-  struct compiled *compiled;
+  struct compiled *compiled; /* the one used last comes first */
 };
 
 /* ---- Opening and closing ---- */
@@ -144,14 +144,27 @@ static bool is_key(const uint8_t key[16]) {
   return memcmp(key, none, 16) != 0;
 }
 
+/* The executable of that key, moved to the front; NULL. */
+static struct compiled *find_compiled(struct assay_session *session, const uint8_t key[16]) {
+  for (struct compiled **link = &session->compiled; is_key(key) && *link != NULL; link = &(*link)->next) {
+    struct compiled *found = *link;
+    if (memcmp(found->key, key, 16) != 0) continue;
+    *link = found->next;
+    found->next = session->compiled;
+    session->compiled = found;
+    return found;
+  }
+  return NULL;
+}
+
 int assay_session_compile(struct assay_session *session, const struct assay_program *program, struct assay_executable **executable, struct assay_status *status) {
   *executable = NULL;
-  for (struct compiled *compiled = session->compiled; compiled != NULL; compiled = compiled->next) {
-    if (!is_key(program->key) || memcmp(compiled->key, program->key, 16) != 0) continue;
+  struct compiled *compiled = find_compiled(session, program->key);
+  if (compiled != NULL) {
     *executable = compiled->executable;
     return 0;
   }
-  struct compiled *compiled = calloc(1, sizeof *compiled);
+  compiled = calloc(1, sizeof *compiled);
   if (compiled == NULL || (compiled->arena = assay_arena_create()) == NULL) {
     free(compiled);
     return assay_status_memory(status);
@@ -167,4 +180,14 @@ int assay_session_compile(struct assay_session *session, const struct assay_prog
   session->compiled = compiled;
   *executable = compiled->executable;
   return 0;
+}
+
+void assay_session_trim(struct assay_session *session, uint32_t keep) {
+  struct compiled **link = &session->compiled;
+  for (; keep > 0 && *link != NULL; keep--) link = &(*link)->next;
+  while (*link != NULL) {
+    struct compiled *old = *link;
+    *link = old->next;
+    release_compiled(session, old);
+  }
 }

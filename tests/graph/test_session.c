@@ -85,6 +85,37 @@ START_TEST(what_supports_refuses_is_taken_apart) {
 }
 END_TEST
 
+static struct assay_executable *compile_sum(struct assay_session *session, double number) {
+  struct assay_program_builder *builder = assay_program_begin();
+  struct assay_builder *b = assay_function_begin(builder, "f");
+  const assay_value x = assay_function_feed(b, ASSAY_F64, 1, (const int64_t[]){3});
+  assay_function_fetch(b, assay_add(b, x, assay_number(b, x, number)));
+  struct assay_executable *executable;
+  CHECK_STATUS(compile(session, builder, &executable, &status));
+  assay_program_release(builder);
+  return executable;
+}
+
+START_TEST(only_the_last_executables_are_kept) {
+  struct assay_session *session;
+  CHECK_STATUS(assay_session_open(&plugin, NULL, NULL, &session, &status));
+  struct assay_executable *one = compile_sum(session, 1), *two = compile_sum(session, 2);
+  compile_sum(session, 3);
+  ck_assert_ptr_eq(compile_sum(session, 1), one); /* used last again */
+  assay_session_trim(session, 9);
+  ck_assert_ptr_eq(compile_sum(session, 2), two);
+  ck_assert_int_eq(compilations, 3);
+  assay_session_trim(session, 2); /* 3 goes */
+  ck_assert_ptr_eq(compile_sum(session, 1), one);
+  ck_assert_ptr_eq(compile_sum(session, 2), two);
+  ck_assert_int_eq(compilations, 3);
+  compile_sum(session, 3);
+  ck_assert_int_eq(compilations, 4);
+  assay_session_trim(session, 0);
+  assay_session_close(session);
+}
+END_TEST
+
 START_TEST(a_refused_primitive_is_named) {
   struct assay_session *session;
   struct assay_executable *executable;
@@ -143,6 +174,7 @@ int main(void) {
   TCase *all = tcase_create("all");
   tcase_add_checked_fixture(all, set_up, NULL);
   tcase_add_test(all, what_supports_refuses_is_taken_apart);
+  tcase_add_test(all, only_the_last_executables_are_kept);
   tcase_add_test(all, a_refused_primitive_is_named);
   tcase_add_test(all, an_unfit_backend_is_not_opened);
   tcase_add_test(all, assigns_land_at_the_end_of_a_call);
