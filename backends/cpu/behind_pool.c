@@ -7,8 +7,9 @@
  *
  *     dy = max_pool_gradient(dp, where)           (gone)
  *     dz = E(dy, y, v, …)                         dq = E(dp, p, gather(v, where), …)
- *     conv_weight_gradient(x, dz)                 sparse_weight_gradient(x, dq, where)
- *     conv_input_gradient(dz, w)                  sparse_input_gradient(dq, w, where)
+ *                                                 pairs = sparse_pairs(dq, where)
+ *     conv_weight_gradient(x, dz)                 sparse_weight_gradient(x, pairs)
+ *     conv_input_gradient(dz, w)                  sparse_input_gradient(pairs, w)
  *     reduce_sum(dz, over H, W)                   reduce_sum(dq, over H, W)
  *
  * where p = max_pool(y), and E is a chain of elementwise ops that is zero where dy is zero. It is done only where everything that reads dy
@@ -136,12 +137,13 @@ struct writer {
   int32_t *producers;
   uint32_t node_count, value_count;
   int32_t *gathered; /* by old value: the gathered one, or -1 */
+  int32_t *paired;   /* by old value: its pairs, or -1 */
   const struct assay_tensor_type *pooled[ASSAY_BOOL + 1]; /* by dtype */
 };
 
 static struct assay_node *copy_node(struct writer *writer, const struct assay_node *node) {
   struct assay_node *copy = assay_cpu_take(writer->region->executable, 1, sizeof *copy);
-  int32_t *inputs = assay_cpu_take(writer->region->executable, (size_t)node->input_count + 1, sizeof *inputs); /* one more: for `where` */
+  int32_t *inputs = assay_cpu_take(writer->region->executable, node->input_count, sizeof *inputs);
   if (!copy || !inputs) return NULL;
   *copy = *node;
   if (node->input_count) memcpy(inputs, node->inputs, node->input_count * sizeof *inputs);
@@ -165,28 +167,47 @@ static const struct assay_tensor_type *pooled_type(struct writer *writer, int32_
   return writer->pooled[dtype];
 }
 
-/* v at the places of the maxima; -1 when memory is short. */
-static int32_t gather(struct writer *writer, int32_t value, const char *origin) {
-  if (writer->gathered[value] >= 0) return writer->gathered[value];
+/* Adds a node of two inputs, the second of which is the places of the maxima; gives its output, or -1 when memory is short. */
+static int32_t add_beside_where(struct writer *writer, uint32_t op, int32_t value, const struct assay_tensor_type *type, const void *attributes, size_t size,
+                                const char *origin) {
   const struct region *region = writer->region;
   struct assay_node *node = assay_cpu_take(region->executable, 1, sizeof *node);
   int32_t *inputs = assay_cpu_take(region->executable, 2, sizeof *inputs);
-  const struct assay_tensor_type *type = pooled_type(writer, region->graph->types[value]->dtype);
-  if (!node || !inputs || !type) return -1;
+  if (!node || !inputs || !type || !attributes) return -1;
   inputs[0] = value;
   inputs[1] = region->pool->first_output + 1;
   *node = (struct assay_node){.struct_size = sizeof *node,
-                              .op = ASSAY_CPU_OP_GATHER_MAXIMA,
+                              .op = op,
                               .input_count = 2,
                               .output_count = 1,
                               .inputs = inputs,
                               .first_output = (int32_t)writer->value_count,
-                              .attributes = region->pool->attributes,
-                              .attributes_size = region->pool->attributes_size,
+                              .attributes = attributes,
+                              .attributes_size = (uint32_t)size,
                               .origin = origin};
   writer->types[writer->value_count++] = type;
   add_node(writer, node);
-  return writer->gathered[value] = node->first_output;
+  return node->first_output;
+}
+
+/* v at the places of the maxima. */
+static int32_t gather(struct writer *writer, int32_t value, const char *origin) {
+  const struct assay_node *pool = writer->region->pool;
+  int32_t *known = &writer->gathered[value];
+  if (*known < 0)
+    *known = add_beside_where(writer, ASSAY_CPU_OP_GATHER_MAXIMA, value, pooled_type(writer, writer->region->graph->types[value]->dtype), pool->attributes,
+                              pool->attributes_size, origin);
+  return *known;
+}
+
+/* Lists of the gradient's pairs; `old` is the value in the old graph, `value` in the new. */
+static int32_t pair(struct writer *writer, int32_t old, int32_t value, const struct assay_cpu_sparse_attributes *attributes, const char *origin) {
+  int32_t *known = &writer->paired[old];
+  if (*known >= 0) return *known;
+  struct assay_tensor_type *type = assay_cpu_take(writer->region->executable, 1, sizeof *type);
+  if (!type) return -1;
+  *type = (struct assay_tensor_type){ASSAY_I32, 1, {assay_cpu_pairs_size(&attributes->shape)}};
+  return *known = add_beside_where(writer, ASSAY_CPU_OP_SPARSE_PAIRS, value, type, attributes, sizeof *attributes, origin);
 }
 
 /* An input of a node that moved: what stands for it on the pooled plane. */
@@ -214,6 +235,32 @@ static int write_moved(struct writer *writer, const struct assay_node *node) {
   return 0;
 }
 
+static struct assay_cpu_sparse_attributes *describe(const struct writer *writer, const struct assay_node *node) {
+  const struct region *region = writer->region;
+  const bool weights = node->op == ASSAY_OP_CONV2D_WEIGHT_GRADIENT;
+  const struct assay_conv2d_attributes *convolution = node->attributes;
+  const struct assay_tensor_type *x = region->graph->types[weights ? node->inputs[0] : node->first_output];
+  const struct assay_tensor_type *w = region->graph->types[weights ? node->first_output : node->inputs[1]];
+  const struct assay_tensor_type *pooled = region->graph->types[region->pool->first_output];
+  struct assay_cpu_sparse_attributes *made = assay_cpu_take(region->executable, 1, sizeof *made);
+  if (!made) return NULL;
+  made->pool = assay_cpu_describe_pool(region->pool->attributes, region->plane, pooled);
+  made->shape = (struct assay_cpu_sparse){
+    .batch = x->extents[0],
+    .channels = x->extents[1],
+    .height = x->extents[2],
+    .width = x->extents[3],
+    .out_channels = w->extents[0],
+    .pooled = pooled->extents[2] * pooled->extents[3],
+    .kernel = {w->extents[2], w->extents[3]},
+    .pad = {convolution->pad_low[0], convolution->pad_low[1]},
+    .plane_height = x->extents[2] + convolution->pad_low[0] + convolution->pad_high[0],
+    /* Odd, so that rows do not lie a power of two apart, where processors take different addresses for equal ones. */
+    .plane_width = (x->extents[3] + convolution->pad_low[1] + convolution->pad_high[1]) | 1,
+  };
+  return made;
+}
+
 /* A convolution's gradient or a sum that reads the gradient. */
 static int write_end(struct writer *writer, const struct assay_node *node) {
   const struct region *region = writer->region;
@@ -223,14 +270,14 @@ static int write_end(struct writer *writer, const struct assay_node *node) {
   for (uint32_t k = 0; k < node->input_count; k++)
     if (inputs[k] == region->gradient->first_output) inputs[k] = region->gradient->inputs[0];
   if (node->op != ASSAY_OP_REDUCE_SUM) {
-    struct assay_cpu_sparse_attributes *attributes = assay_cpu_take(region->executable, 1, sizeof *attributes);
-    if (!attributes) return ASSAY_E_MEMORY;
-    memcpy(&attributes->convolution, node->attributes, sizeof attributes->convolution);
-    memcpy(&attributes->pool, region->pool->attributes, sizeof attributes->pool);
-    copy->op = node->op == ASSAY_OP_CONV2D_WEIGHT_GRADIENT ? ASSAY_CPU_OP_SPARSE_WEIGHT_GRADIENT : ASSAY_CPU_OP_SPARSE_INPUT_GRADIENT;
+    const bool weights = node->op == ASSAY_OP_CONV2D_WEIGHT_GRADIENT;
+    const struct assay_cpu_sparse_attributes *attributes = describe(writer, node);
+    const int k = weights ? 1 : 0;
+    inputs[k] = attributes ? pair(writer, node->inputs[k], inputs[k], attributes, node->origin) : -1;
+    if (inputs[k] < 0) return ASSAY_E_MEMORY;
+    copy->op = weights ? ASSAY_CPU_OP_SPARSE_WEIGHT_GRADIENT : ASSAY_CPU_OP_SPARSE_INPUT_GRADIENT;
     copy->attributes = attributes;
     copy->attributes_size = sizeof *attributes;
-    inputs[copy->input_count++] = region->pool->first_output + 1;
   }
   add_node(writer, copy);
   return 0;
@@ -239,16 +286,17 @@ static int write_end(struct writer *writer, const struct assay_node *node) {
 static int write_graph(const struct region *region, const struct assay_graph **result) {
   const struct assay_graph *graph = region->graph;
   struct assay_executable *executable = region->executable;
-  const size_t nodes = 2 * (size_t)graph->node_count, values = (size_t)graph->value_count + graph->node_count; /* at most one gather a value read */
+  const size_t nodes = 2 * (size_t)graph->node_count, values = (size_t)graph->value_count + graph->node_count; /* at most one gather a value read, one list of pairs an end */
   struct writer writer = {.region = region, .value_count = graph->value_count};
   writer.nodes = assay_cpu_take(executable, nodes + values, sizeof *writer.nodes);
   writer.types = assay_cpu_take(executable, 2 * values, sizeof *writer.types);
   writer.producers = assay_cpu_take(executable, 2 * values, sizeof *writer.producers);
   writer.gathered = assay_cpu_take(executable, graph->value_count, sizeof *writer.gathered);
+  writer.paired = assay_cpu_take(executable, graph->value_count, sizeof *writer.paired);
   struct assay_graph *made = assay_cpu_take(executable, 1, sizeof *made);
-  if (!writer.nodes || !writer.types || !writer.producers || !writer.gathered || !made) return ASSAY_E_MEMORY;
+  if (!writer.nodes || !writer.types || !writer.producers || !writer.gathered || !writer.paired || !made) return ASSAY_E_MEMORY;
   memcpy(writer.types, graph->types, graph->value_count * sizeof *writer.types);
-  for (uint32_t v = 0; v < graph->value_count; v++) writer.gathered[v] = -1;
+  for (uint32_t v = 0; v < graph->value_count; v++) writer.gathered[v] = writer.paired[v] = -1;
   for (uint32_t n = 0; n < graph->node_count; n++) {
     const struct assay_node *node = graph->nodes[n];
     bool reads = false;

@@ -257,17 +257,21 @@ int assay_cpu_emit_matmul(struct assay_cpu_build *build, const struct assay_node
 
 /* behind_pool.c: ops that only exist inside, and the pass that brings them in. `graph` is replaced by a graph that lives as long as the executable. */
 enum {
-  ASSAY_CPU_OP_GATHER_MAXIMA = 0x7F000001,      /* (values, where) to values at the maxima; attributes of the pooling */
-  ASSAY_CPU_OP_SPARSE_WEIGHT_GRADIENT,          /* (x, pooled dy, where); struct assay_cpu_sparse_attributes */
-  ASSAY_CPU_OP_SPARSE_INPUT_GRADIENT            /* (pooled dy, w, where); likewise */
+  ASSAY_CPU_OP_GATHER_MAXIMA = 0x7F000001, /* (values, where) to values at the maxima; attributes of the pooling */
+  ASSAY_CPU_OP_SPARSE_PAIRS,               /* (pooled dy, where) to lists of places and gradients; struct assay_cpu_sparse_attributes */
+  ASSAY_CPU_OP_SPARSE_WEIGHT_GRADIENT,     /* (x, pairs); likewise */
+  ASSAY_CPU_OP_SPARSE_INPUT_GRADIENT       /* (pairs, w); likewise */
 };
 struct assay_cpu_sparse_attributes {
-  struct assay_conv2d_attributes convolution;
-  struct assay_pool2d_attributes pool;
+  struct assay_cpu_sparse shape;
+  struct assay_cpu_pool pool; /* of the convolution's result */
 };
+/* Words of the pairs of a convolution. */
+int64_t assay_cpu_pairs_size(const struct assay_cpu_sparse *shape);
 int assay_cpu_shrink_gradients(struct assay_executable *executable, const struct assay_function *function, const struct assay_graph **graph);
 /* sparse.c */
 int assay_cpu_emit_gather_maxima(struct assay_cpu_build *build, const struct assay_node *node);
+int assay_cpu_emit_sparse_pairs(struct assay_cpu_build *build, const struct assay_node *node);
 int assay_cpu_emit_sparse_weight_gradient(struct assay_cpu_build *build, const struct assay_node *node);
 int assay_cpu_emit_sparse_input_gradient(struct assay_cpu_build *build, const struct assay_node *node);
 /* pool.c: from the attributes and the types of the larger and the smaller side */

@@ -83,6 +83,7 @@ int assay_cpu_emit_node(struct assay_cpu_build *build, uint32_t index) {
   case ASSAY_OP_BATCH_NORM_TRAINING_GRADIENT:
   case ASSAY_OP_BATCH_NORM_INFERENCE: return assay_cpu_emit_batch_norm(build, node);
   case ASSAY_CPU_OP_GATHER_MAXIMA: return assay_cpu_emit_gather_maxima(build, node);
+  case ASSAY_CPU_OP_SPARSE_PAIRS: return assay_cpu_emit_sparse_pairs(build, node);
   case ASSAY_CPU_OP_SPARSE_WEIGHT_GRADIENT: return assay_cpu_emit_sparse_weight_gradient(build, node);
   case ASSAY_CPU_OP_SPARSE_INPUT_GRADIENT: return assay_cpu_emit_sparse_input_gradient(build, node);
   default: return assay_cpu_fail(build->status, ASSAY_E_FAILED, "the cpu backend was given op %u, which it did not accept", node->op);

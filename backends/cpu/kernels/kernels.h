@@ -35,6 +35,18 @@ struct assay_cpu_sparse {
   int64_t plane_height, plane_width;      /* of the padded input */
 };
 
+/* How many numbers the scratch memories take: one list, padded input, one plane, sums of the weights' gradient, weights in blocks. */
+struct assay_cpu_sparse_sizes {
+  int64_t list, planes, plane, sums, weights;
+};
+/* Lists of places and gradients, one an image and output channel, `stride` numbers apart. */
+struct assay_cpu_pairs {
+  int32_t *places; /* pixel of the padded plane at the first tap */
+  float *gradients;
+  int32_t *counts;
+  int64_t stride;
+};
+
 struct assay_cpu_kernels {
   const char *level;
   /* NULL when there is none. `from` is the dtype of the inputs (of the values, for SELECT), `to` that of the output. */
@@ -64,17 +76,18 @@ struct assay_cpu_kernels {
   void (*softmax)(const float *x, float *y, int64_t classes, bool logarithm, int64_t begin, int64_t end);
   void (*softmax_cross_entropy)(const float *logits, const float *targets, float *loss, int64_t classes, int64_t begin, int64_t end);
   void (*random_uniform)(const uint32_t *keys, uint32_t stream, float *out, int64_t sample_size, int64_t begin, int64_t end);
-  /* Gradients behind max pooling; see sparse.c. `places` are pixels of the padded plane, one a pooled number; parts are of pooled rows (n, oh). */
-  void (*sparse_places)(const struct assay_cpu_pool *pool, const int32_t *where, int64_t plane_width, int32_t *places, int64_t begin, int64_t end);
-  /* Parts are of images. `padded` has a vector's length of slack at its end. */
-  void (*sparse_pad)(const struct assay_cpu_sparse *sparse, const float *x, float *padded, int64_t begin, int64_t end);
-  /* out: O, KH, KW, C. `sums`: O x KH rows of KW * C rounded up to a vector. Parts are of output channels. */
-  void (*sparse_weight_gradient)(const struct assay_cpu_sparse *sparse, const float *padded, const float *gradients, const int32_t *places, float *sums, float *out,
-                                 int64_t begin, int64_t end);
-  /* weights: O, KH, KW, C, with C rounded up to a vector by zeros. `plane`: one padded image, C likewise. Parts are of images. */
-  void (*sparse_input_gradient)(const struct assay_cpu_sparse *sparse, const float *weights, const float *gradients, const int32_t *places, float *plane, float *out,
-                                int64_t begin, int64_t end);
-  int64_t (*sparse_round)(int64_t count); /* up to whole vectors */
+  /* Gradients behind max pooling; see sparse.c. Gradients of zero are left out of the lists. Parts are of images. */
+  void (*sparse_sizes)(const struct assay_cpu_sparse *sparse, struct assay_cpu_sparse_sizes *sizes);
+  void (*sparse_pairs)(const struct assay_cpu_sparse *sparse, const struct assay_cpu_pool *pool, const float *gradients, const int32_t *where,
+                       const struct assay_cpu_pairs *pairs, int64_t begin, int64_t end);
+  void (*sparse_pad)(const struct assay_cpu_sparse *sparse, const float *x, float *planes, int64_t begin, int64_t end); /* parts are of images */
+  void (*sparse_weights)(const struct assay_cpu_sparse *sparse, const float *weights, float *out); /* from O, KH, KW, C to blocks of channels */
+  /* out: O, KH, KW, C. Parts are of output channels. */
+  void (*sparse_weight_gradient)(const struct assay_cpu_sparse *sparse, const float *planes, const struct assay_cpu_pairs *pairs, float *sums,
+                                 float *out, int64_t begin, int64_t end);
+  /* `weights` from sparse_weights; `plane` is scratch. Parts are of images. */
+  void (*sparse_input_gradient)(const struct assay_cpu_sparse *sparse, const float *weights, const struct assay_cpu_pairs *pairs,
+                                float *plane, float *out, int64_t begin, int64_t end);
   /* out[m][n] = Σ a[m][k] b[n][k]: small products that are not worth a GEMM. Parts are of m. */
   void (*dot_rows)(const float *a, const float *b, float *out, int64_t columns, int64_t depth, int64_t begin, int64_t end);
 };

@@ -20,11 +20,15 @@ DECLARE(void, softmax, const float *, float *, int64_t, bool, int64_t, int64_t);
 DECLARE(void, softmax_cross_entropy, const float *, const float *, float *, int64_t, int64_t, int64_t);
 DECLARE(void, random_uniform, const uint32_t *, uint32_t, float *, int64_t, int64_t, int64_t);
 DECLARE(void, dot_rows, const float *, const float *, float *, int64_t, int64_t, int64_t, int64_t);
-DECLARE(void, sparse_places, const struct assay_cpu_pool *, const int32_t *, int64_t, int32_t *, int64_t, int64_t);
+DECLARE(void, sparse_sizes, const struct assay_cpu_sparse *, struct assay_cpu_sparse_sizes *);
+DECLARE(void, sparse_pairs, const struct assay_cpu_sparse *, const struct assay_cpu_pool *, const float *, const int32_t *, const struct assay_cpu_pairs *, int64_t,
+        int64_t);
 DECLARE(void, sparse_pad, const struct assay_cpu_sparse *, const float *, float *, int64_t, int64_t);
-DECLARE(void, sparse_weight_gradient, const struct assay_cpu_sparse *, const float *, const float *, const int32_t *, float *, float *, int64_t, int64_t);
-DECLARE(void, sparse_input_gradient, const struct assay_cpu_sparse *, const float *, const float *, const int32_t *, float *, float *, int64_t, int64_t);
-DECLARE(int64_t, sparse_round, int64_t);
+DECLARE(void, sparse_weights, const struct assay_cpu_sparse *, const float *, float *);
+DECLARE(void, sparse_weight_gradient, const struct assay_cpu_sparse *, const float *, const struct assay_cpu_pairs *, float *, float *, int64_t,
+        int64_t);
+DECLARE(void, sparse_input_gradient, const struct assay_cpu_sparse *, const float *, const struct assay_cpu_pairs *, float *, float *, int64_t,
+        int64_t);
 
 #define TEXT2(x) #x
 #define TEXT(x) TEXT2(x)
@@ -45,9 +49,10 @@ const struct assay_cpu_kernels ASSAY_CPU_KERNEL(kernels) = {
   .softmax_cross_entropy = ASSAY_CPU_KERNEL(softmax_cross_entropy),
   .random_uniform = ASSAY_CPU_KERNEL(random_uniform),
   .dot_rows = ASSAY_CPU_KERNEL(dot_rows),
-  .sparse_places = ASSAY_CPU_KERNEL(sparse_places),
+  .sparse_sizes = ASSAY_CPU_KERNEL(sparse_sizes),
+  .sparse_pairs = ASSAY_CPU_KERNEL(sparse_pairs),
   .sparse_pad = ASSAY_CPU_KERNEL(sparse_pad),
+  .sparse_weights = ASSAY_CPU_KERNEL(sparse_weights),
   .sparse_weight_gradient = ASSAY_CPU_KERNEL(sparse_weight_gradient),
   .sparse_input_gradient = ASSAY_CPU_KERNEL(sparse_input_gradient),
-  .sparse_round = ASSAY_CPU_KERNEL(sparse_round),
 };
