@@ -229,7 +229,9 @@ static int check_sections(struct assay_resolver *resolver) {
     for (uint32_t h = 0; heads[h] != NULL; h++) known = known || strcmp(heads[h], head) == 0;
     if (known) continue;
     const char *nearest = assay_nearest(head, heads);
-    return REFUSE_FILE(resolver, "%s: there is no such section%s%s%s%s; there are data, network, layer.NAME, optimizer, train, loss, search, pruner, metric.NAME and backend",
+    return REFUSE_FILE(resolver,
+                       "%s: there is no such section%s%s%s%s; there are data, network, layer.NAME, optimizer, train, loss, search, pruner, metric.NAME "
+                       "and backend",
                        section->line > 0 ? assay_resolve_place(resolver, section->name) : assay_arena_print(resolver->arena, "-s %s", section->name),
                        nearest != NULL ? "; did you mean [" : "", nearest != NULL ? nearest : "", nearest != NULL ? section->name + length : "",
                        nearest != NULL ? "]?" : "");

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "config/sections.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Another plugin of the kind that has the option; for "belongs to". Backends are not opened for a message. */
@@ -52,7 +53,21 @@ static int check_shared_keys(struct assay_resolver *resolver, const struct assay
   return 0;
 }
 
-/* The values that all variants share, one for each option of the first that stands in [S]; others stay NULL. */
+/* How many variants read the key from [S], having no own one in [S.TYPE]; the last of them in `reader`. */
+static uint32_t count_readers(const struct assay_resolver *resolver, const struct assay_plan_group *group, const char *key, uint32_t *reader) {
+  uint32_t count = 0;
+  for (uint32_t v = 0; v < group->variant_count; v++) {
+    char own[3 * (ASSAY_INI_MOST_NAME + 1)];
+    snprintf(own, sizeof own, "%s.%s", group->section, group->variants[v].plugin->name);
+    if (assay_ini_find(resolver->ini, own, key) != NULL) continue;
+    *reader = v;
+    count++;
+  }
+  return count;
+}
+
+/* The values that variants share, one for each option of the first that stands in [S]; others stay NULL. Where all but one variant have their own, the
+ * axis hangs from the type, and where all have, there is none. */
 static int make_shared(struct assay_resolver *resolver, const struct assay_plan_group *group, uint32_t kind, struct assay_plan_value ***shared) {
   const struct assay_plan_variant *first = &group->variants[0];
   const uint32_t count = assay_option_count(first->plugin->options);
@@ -62,8 +77,17 @@ static int make_shared(struct assay_resolver *resolver, const struct assay_plan_
     const struct assay_option *option = first->plugin->options[i];
     struct assay_ini_entry *entry = assay_ini_find(resolver->ini, group->section, option->name);
     if (entry == NULL || entry->used) continue; /* used: a key of the core */
+    uint32_t reader = 0;
+    const uint32_t readers = count_readers(resolver, group, option->name, &reader);
+    const bool conditional = readers == 1 && group->variant_count > 1 && group->type->dimension >= 0;
+    const struct assay_parent parent = conditional ? (struct assay_parent){group->type->dimension, reader} : ASSAY_NO_PARENT;
+    struct assay_ini_entry unread = *entry;
+    if (readers == 0) { /* checked all the same, but it gets no axis */
+      entry->used = true;
+      unread.domain = NULL;
+    }
     int code = check_domain_kind(resolver, entry, kind);
-    if (code == 0) code = assay_resolve_value(resolver, group->section, option, entry, ASSAY_NO_PARENT, &(*shared)[i]);
+    if (code == 0) code = assay_resolve_value(resolver, group->section, option, readers == 0 ? &unread : entry, parent, &(*shared)[i]);
     for (uint32_t v = 1; v < group->variant_count && code == 0; v++) {
       const struct assay_plugin *plugin = group->variants[v].plugin;
       double number;
@@ -101,15 +125,15 @@ static int make_variant(struct assay_resolver *resolver, const struct assay_plan
   variant->values = ASSAY_NEW_ARRAY(resolver->arena, struct assay_plan_value *, count + 1);
   if (own == NULL || variant->values == NULL) return OUT_OF_MEMORY(resolver);
   int code = check_variant_keys(resolver, own, variant->plugin);
-  const struct assay_parent parent = {group->type->dimension, number};
+  /* What is not written is printed where it cannot be mistaken for an option of another type. */
+  const char *section = group->variant_count > 1 || kind == ASSAY_BACKEND ? own : group->section;
+  const struct assay_parent parent = group->type->dimension < 0 ? ASSAY_NO_PARENT : (struct assay_parent){group->type->dimension, number};
   for (uint32_t i = 0; i < count && code == 0; i++) {
     struct assay_ini_entry *entry = assay_ini_find(resolver->ini, own, options[i]->name);
     struct assay_plan_value *together = shared_value(group, shared, options[i]->name);
     code = check_domain_kind(resolver, entry, kind);
     if (entry == NULL && together != NULL) variant->values[i] = together;
-    else if (code == 0)
-      code = assay_resolve_value(resolver, group->variant_count > 1 || kind == ASSAY_BACKEND ? own : group->section, options[i], entry, group->type->dimension < 0 ? ASSAY_NO_PARENT : parent,
-                        &variant->values[i]);
+    else if (code == 0) code = assay_resolve_value(resolver, section, options[i], entry, parent, &variant->values[i]);
   }
   return code;
 }

@@ -77,8 +77,8 @@ int assay_resolve_check(const struct assay_resolver *resolver, const struct assa
 }
 
 /* The value of `option` from its entry, or from the table where `entry` is NULL. */
-int assay_resolve_value(struct assay_resolver *resolver, const char *section, const struct assay_option *option, struct assay_ini_entry *entry, struct assay_parent parent,
-                      struct assay_plan_value **made) {
+int assay_resolve_value(struct assay_resolver *resolver, const char *section, const struct assay_option *option, struct assay_ini_entry *entry,
+                        struct assay_parent parent, struct assay_plan_value **made) {
   struct assay_plan_value *value = ASSAY_NEW(resolver->arena, struct assay_plan_value);
   if (value == NULL) return OUT_OF_MEMORY(resolver);
   *value = (struct assay_plan_value){.section = section, .key = option->name, .option = option, .text = option->default_text, .dimension = -1};

@@ -234,6 +234,23 @@ START_TEST(own_section_wins_over_the_shared_one) {
 }
 END_TEST
 
+START_TEST(shared_axis_hangs_from_its_only_reader) {
+  struct assay_plan *plan = plan_of(BASE "[optimizer]\ntype = adam ~ choice(sgd, adam)\nlearning_rate = 0.001 ~ log(0.0001, 0.01)\n"
+                                         "[optimizer.sgd]\nlearning_rate = 0.1\n");
+  const int rate = dimension_of(plan, "optimizer.learning_rate");
+  ck_assert_int_eq(assay_plan_space(plan)->dimensions[rate]->parent, dimension_of(plan, "optimizer.type"));
+  ck_assert_uint_eq(assay_plan_space(plan)->dimensions[rate]->parent_choice, 1);
+  assay_plan_release(plan);
+  plan = plan_of(BASE "[optimizer]\ntype = adam\nlearning_rate = 0.001 ~ log(0.0001, 0.01)\n[optimizer.adam]\nlearning_rate = 0.1\n");
+  ck_assert_uint_eq(assay_plan_space(plan)->dimension_count, 0); /* nobody reads it: an axis would change nothing */
+  ck_assert_double_eq(option_of(&settings_at(plan, NULL)->optimizer, "learning_rate")->real, 0.1);
+  struct assay_plan *again = plan_of(printed(plan, NULL));
+  ck_assert_ptr_null(assay_plan_difference(plan, again, arena));
+  assay_plan_release(again);
+  assay_plan_release(plan);
+}
+END_TEST
+
 START_TEST(types_of_layers_can_be_searched) {
   struct assay_plan *plan = plan_of("[data]\npath = i\ntest = none\n[network]\nlayers = body, classifier\n[layer.body]\ntype = conv_blocks ~ choice(conv_blocks, dense)\n"
                                     "[layer.body.dense]\nunits = 64 ~ logint(8, 512)\n[layer.body.conv_blocks]\nblocks = 1 ~ int(1, 5, 2)\n");
@@ -727,6 +744,7 @@ int main(void) {
   tcase_add_test(tests, one_word_changes_the_search);
   tcase_add_test(tests, sections_of_types_hang_from_the_type);
   tcase_add_test(tests, own_section_wins_over_the_shared_one);
+  tcase_add_test(tests, shared_axis_hangs_from_its_only_reader);
   tcase_add_test(tests, types_of_layers_can_be_searched);
   tcase_add_test(tests, idle_sections_stay_and_are_checked);
   tcase_add_test(tests, keys_of_the_core_can_depend_on_another);
