@@ -85,13 +85,20 @@ static enum walk walk_of(const struct kernel *kernel, const struct assay_cl_view
 
 /* ---- Text ---- */
 
+static void print_cast(struct assay_cl_text *text, int32_t from, int32_t to, const char *x) {
+  const bool saturates = from == ASSAY_F32 && to != ASSAY_F32 && to != ASSAY_BOOL;
+  if (to == ASSAY_BOOL) assay_cl_print(text, "(uchar)(%s != 0)", x);
+  else if (saturates) assay_cl_print(text, "convert_%s_sat_rtz(%s)", assay_cl_type_name(to), x);
+  else assay_cl_print(text, "(%s)%s", assay_cl_type_name(to), x);
+}
+
 /* Parameters of one operand, and the expression of its place. */
 static void declare(struct kernel *kernel, uint32_t number, const char *name, bool output, struct assay_cl_text *place) {
   const struct operand *operand = &kernel->operands[number];
   struct assay_cl_text *text = &kernel->declarations;
-  const char *type = assay_cl_type_name(operand->view.dtype);
+  const char *type = assay_cl_type_name(operand->view.stored);
   if (operand->walk == WALK_CONSTANT) {
-    assay_cl_print(text, ", const %s %s", type, name);
+    assay_cl_print(text, ", const %s %s", assay_cl_type_name(operand->view.dtype), name);
     assay_cl_print(place, "%s", name);
     return;
   }
@@ -117,8 +124,18 @@ static void print_operands(struct kernel *kernel, const uint32_t *output_locals)
     struct assay_cl_text place = {0};
     snprintf(name, sizeof name, "%s%u", output ? "out" : "in", number);
     declare(kernel, i, name, output, &place);
-    if (output) assay_cl_print(&kernel->stores, "  %s = v%u;\n", place.data ? place.data : "", output_locals[number]);
-    else assay_cl_print(&kernel->loads, "  const %s x%u = %s;\n", assay_cl_type_name(kernel->operands[i].view.dtype), number, place.data ? place.data : "");
+    const struct assay_cl_view *view = &kernel->operands[i].view;
+    const char *text = place.data ? place.data : "";
+    if (output) {
+      assay_cl_print(&kernel->stores, "  %s = v%u;\n", text, output_locals[number]);
+    } else {
+      assay_cl_print(&kernel->loads, "  const %s x%u = ", assay_cl_type_name(view->dtype), number);
+      if (view->storage == ASSAY_CL_CONSTANT || view->stored == view->dtype) assay_cl_print(&kernel->loads, "%s;\n", text);
+      else {
+        print_cast(&kernel->loads, view->stored, view->dtype, text);
+        assay_cl_print(&kernel->loads, ";\n");
+      }
+    }
     if (place.failed) kernel->stores.failed = true;
     free(place.data);
   }
@@ -167,7 +184,7 @@ static void emit_kernel(struct assay_cl_lowering *lowering, struct kernel *kerne
       assay_cl_number(lowering, step, operand->view.dtype, operand->view.constant);
       continue;
     }
-    assay_cl_memory(lowering, step, operand->view.storage, output ? ASSAY_CL_WRITE : operand->walk == WALK_LINEAR ? ASSAY_CL_READ | ASSAY_CL_IN_PLACE : ASSAY_CL_READ);
+    assay_cl_memory(lowering, step, operand->view.storage, output ? ASSAY_CL_WRITE : operand->walk == WALK_LINEAR && operand->view.stored == operand->view.dtype ? ASSAY_CL_READ | ASSAY_CL_IN_PLACE : ASSAY_CL_READ);
     if (operand->walk == WALK_LINEAR) continue;
     assay_cl_natural(lowering, step, operand->view.offset);
     for (int32_t axis = 0; axis < kernel->rank; axis++) assay_cl_natural(lowering, step, operand->view.strides[axis]);
@@ -186,13 +203,6 @@ static void kernel_release(struct kernel *kernel) {
 
 /* "x3", "v0": what stands for input `input` of `node` in the text. */
 typedef char operand_name[16];
-
-static void print_cast(struct assay_cl_text *text, int32_t from, int32_t to, const char *x) {
-  const bool saturates = from == ASSAY_F32 && to != ASSAY_F32 && to != ASSAY_BOOL;
-  if (to == ASSAY_BOOL) assay_cl_print(text, "(uchar)(%s != 0)", x);
-  else if (saturates) assay_cl_print(text, "convert_%s_sat_rtz(%s)", assay_cl_type_name(to), x);
-  else assay_cl_print(text, "(%s)%s", assay_cl_type_name(to), x);
-}
 
 static void print_unary(struct assay_cl_text *text, uint32_t op, int32_t dtype, const char *x) {
   const bool real = dtype == ASSAY_F32;
@@ -253,7 +263,7 @@ static void print_node(struct assay_cl_lowering *lowering, struct assay_cl_text 
 /* ---- Groups ---- */
 
 static bool same_source(const struct assay_cl_view *a, const struct assay_cl_view *b) {
-  if (a->storage != b->storage || a->dtype != b->dtype) return false;
+  if (a->storage != b->storage || a->dtype != b->dtype || a->stored != b->stored) return false;
   if (a->storage == ASSAY_CL_CONSTANT) return !memcmp(&a->constant, &b->constant, sizeof a->constant);
   return a->offset == b->offset && !memcmp(a->strides, b->strides, (size_t)a->rank * sizeof *a->strides);
 }
@@ -290,11 +300,16 @@ static int32_t local_number(const uint32_t *nodes, uint32_t count, uint32_t node
   return -1;
 }
 
-/* What does nothing but pass its input on needs no kernel. */
+/* What does nothing but pass its input on needs no kernel, nor does a lone cast of what is in memory: readers convert. */
 static bool lower_alias(struct assay_cl_lowering *lowering, const uint32_t *nodes, uint32_t count) {
   const struct assay_node *node = lowering->graph->nodes[nodes[0]];
-  if (count != 1 || node->op != ASSAY_OP_STOP_GRADIENT) return false;
-  lowering->views[node->first_output] = *assay_cl_view_of(lowering, node->inputs[0]);
+  if (count != 1 || (node->op != ASSAY_OP_STOP_GRADIENT && node->op != ASSAY_OP_CAST)) return false;
+  struct assay_cl_view view = *assay_cl_view_of(lowering, node->inputs[0]);
+  if (node->op == ASSAY_OP_CAST) {
+    if (view.storage == ASSAY_CL_CONSTANT || view.stored != view.dtype) return false;
+    view.dtype = assay_cl_type(lowering, node->first_output)->dtype;
+  }
+  lowering->views[node->first_output] = view;
   return true;
 }
 

@@ -80,6 +80,11 @@ struct assay_cl_view assay_cl_dense(struct assay_cl_lowering *lowering, int32_t 
   return assay_cl_view_dense(assay_cl_type(lowering, value), lowering->dense_copies[value]);
 }
 
+struct assay_cl_view assay_cl_readable(struct assay_cl_lowering *lowering, int32_t value) {
+  const struct assay_cl_view *view = assay_cl_view_of(lowering, value);
+  return view->storage == ASSAY_CL_CONSTANT || view->stored != view->dtype ? assay_cl_dense(lowering, value) : *view;
+}
+
 /* ---- Steps ---- */
 
 struct assay_cl_step *assay_cl_step_source(struct assay_cl_lowering *lowering, const char *source, const char *kernel_name, const char *options,

@@ -112,6 +112,8 @@ struct assay_cl_view assay_cl_result(struct assay_cl_lowering *lowering, int32_t
 struct assay_cl_view assay_cl_temporary(struct assay_cl_lowering *lowering, const struct assay_tensor_type *type);
 /* The value dense from offset 0, copied when it is not so already. */
 struct assay_cl_view assay_cl_dense(struct assay_cl_lowering *lowering, int32_t value);
+/* The value with whatever strides, but in memory and stored as what it is. */
+struct assay_cl_view assay_cl_readable(struct assay_cl_lowering *lowering, int32_t value);
 
 /* A launch of a kernel of kernels/FILE.cl. */
 struct assay_cl_step *assay_cl_step(struct assay_cl_lowering *lowering, const char *file, const char *kernel_name, const char *options, uint32_t argument_capacity);

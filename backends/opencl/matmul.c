@@ -81,15 +81,9 @@ static void lower_own(struct assay_cl_lowering *lowering, const struct matrix *a
   else assay_cl_groups(step, ITEMS, (b->columns + TILE_COLUMNS - 1) / TILE_COLUMNS, (a->rows + TILE_ROWS - 1) / TILE_ROWS, a->batch);
 }
 
-/* A constant has no memory to be read from. */
-static struct assay_cl_view readable(struct assay_cl_lowering *lowering, int32_t value) {
-  const struct assay_cl_view *view = assay_cl_view_of(lowering, value);
-  return view->storage == ASSAY_CL_CONSTANT ? assay_cl_dense(lowering, value) : *view;
-}
-
 void assay_cl_lower_matmul(struct assay_cl_lowering *lowering, const struct assay_node *node) {
   const struct assay_matmul_attributes *attributes = node->attributes;
-  struct assay_cl_view view_a = readable(lowering, node->inputs[0]), view_b = readable(lowering, node->inputs[1]);
+  struct assay_cl_view view_a = assay_cl_readable(lowering, node->inputs[0]), view_b = assay_cl_readable(lowering, node->inputs[1]);
   struct matrix a = matrix_of(&view_a, attributes->transpose_a), b = matrix_of(&view_b, attributes->transpose_b);
   const uint64_t work = (uint64_t)a.rows * (uint64_t)b.columns * (uint64_t)a.columns;
   const bool large = a.batch == 1 && work >= lowering->device->clblast_from;

@@ -32,8 +32,7 @@ static const char *bits_type(int32_t dtype) { return assay_dtype_size(dtype) == 
 
 static void lower_pad(struct assay_cl_lowering *lowering, const struct assay_node *node) {
   const struct assay_pad_attributes *attributes = node->attributes;
-  struct assay_cl_view from = *assay_cl_view_of(lowering, node->inputs[0]);
-  if (from.storage == ASSAY_CL_CONSTANT) from = assay_cl_dense(lowering, node->inputs[0]);
+  const struct assay_cl_view from = assay_cl_readable(lowering, node->inputs[0]);
   const struct assay_cl_view to = assay_cl_result(lowering, node->first_output);
   struct assay_cl_step *step = assay_cl_step(lowering, "pad", "pad", bits_type(from.dtype), 5 + 5 * ASSAY_MAX_RANK);
   assay_cl_memory(lowering, step, from.storage, ASSAY_CL_READ);

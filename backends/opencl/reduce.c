@@ -65,11 +65,11 @@ static const char *build_options(int32_t dtype, bool maximum) {
   }
 }
 
-/* A view that has too many separate axes, or no memory, is copied first. */
+/* A view that has too many separate axes, or no memory, or another dtype in memory, is copied first. */
 static struct assay_cl_view prepare(struct assay_cl_lowering *lowering, const struct assay_cl_view *view, uint32_t reduced_axes, struct axes *kept,
                                     struct axes *reduced) {
   split_axes(view, reduced_axes, kept, reduced);
-  if (view->storage != ASSAY_CL_CONSTANT && kept->rank <= 3 && reduced->rank <= 3) return *view;
+  if (view->storage != ASSAY_CL_CONSTANT && view->stored == view->dtype && kept->rank <= 3 && reduced->rank <= 3) return *view;
   struct assay_tensor_type type = {view->dtype, view->rank, {0}};
   for (int32_t axis = 0; axis < view->rank; axis++) type.extents[axis] = view->extents[axis];
   const struct assay_cl_view dense = assay_cl_temporary(lowering, &type);

@@ -5,7 +5,7 @@
 #include "backends/opencl/view.h"
 
 struct assay_cl_view assay_cl_view_dense(const struct assay_tensor_type *type, int32_t storage) {
-  struct assay_cl_view view = {.storage = storage, .dtype = type->dtype, .rank = type->rank};
+  struct assay_cl_view view = {.storage = storage, .dtype = type->dtype, .stored = type->dtype, .rank = type->rank};
   int64_t stride = 1;
   for (int32_t axis = type->rank - 1; axis >= 0; axis--) {
     view.extents[axis] = type->extents[axis];
@@ -23,7 +23,7 @@ int64_t assay_cl_view_count(const struct assay_cl_view *view) {
 
 bool assay_cl_view_is_dense(const struct assay_cl_view *view) {
   int64_t stride = 1;
-  if (view->storage < 0 || view->offset) return false;
+  if (view->storage < 0 || view->offset || view->stored != view->dtype) return false;
   for (int32_t axis = view->rank - 1; axis >= 0; axis--) {
     if (view->extents[axis] != 1 && view->strides[axis] != stride) return false;
     stride *= view->extents[axis];
