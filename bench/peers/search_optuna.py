@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The table of bench/search.c for Optuna's default sampler, so that both can be measured with as many seeds:
 
-    python search_optuna.py [SEEDS] [TRIALS]
+    python search_optuna.py [SEEDS] [TRIALS] [FUNCTION]
 """
 import math
 import statistics
@@ -41,19 +41,32 @@ def styblinski_tang(x):
     return 0.5 * sum(v**4 - 16 * v * v + 5 * v for v in x) / len(x) + 39.16616570377142
 
 
+def network(x):
+    blocks, channels, kernel, pool, activation, optimizer, rate = x
+    return ([0.04, 0][blocks] + [0.25, 0.1, 0, 0.08][channels] + [0.05, 0, 0.06][kernel] + [0.03, 0][pool] + [0.2, 0, 0.05][activation]
+            + [0.1, 0.03, 0][optimizer] + 0.5 * (math.log10(rate) - [-2.0, -3.2, -2.8][optimizer]) ** 2 + (0.15 if blocks == 1 and kernel == 2 else 0))
+
+
+# An axis is a range, or a number of choices; beside choices, ranges are logarithmic.
 FUNCTIONS = [
     ("Branin", branin, [(-5, 10), (0, 15)]),
     ("Hartmann 6", hartmann, [(0, 1)] * 6),
     ("Rosenbrock 5", rosenbrock, [(-5, 5)] * 5),
     ("Ackley 10", ackley, [(-32.768, 32.768)] * 10),
     ("Styblinski-Tang 10", styblinski_tang, [(-5, 5)] * 10),
+    ("network of 7", network, [2, 4, 3, 2, 3, 3, (1e-4, 1e-2)]),
 ]
 
 
+def suggest(trial, name, axis, logarithmic):
+    return trial.suggest_categorical(name, list(range(axis))) if isinstance(axis, int) else trial.suggest_float(name, *axis, log=logarithmic)
+
+
 def search(function, axes, seed, trials):
+    logarithmic = any(isinstance(axis, int) for axis in axes)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
     best = []
-    study.optimize(lambda trial: function([trial.suggest_float("x%d" % i, low, high) for i, (low, high) in enumerate(axes)]), n_trials=trials)
+    study.optimize(lambda trial: function([suggest(trial, "x%d" % i, axis, logarithmic) for i, axis in enumerate(axes)]), n_trials=trials)
     for trial in study.trials:
         best.append(min(trial.value, best[-1]) if best else trial.value)
     return best[trials // 2 - 1], best[-1]
@@ -65,6 +78,8 @@ def main():
     print("Optuna %s, median best value over %d seeds after %d / %d trials\n" % (optuna.__version__, seeds, trials // 2, trials))
     print("| function | Optuna %s |\n|---|---|" % optuna.__version__)
     for name, function, axes in FUNCTIONS:
+        if len(sys.argv) > 3 and name != sys.argv[3]:
+            continue
         half, full = zip(*(search(function, axes, seed, trials) for seed in range(seeds)))
         print("| %s | %.3g / %.3g |" % (name, statistics.median(half), statistics.median(full)), flush=True)
 

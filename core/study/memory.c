@@ -202,6 +202,8 @@ static int check_point(const struct assay_space *space, uint32_t number, const d
 int assay_point_ask(struct assay_study *study, uint32_t number, uint32_t origin, int64_t row, int64_t mark, const struct assay_search *search,
                     const struct assay_option_value *const *options, double *point, struct assay_status *status) {
   const struct assay_space *space = study->space;
+  struct assay_status unheard;
+  if (status == NULL) status = &unheard; /* plugins are promised one */
   if (origin == ASSAY_ORIGIN_DEFAULTS) {
     point_of_defaults(space, point);
     return 0;

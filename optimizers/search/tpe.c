@@ -17,6 +17,7 @@
 #include <string.h>
 
 enum { MULTIVARIATE, STARTUP, CANDIDATES, GAMMA, GOOD, PRIOR_WEIGHT, FLOOR, CLIP, ENDS, RECENT, KERNELS };
+enum { CLIP_AUTO, CLIP_YES, CLIP_NO };
 
 struct settings {
   bool multivariate;
@@ -26,15 +27,17 @@ struct settings {
 };
 
 static struct settings read_settings(const struct assay_option_value *const *options) {
+  const bool multivariate = options[MULTIVARIATE]->integer != 0;
+  const int64_t clip = options[CLIP]->integer;
   return (struct settings){
-      .multivariate = options[MULTIVARIATE]->integer != 0,
+      .multivariate = multivariate,
       .startup = (uint32_t)options[STARTUP]->integer,
       .candidates = (uint32_t)options[CANDIDATES]->integer,
       .most_good = (uint32_t)options[GOOD]->integer,
       .recent = (uint32_t)options[RECENT]->integer,
       .kernels = (uint32_t)options[KERNELS]->integer,
       .gamma = options[GAMMA]->real,
-      .parzen = {options[PRIOR_WEIGHT]->real, options[FLOOR]->real, options[CLIP]->integer != 0, options[ENDS]->integer != 0},
+      .parzen = {options[PRIOR_WEIGHT]->real, options[FLOOR]->real, clip == CLIP_YES || (clip == CLIP_AUTO && !multivariate), options[ENDS]->integer != 0},
   };
 }
 
@@ -45,21 +48,20 @@ struct split {
   uint32_t good_count, bad_count, finished;
 };
 
-/* Complete before pruned; complete ones by value; pruned ones by the last step they reached, then by the value there. */
-static int compare_quality(const void *a, const void *b) {
-  const struct assay_trial *x = *(const struct assay_trial *const *)a, *y = *(const struct assay_trial *const *)b;
-  if (x->state != y->state) return x->state == ASSAY_TRIAL_COMPLETE ? -1 : 1;
+/* Is the first the better trial? Complete before pruned; complete ones by value; pruned ones by the last step they reached, then by the value there. */
+static bool is_better(const struct assay_trial *x, const struct assay_trial *y) {
+  if (x->state != y->state) return x->state == ASSAY_TRIAL_COMPLETE;
   double left = x->value, right = y->value;
   if (x->state == ASSAY_TRIAL_PRUNED) {
-    const int64_t reached = x->intermediate_count > 0 ? (int64_t)x->steps[x->intermediate_count - 1] : -1, other = y->intermediate_count > 0 ? (int64_t)y->steps[y->intermediate_count - 1] : -1;
-    if (reached != other) return reached > other ? -1 : 1;
-    left = reached >= 0 ? x->intermediates[x->intermediate_count - 1] : 0;
-    right = other >= 0 ? y->intermediates[y->intermediate_count - 1] : 0;
+    const uint32_t count = x->intermediate_count, other_count = y->intermediate_count;
+    const int64_t reached = count > 0 ? (int64_t)x->steps[count - 1] : -1, other = other_count > 0 ? (int64_t)y->steps[other_count - 1] : -1;
+    if (reached != other) return reached > other;
+    left = count > 0 ? x->intermediates[count - 1] : 0;
+    right = other_count > 0 ? y->intermediates[other_count - 1] : 0;
   }
   if (isnan(left)) left = INFINITY;
   if (isnan(right)) right = INFINITY;
-  if (left != right) return left < right ? -1 : 1;
-  return x->number < y->number ? -1 : x->number > y->number;
+  return left != right ? left < right : x->number < y->number;
 }
 
 static int compare_number(const void *a, const void *b) {
@@ -67,20 +69,28 @@ static int compare_number(const void *a, const void *b) {
   return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* `room`: a pointer a trial. */
+static bool has_finished(const struct assay_trial *trial) { return trial->state == ASSAY_TRIAL_COMPLETE || trial->state == ASSAY_TRIAL_PRUNED; }
+
+/* `room`: a pointer a trial. Running trials are bad ones; failed ones say nothing. */
 static struct split split_history(const struct assay_history *history, const struct settings *settings, const struct assay_trial **room) {
-  uint32_t finished = 0, running = 0;
-  for (uint32_t i = 0; i < history->trial_count; i++) {
+  struct split split = {.good = room};
+  for (uint32_t i = 0; i < history->trial_count; i++) split.finished += has_finished(history->trials[i]);
+  const uint32_t most = (uint32_t)fmin(settings->most_good, ceil(settings->gamma * split.finished));
+  for (uint32_t i = 0; i < history->trial_count; i++) { /* the few best, kept in order */
     const struct assay_trial *trial = history->trials[i];
-    if (trial->state == ASSAY_TRIAL_COMPLETE || trial->state == ASSAY_TRIAL_PRUNED) room[finished++] = trial;
+    if (!has_finished(trial) || (split.good_count == most && !is_better(trial, room[most - 1]))) continue;
+    uint32_t place = split.good_count < most ? split.good_count++ : most - 1;
+    for (; place > 0 && is_better(trial, room[place - 1]); place--) room[place] = room[place - 1];
+    room[place] = trial;
   }
-  qsort(room, finished, sizeof *room, compare_quality);
-  const uint32_t good = (uint32_t)fmin(settings->most_good, ceil(settings->gamma * finished));
-  for (uint32_t i = 0; i < history->trial_count; i++)
-    if (history->trials[i]->state == ASSAY_TRIAL_RUNNING) room[finished + running++] = history->trials[i];
-  qsort(room, good, sizeof *room, compare_number);
-  qsort(room + good, finished - good + running, sizeof *room, compare_number);
-  return (struct split){room, room + good, good, finished - good + running, finished};
+  qsort(split.good, split.good_count, sizeof *room, compare_number);
+  split.bad = room + split.good_count;
+  for (uint32_t i = 0, next = 0; i < history->trial_count; i++) {
+    const struct assay_trial *trial = history->trials[i];
+    if (next < split.good_count && trial == split.good[next]) next++;
+    else if (has_finished(trial) || trial->state == ASSAY_TRIAL_RUNNING) split.bad[split.bad_count++] = trial;
+  }
+  return split;
 }
 
 /* ---- groups ---- */
@@ -255,8 +265,9 @@ static int ask(const struct assay_option_value *const *options, const struct ass
 
 /* ---- the plugin ---- */
 
+static const char *const clip_choices[] = {"auto", "yes", "no", NULL};
 static const struct assay_option
-    multivariate = {.struct_size = sizeof multivariate, .type = ASSAY_OPTION_BOOL, .name = "multivariate", .default_text = "yes",
+    multivariate_option = {.struct_size = sizeof multivariate_option, .type = ASSAY_OPTION_BOOL, .name = "multivariate", .default_text = "yes",
                     .help = "one density over all axes that are active together, instead of one an axis"},
     startup = {.struct_size = sizeof startup, .type = ASSAY_OPTION_INT, .name = "startup", .default_text = "10", .minimum = 1, .maximum = 1000000,
                .help = "trials that must have finished before the past is used; until then points are spread evenly"},
@@ -270,15 +281,15 @@ static const struct assay_option
                     .help = "weight of the even density over the whole space, where a trial has 1"},
     floor_option = {.struct_size = sizeof floor_option, .type = ASSAY_OPTION_REAL, .name = "floor", .default_text = "0.035", .minimum = 0, .maximum = 1,
                     .help = "least width of a kernel, as a share of the axis"},
-    clip = {.struct_size = sizeof clip, .type = ASSAY_OPTION_BOOL, .name = "clip", .default_text = "no",
-            .help = "kernels are wider while there are few trials"},
+    clip = {.struct_size = sizeof clip, .type = ASSAY_OPTION_CHOICE, .name = "clip", .default_text = "auto", .choices = clip_choices,
+            .help = "kernels are wider while there are few trials; auto: when every axis has a density of its own"},
     ends = {.struct_size = sizeof ends, .type = ASSAY_OPTION_BOOL, .name = "ends", .default_text = "no",
             .help = "kernels next to an end of an axis are as wide as the gap to that end"},
     recent = {.struct_size = sizeof recent, .type = ASSAY_OPTION_INT, .name = "recent", .default_text = "25", .minimum = 1, .maximum = 1000000,
               .help = "so many of the newest trials have full weight; older ones have less"},
     kernels = {.struct_size = sizeof kernels, .type = ASSAY_OPTION_INT, .name = "kernels", .default_text = "500", .minimum = 10, .maximum = 1000000,
                .help = "at most so many trials make up a density; of more, an even selection does"};
-static const struct assay_option *const options_table[] = {&multivariate, &startup, &candidates, &gamma_option, &good, &prior_weight, &floor_option, &clip, &ends, &recent, &kernels, NULL};
+static const struct assay_option *const options_table[] = {&multivariate_option, &startup, &candidates, &gamma_option, &good, &prior_weight, &floor_option, &clip, &ends, &recent, &kernels, NULL};
 static const struct assay_search table = {sizeof table, 0, ask, NULL};
 
 const struct assay_plugin assay_search_tpe = {ASSAY_PLUGIN_MAGIC, sizeof(struct assay_plugin), ASSAY_SEARCH, ASSAY_SEARCH_ABI_MAJOR, ASSAY_SEARCH_ABI_MINOR,
