@@ -167,7 +167,8 @@ static bool check_arguments(struct assay_function_builder *builder, assay_value 
     if (value.id < 0 || (uint32_t)value.id >= builder->value_count)
       assay_status_set(&cause, ASSAY_E_CONFIG, "%s is not a value of this function", i == 0 ? "the loss" : "what it is taken by");
     else if (!assay_dtype_is_float(builder->types[value.id]->dtype))
-      assay_status_set(&cause, ASSAY_E_CONFIG, "%s is %s, not a float", i == 0 ? "the loss" : "what it is taken by", assay_dtype_name(builder->types[value.id]->dtype));
+      assay_status_set(&cause, ASSAY_E_CONFIG, "%s is %s, not a float", i == 0 ? "the loss" : "what it is taken by",
+                       assay_dtype_name(builder->types[value.id]->dtype));
   }
   if (cause.code != 0) assay_builder_refuse(builder, "gradient", &cause);
   return cause.code == 0;

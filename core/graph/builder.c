@@ -107,8 +107,8 @@ static bool copy_attributes(struct assay_function_builder *builder, const struct
 
 static bool check_inputs(struct assay_function_builder *builder, const struct assay_op_info *info, const assay_value *inputs, uint32_t input_count) {
   if (info->input_count < 0 ? input_count < 1 : input_count != (uint32_t)info->input_count) {
-    FAIL(builder, info->name, "takes %d input%s, not %u", info->input_count < 0 ? 1 : info->input_count, info->input_count < 0 ? " or more" : info->input_count == 1 ? "" : "s",
-         input_count);
+    const char *plural = info->input_count < 0 ? " or more" : info->input_count == 1 ? "" : "s";
+    FAIL(builder, info->name, "takes %d input%s, not %u", info->input_count < 0 ? 1 : info->input_count, plural, input_count);
     return false;
   }
   for (uint32_t i = 0; i < input_count; i++) {
@@ -223,8 +223,8 @@ static int32_t add_variable(struct assay_function_builder *builder, const char *
   return (int32_t)program->variable_count++;
 }
 
-static bool check_variable(struct assay_function_builder *builder, const char *name, const struct assay_tensor_type *type, uint32_t initialiser, double argument,
-                           uint32_t role) {
+static bool check_variable(struct assay_function_builder *builder, const char *name, const struct assay_tensor_type *type, uint32_t initialiser,
+                           double argument, uint32_t role) {
   struct assay_status cause;
   if (assay_type_check(type, &cause) != 0) {
     assay_builder_refuse(builder, name, &cause);
@@ -237,8 +237,8 @@ static bool check_variable(struct assay_function_builder *builder, const char *n
   return builder->status.code == 0;
 }
 
-static assay_value variable(struct assay_builder *public_builder, const char *name, const struct assay_tensor_type *asked, uint32_t initialiser, double argument,
-                            uint32_t role) {
+static assay_value variable(struct assay_builder *public_builder, const char *name, const struct assay_tensor_type *asked, uint32_t initialiser,
+                            double argument, uint32_t role) {
   struct assay_function_builder *builder = assay_inside(public_builder);
   if (builder->status.code != 0) return assay_invalid();
   struct assay_tensor_type type = *asked;
@@ -268,7 +268,8 @@ assay_value assay_builder_variable(struct assay_builder *public_builder, uint32_
   while (builder->read_count <= index) builder->reads[builder->read_count++] = -1;
   if (builder->reads[index] < 0) {
     const struct assay_source_attributes source = {index};
-    builder->reads[index] = assay_builder_append(builder, assay_op_info(ASSAY_OP_VARIABLE), NULL, 0, &source, &builder->program->variables[index]->base.type).id;
+    builder->reads[index] =
+        assay_builder_append(builder, assay_op_info(ASSAY_OP_VARIABLE), NULL, 0, &source, &builder->program->variables[index]->base.type).id;
   }
   return (assay_value){builder->reads[index]};
 }

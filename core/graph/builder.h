@@ -89,6 +89,7 @@ int assay_function_rebuild(struct assay_program_builder *program, const struct a
 /* A function without what its making left behind: everything copied into `arena`. NULL when memory is short. */
 const struct assay_function *assay_function_copy(const struct assay_function *function, struct assay_arena *arena);
 /* The program of given functions, with its key, in the builder's arena. */
-const struct assay_program *assay_program_assemble(struct assay_program_builder *builder, const struct assay_function *const *functions, uint32_t function_count);
+const struct assay_program *assay_program_assemble(struct assay_program_builder *builder, const struct assay_function *const *functions,
+                                                   uint32_t function_count);
 
 #endif

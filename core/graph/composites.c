@@ -101,7 +101,8 @@ ASSAY_GRADIENT_RULE(sigmoid_cross_entropy) {
 static int check_channel(const struct assay_tensor_type *x, const struct assay_tensor_type *type, const char *what, struct assay_status *status) {
   char text[ASSAY_TYPE_TEXT];
   if (type->rank == 1 && type->extents[0] == x->extents[1] && type->dtype == x->dtype) return 0;
-  return ASSAY_REFUSE("%s must be %s [%lld], one number a channel, not %s", what, assay_dtype_name(x->dtype), (long long)x->extents[1], assay_type_text(type, text));
+  return ASSAY_REFUSE("%s must be %s [%lld], one number a channel, not %s", what, assay_dtype_name(x->dtype), (long long)x->extents[1],
+                      assay_type_text(type, text));
 }
 
 static int check_batch(const struct assay_tensor_type *x, struct assay_status *status) {
@@ -215,7 +216,8 @@ static assay_value sum_of(struct assay_builder *b, assay_value x, assay_value y)
 /* The gradient composite for y; what flows through the measured mean and variance is added. */
 ASSAY_GRADIENT_RULE(batch_norm_training) {
   ASSAY_UNUSED_GRADIENT;
-  const assay_value x = inputs[0], mean = outputs[1], variance = outputs[2], dy = output_gradients[0], dmean = output_gradients[1], dvariance = output_gradients[2];
+  const assay_value x = inputs[0], mean = outputs[1], variance = outputs[2], dy = output_gradients[0], dmean = output_gradients[1],
+                    dvariance = output_gradients[2];
   if (assay_is_valid(dy)) {
     const assay_value arguments[5] = {dy, x, inputs[1], mean, variance};
     const assay_value first = b->host->emit(b, ASSAY_OP_BATCH_NORM_TRAINING_GRADIENT, arguments, 5, node->attributes, sizeof(struct assay_epsilon_attributes));

@@ -40,7 +40,8 @@ static int refuse_primitive(const struct assay_graph *graph, uint32_t index, str
                           *node->origin == '\0' ? "" : ": ", assay_op_info(node->op)->name, text);
 }
 
-static int fit_function(const struct fitting *fitting, const struct assay_function *function, const struct assay_function **fitted, struct assay_status *status) {
+static int fit_function(const struct fitting *fitting, const struct assay_function *function, const struct assay_function **fitted,
+                        struct assay_status *status) {
   *fitted = NULL;
   int error = assay_function_rebuild(fitting->builder, function, NULL, fitted, status);
   while (error == 0) {

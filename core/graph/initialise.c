@@ -49,7 +49,8 @@ static double deviation(const struct assay_variable_definition *variable) {
 }
 
 static bool is_normal(uint32_t initialiser) {
-  return initialiser == ASSAY_INIT_NORMAL || initialiser == ASSAY_INIT_GLOROT_NORMAL || initialiser == ASSAY_INIT_HE_NORMAL || initialiser == ASSAY_INIT_LECUN_NORMAL;
+  return initialiser == ASSAY_INIT_NORMAL || initialiser == ASSAY_INIT_GLOROT_NORMAL || initialiser == ASSAY_INIT_HE_NORMAL ||
+         initialiser == ASSAY_INIT_LECUN_NORMAL;
 }
 
 /* Within ±1 with density 1/2 times sqrt(3): mean 0, variance 1. */

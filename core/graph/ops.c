@@ -19,8 +19,8 @@ static const field_list cast_fields = {FIELD(cast, dtype, I32, 1), END};
 static const field_list reduce_fields = {FIELD(reduce, axes, U32, 1), FIELD(reduce, keep_axes, U32, 1), END};
 static const field_list shape_fields = {FIELD(shape, rank, I32, 1), FIELD(shape, extents, I64, ASSAY_MAX_RANK), END};
 static const field_list transpose_fields = {FIELD(transpose, axes, I32, ASSAY_MAX_RANK), END};
-static const field_list slice_fields = {FIELD(slice, start, I64, ASSAY_MAX_RANK), FIELD(slice, stop, I64, ASSAY_MAX_RANK), FIELD(slice, step, I64, ASSAY_MAX_RANK),
-                                        END};
+static const field_list slice_fields = {FIELD(slice, start, I64, ASSAY_MAX_RANK), FIELD(slice, stop, I64, ASSAY_MAX_RANK),
+                                        FIELD(slice, step, I64, ASSAY_MAX_RANK), END};
 static const field_list pad_fields = {FIELD(pad, low, I64, ASSAY_MAX_RANK), FIELD(pad, high, I64, ASSAY_MAX_RANK), FIELD(pad, interior, I64, ASSAY_MAX_RANK),
                                       FIELD(pad, value, F64, 1), END};
 static const field_list axis_fields = {FIELD(axis, axis, I32, 1), END};

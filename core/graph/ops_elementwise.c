@@ -6,7 +6,8 @@
 
 #include <math.h>
 
-int assay_broadcast_extents(const struct assay_tensor_type *const *inputs, uint32_t input_count, struct assay_tensor_type *output, struct assay_status *status) {
+int assay_broadcast_extents(const struct assay_tensor_type *const *inputs, uint32_t input_count, struct assay_tensor_type *output,
+                            struct assay_status *status) {
   int32_t rank = 0;
   for (uint32_t i = 0; i < input_count; i++)
     if (inputs[i]->rank > rank) rank = inputs[i]->rank;
@@ -19,8 +20,8 @@ int assay_broadcast_extents(const struct assay_tensor_type *const *inputs, uint3
       if (extent == 1 || extent == extents[axis]) continue;
       if (extents[axis] != 1) {
         char left[ASSAY_TYPE_TEXT], right[ASSAY_TYPE_TEXT];
-        return ASSAY_REFUSE("the shapes %s and %s do not go together: aligned at the last axis, extents must be equal or 1", assay_type_text(inputs[input_count - 2], left),
-                            assay_type_text(inputs[input_count - 1], right));
+        return ASSAY_REFUSE("the shapes %s and %s do not go together: aligned at the last axis, extents must be equal or 1",
+                            assay_type_text(inputs[input_count - 2], left), assay_type_text(inputs[input_count - 1], right));
       }
       extents[axis] = extent;
     }

@@ -14,10 +14,11 @@ ASSAY_NORMALISER(pool2d) {
 }
 
 /* The result of pooling images of H, W = `area`; N, C from `images`. */
-static int pooled_type(const struct assay_pool2d_attributes *pool, const struct assay_tensor_type *images, const int64_t area[2], struct assay_tensor_type *output,
-                       struct assay_status *status) {
+static int pooled_type(const struct assay_pool2d_attributes *pool, const struct assay_tensor_type *images, const int64_t area[2],
+                       struct assay_tensor_type *output, struct assay_status *status) {
   char text[ASSAY_TYPE_TEXT];
-  if (images->rank != 4 || !assay_dtype_is_float(images->dtype)) return ASSAY_REFUSE("images must be floats with 4 axes, not %s", assay_type_text(images, text));
+  if (images->rank != 4 || !assay_dtype_is_float(images->dtype))
+    return ASSAY_REFUSE("images must be floats with 4 axes, not %s", assay_type_text(images, text));
   *output = *images;
   for (int i = 0; i < 2; i++) {
     const int64_t kernel = pool->kernel[i], stride = pool->stride[i], low = pool->pad_low[i], high = pool->pad_high[i];

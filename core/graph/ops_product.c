@@ -18,16 +18,15 @@ ASSAY_SHAPE_RULE(matmul) {
   const struct assay_matmul_attributes *matmul = attributes;
   const struct assay_tensor_type *a = inputs[0], *b = inputs[1];
   char left[ASSAY_TYPE_TEXT], right[ASSAY_TYPE_TEXT];
-  assay_type_text(a, left);
-  assay_type_text(b, right);
-  if (a->dtype != b->dtype || !assay_dtype_is_float(a->dtype)) return ASSAY_REFUSE("the inputs must be floats of one dtype, not %s and %s", left, right);
+  if (a->dtype != b->dtype || !assay_dtype_is_float(a->dtype))
+    return ASSAY_REFUSE("the inputs must be floats of one dtype, not %s and %s", assay_type_text(a, left), assay_type_text(b, right));
   if (a->rank != b->rank || !assay_within(a->rank, 2, 3) || (a->rank == 3 && a->extents[0] != b->extents[0]))
-    return ASSAY_REFUSE("takes two matrices, or two batches of as many, not %s and %s", left, right);
+    return ASSAY_REFUSE("takes two matrices, or two batches of as many, not %s and %s", assay_type_text(a, left), assay_type_text(b, right));
   const int32_t row = a->rank - 2, column = a->rank - 1;
   const int64_t inner_a = a->extents[matmul->transpose_a ? row : column], inner_b = b->extents[matmul->transpose_b ? column : row];
   if (inner_a != inner_b)
-    return ASSAY_REFUSE("%s%s and %s%s do not go together: %lld columns on %lld rows", left, matmul->transpose_a ? " (transposed)" : "", right,
-                        matmul->transpose_b ? " (transposed)" : "", (long long)inner_a, (long long)inner_b);
+    return ASSAY_REFUSE("%s%s and %s%s do not go together: %lld columns on %lld rows", assay_type_text(a, left), matmul->transpose_a ? " (transposed)" : "",
+                        assay_type_text(b, right), matmul->transpose_b ? " (transposed)" : "", (long long)inner_a, (long long)inner_b);
   outputs[0] = *a;
   outputs[0].extents[row] = a->extents[matmul->transpose_a ? column : row];
   outputs[0].extents[column] = b->extents[matmul->transpose_b ? row : column];
@@ -77,10 +76,11 @@ static int slide(const struct assay_conv2d_attributes *conv, const int64_t input
     if (!assay_within(input[i], 1, ASSAY_LARGEST_EXTENT)) return ASSAY_REFUSE("the input's extents must be at least 1, not %lld", (long long)input[i]);
     const __int128 room = (__int128)input[i] + conv->pad_low[i] + conv->pad_high[i] - ((__int128)(kernel[i] - 1) * conv->dilation[i] + 1);
     if (room < 0)
-      return ASSAY_REFUSE("a kernel of %lld x %lld%s does not fit into %lld x %lld (height x width) with %lld + %lld rows and %lld + %lld columns of padding: use a "
-                          "smaller kernel, less pooling before it, or larger images",
-                          (long long)kernel[0], (long long)kernel[1], conv->dilation[0] > 1 || conv->dilation[1] > 1 ? " (dilated)" : "", (long long)input[0],
-                          (long long)input[1], (long long)conv->pad_low[0], (long long)conv->pad_high[0], (long long)conv->pad_low[1], (long long)conv->pad_high[1]);
+      return ASSAY_REFUSE(
+          "a kernel of %lld x %lld%s does not fit into %lld x %lld (height x width) with %lld + %lld rows and %lld + %lld columns of padding: use a "
+          "smaller kernel, less pooling before it, or larger images",
+          (long long)kernel[0], (long long)kernel[1], conv->dilation[0] > 1 || conv->dilation[1] > 1 ? " (dilated)" : "", (long long)input[0],
+          (long long)input[1], (long long)conv->pad_low[0], (long long)conv->pad_high[0], (long long)conv->pad_low[1], (long long)conv->pad_high[1]);
     output[i] = (int64_t)(room / conv->stride[i]) + 1;
   }
   return 0;
@@ -91,8 +91,8 @@ static int check_channels(const struct assay_conv2d_attributes *conv, int64_t ch
   if (channels % conv->groups != 0 || outputs % conv->groups != 0)
     return ASSAY_REFUSE("%lld channels in and %lld out cannot be split into %lld groups", (long long)channels, (long long)outputs, (long long)conv->groups);
   if (inputs_a_group != channels / conv->groups)
-    return ASSAY_REFUSE("weights for %lld channels a group do not fit an input with %lld channels in %lld groups", (long long)inputs_a_group, (long long)channels,
-                        (long long)conv->groups);
+    return ASSAY_REFUSE("weights for %lld channels a group do not fit an input with %lld channels in %lld groups", (long long)inputs_a_group,
+                        (long long)channels, (long long)conv->groups);
   return 0;
 }
 

@@ -77,7 +77,8 @@ ASSAY_SHAPE_RULE(broadcast) {
   for (int32_t axis = 0; axis < x->rank; axis++) {
     if (leading >= 0 && (x->extents[axis] == 1 || x->extents[axis] == shape->extents[axis + leading])) continue;
     char from[ASSAY_TYPE_TEXT], to[ASSAY_TYPE_TEXT];
-    return ASSAY_REFUSE("%s does not stretch to %s: aligned at the last axis, extents must be equal or 1", assay_type_text(x, from), assay_type_text(outputs, to));
+    return ASSAY_REFUSE("%s does not stretch to %s: aligned at the last axis, extents must be equal or 1", assay_type_text(x, from),
+                        assay_type_text(outputs, to));
   }
   return 0;
 }
@@ -132,7 +133,8 @@ ASSAY_SHAPE_RULE(slice) {
     const int64_t stop = slice->stop[axis] == INT64_MAX ? extent : slice->stop[axis];
     if (step < 1) return ASSAY_REFUSE("the step of axis %d must be at least 1, not %lld", axis, (long long)step);
     if (start < 0 || stop > extent || start >= stop)
-      return ASSAY_REFUSE("elements %lld to %lld (exclusive) are no part of axis %d, which has %lld", (long long)start, (long long)stop, axis, (long long)extent);
+      return ASSAY_REFUSE("elements %lld to %lld (exclusive) are no part of axis %d, which has %lld", (long long)start, (long long)stop, axis,
+                          (long long)extent);
     outputs[0].extents[axis] = (stop - start - 1) / step + 1;
   }
   return 0;

@@ -64,7 +64,8 @@ void assay_builder_replay(struct assay_builder *b, const struct assay_function *
   uint32_t most = 1;
   for (uint32_t i = 0; i < graph->node_count; i++)
     if (graph->nodes[i]->input_count > most) most = graph->nodes[i]->input_count;
-  struct replay replay = {builder, function, feeds, variables, malloc(((size_t)graph->value_count + 1) * sizeof(assay_value)), malloc(most * sizeof(assay_value))};
+  struct replay replay = {
+      builder, function, feeds, variables, malloc(((size_t)graph->value_count + 1) * sizeof(assay_value)), malloc(most * sizeof(assay_value))};
   if (replay.map == NULL || replay.inputs == NULL) {
     assay_builder_out_of_memory(builder);
   } else {

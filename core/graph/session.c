@@ -47,7 +47,8 @@ int assay_session_open(const struct assay_plugin *plugin, const struct assay_opt
   *session = NULL;
   if (plugin->kind != ASSAY_BACKEND || plugin->vtable == NULL || plugin->vtable_size < sizeof(struct assay_backend))
     return assay_status_set(status, ASSAY_E_PLUGIN, "plugin %s is no backend of this version of Assay", plugin->name);
-  if (!is_complete(plugin->vtable)) return assay_status_set(status, ASSAY_E_PLUGIN, "backend %s leaves a function out that every backend must have", plugin->name);
+  if (!is_complete(plugin->vtable))
+    return assay_status_set(status, ASSAY_E_PLUGIN, "backend %s leaves a function out that every backend must have", plugin->name);
   struct assay_session *opened = calloc(1, sizeof *opened);
   if (opened == NULL) return assay_status_memory(status);
   opened->backend = plugin->vtable;
@@ -157,7 +158,8 @@ static struct compiled *find_compiled(struct assay_session *session, const uint8
   return NULL;
 }
 
-int assay_session_compile(struct assay_session *session, const struct assay_program *program, struct assay_executable **executable, struct assay_status *status) {
+int assay_session_compile(struct assay_session *session, const struct assay_program *program, struct assay_executable **executable,
+                          struct assay_status *status) {
   *executable = NULL;
   struct compiled *compiled = find_compiled(session, program->key);
   if (compiled != NULL) {

@@ -23,7 +23,8 @@ struct assay_device *assay_session_device(const struct assay_session *session);
 
 /* Compiles, decomposing whatever the backend refuses. Executables are kept by program key until the session is trimmed or closed, so an equal
  * program costs nothing the second time; the session owns them. */
-int assay_session_compile(struct assay_session *session, const struct assay_program *program, struct assay_executable **executable, struct assay_status *status);
+int assay_session_compile(struct assay_session *session, const struct assay_program *program, struct assay_executable **executable,
+                          struct assay_status *status);
 
 /* Releases all executables but the `keep` used last, so that a long search does not fill the memory. No store of the others may be left. */
 void assay_session_trim(struct assay_session *session, uint32_t keep);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Simplification, a node at a time, as a function is rebuilt. Only rules that keep every bit of a float: x * 1 goes, x * 0 and x + 0 stay (NaN, and -0 + 0 = +0);
- * constants are folded only through operations that IEEE 754 rounds correctly.
+ * Simplification, a node at a time, as a function is rebuilt. Only rules that keep every bit of a float: x * 1 goes, x * 0 and x + 0 stay (NaN, and
+ * -0 + 0 = +0); constants are folded only through operations that IEEE 754 rounds correctly.
  */
 #include "graph/builder.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What passes do to programs: simplification keeps every bit, keys follow structure, composites mean their decompositions, functions come to life again on other
- * batches, and double precision is the same network.
+ * What passes do to programs: simplification keeps every bit, keys follow structure, composites mean their decompositions, functions come to life
+ * again on other batches, and double precision is the same network.
  */
 #include "running.h"
 
@@ -224,8 +224,8 @@ START_TEST(simplifying_keeps_every_bit) {
     removed += assay_inside(b)->node_count - running.program->functions[0]->graph->node_count;
     call_function(&running, 0, (const void *const[]){special, other}, (void *const[]){simplified});
     for (size_t i = 0; i < count; i++)
-      ck_assert_msg((isnan(written[i]) && isnan(simplified[i])) || memcmp(&written[i], &simplified[i], sizeof(float)) == 0, "graph %d, element %zu: %a, simplified %a",
-                    graph, i, (double)written[i], (double)simplified[i]);
+      ck_assert_msg((isnan(written[i]) && isnan(simplified[i])) || memcmp(&written[i], &simplified[i], sizeof(float)) == 0,
+                    "graph %d, element %zu: %a, simplified %a", graph, i, (double)written[i], (double)simplified[i]);
     stop_running(&running);
     assay_program_release(builder);
   }
@@ -256,7 +256,8 @@ static assay_value network(assay_value x, bool training, const char *name) {
     y = b->host->emit(b, ASSAY_OP_BATCH_NORM_INFERENCE, (const assay_value[]){y, scale, bias, mean, variance}, 5, &epsilon, sizeof epsilon);
   }
   y = assay_max_pool2d(b, assay_relu(b, y), &half_pool);
-  if (training) y = assay_select(b, assay_less(b, assay_random_like(b, y), assay_number(b, y, 0.8)), assay_mul(b, y, assay_number(b, y, 1.25)), assay_number(b, y, 0));
+  if (training)
+    y = assay_select(b, assay_less(b, assay_random_like(b, y), assay_number(b, y, 0.8)), assay_mul(b, y, assay_number(b, y, 1.25)), assay_number(b, y, 0));
   y = assay_reshape(b, y, 2, (const int64_t[]){-1, 27});
   const assay_value dense = assay_parameter(b, "dense", 2, (const int64_t[]){4, 27}, ASSAY_INIT_GLOROT_UNIFORM, 0, ASSAY_ROLE_WEIGHT);
   return assay_matmul(b, y, dense, 0, 1);
@@ -422,7 +423,8 @@ START_TEST(batch_norm_means_its_paper) {
   const int64_t shape[] = {3, 2, 2}, two[] = {2};
   const struct assay_epsilon_attributes epsilon = {0.01};
   begin();
-  const assay_value vx = assay_function_feed(b, ASSAY_F64, 3, shape), vs = assay_function_feed(b, ASSAY_F64, 1, two), vb = assay_function_feed(b, ASSAY_F64, 1, two);
+  const assay_value vx = assay_function_feed(b, ASSAY_F64, 3, shape), vs = assay_function_feed(b, ASSAY_F64, 1, two),
+                    vb = assay_function_feed(b, ASSAY_F64, 1, two);
   const assay_value n = b->host->emit(b, ASSAY_OP_BATCH_NORM_TRAINING, (const assay_value[]){vx, vs, vb}, 3, &epsilon, sizeof epsilon);
   for (int32_t i = 0; i < 3; i++) assay_function_fetch(b, assay_output(n, i));
   const assay_value arguments[] = {vx, vs, vb, assay_output(n, 1), assay_output(n, 2)};

@@ -108,8 +108,10 @@ START_TEST(movements) {
   GIVES("f32 [3, 5]", EMIT(ASSAY_OP_SLICE, stepped, F32(8, 5)));
   GIVES("f32 [16, 5]", EMIT(ASSAY_OP_PAD, pad, F32(4, 5)));
   GIVES("f32 [10, 3]", EMIT(ASSAY_OP_SCATTER_ADD, ten, F32(4, 3), I32(4)));
-  REFUSED("broadcast: f32 [2, 3] does not stretch to f32 [2, 4]: aligned at the last axis, extents must be equal or 1", assay_broadcast(b, F32(2, 3), 2, EXTENTS(2, 4)));
-  REFUSED("broadcast: f32 [2, 3] does not stretch to f32 [3]: aligned at the last axis, extents must be equal or 1", assay_broadcast(b, F32(2, 3), 1, EXTENTS(3)));
+  REFUSED("broadcast: f32 [2, 3] does not stretch to f32 [2, 4]: aligned at the last axis, extents must be equal or 1",
+          assay_broadcast(b, F32(2, 3), 2, EXTENTS(2, 4)));
+  REFUSED("broadcast: f32 [2, 3] does not stretch to f32 [3]: aligned at the last axis, extents must be equal or 1",
+          assay_broadcast(b, F32(2, 3), 1, EXTENTS(3)));
   REFUSED("broadcast: the result must have 0 to 6 axes, not 7", assay_broadcast(b, F32(3), 7, EXTENTS(1, 1, 1, 1, 1, 1, 3)));
   REFUSED("broadcast: f32 [0, 3] is no shape: extents must be at least 1", assay_broadcast(b, F32(3), 2, EXTENTS(0, 3)));
   REFUSED("reshape: f32 [2, 3] has 6 elements and cannot become f32 [4, -1]", assay_reshape(b, F32(2, 3), 2, EXTENTS(4, -1)));
@@ -147,9 +149,10 @@ START_TEST(products) {
   REFUSED("conv2d: weights must be floats with 4 axes, not f32 [16, 3]", assay_conv2d(b, F32(8, 3, 9, 8), F32(16, 3), &conv));
   REFUSED("conv2d: images and weights must have one dtype, not f32 and f64", assay_conv2d(b, F32(8, 3, 9, 8), F64(16, 3, 3, 3), &conv));
   REFUSED("conv2d: weights for 4 channels a group do not fit an input with 3 channels in 1 groups", assay_conv2d(b, F32(8, 3, 9, 8), F32(16, 4, 3, 3), &conv));
-  REFUSED("conv2d: a kernel of 11 x 3 (dilated) does not fit into 9 x 8 (height x width) with 1 + 0 rows and 0 + 3 columns of padding: use a smaller kernel, less "
-          "pooling before it, or larger images",
-          assay_conv2d(b, F32(8, 3, 9, 8), F32(16, 3, 11, 3), &conv));
+  REFUSED(
+      "conv2d: a kernel of 11 x 3 (dilated) does not fit into 9 x 8 (height x width) with 1 + 0 rows and 0 + 3 columns of padding: use a smaller kernel, less "
+      "pooling before it, or larger images",
+      assay_conv2d(b, F32(8, 3, 9, 8), F32(16, 3, 11, 3), &conv));
   conv.groups = 2;
   GIVES("f32 [8, 16, 4, 7]", assay_conv2d(b, F32(8, 4, 9, 8), F32(16, 2, 3, 3), &conv));
   REFUSED("conv2d: 3 channels in and 16 out cannot be split into 2 groups", assay_conv2d(b, F32(8, 3, 9, 8), F32(16, 3, 3, 3), &conv));
@@ -194,7 +197,8 @@ START_TEST(pooling) {
   GIVES("f32 [8, 3, 8, 9]", EMIT(ASSAY_OP_AVG_POOL2D_GRADIENT, pool, F32(8, 3, 4, 5)));
   REFUSED("max_pool2d_gradient: the residual must be i32 with the gradient's extents, not i32 [8, 3, 4, 4]",
           EMIT(ASSAY_OP_MAX_POOL2D_GRADIENT, pool, F32(8, 3, 4, 5), I32(8, 3, 4, 4)));
-  REFUSED("avg_pool2d_gradient: the gradient is f32 [8, 3, 4, 4], but pooling gives f32 [8, 3, 4, 5]", EMIT(ASSAY_OP_AVG_POOL2D_GRADIENT, pool, F32(8, 3, 4, 4)));
+  REFUSED("avg_pool2d_gradient: the gradient is f32 [8, 3, 4, 4], but pooling gives f32 [8, 3, 4, 5]",
+          EMIT(ASSAY_OP_AVG_POOL2D_GRADIENT, pool, F32(8, 3, 4, 4)));
   pool.input_extents[0] = 0;
   REFUSED("avg_pool2d_gradient: the input's extents must be at least 1, not 0", EMIT(ASSAY_OP_AVG_POOL2D_GRADIENT, pool, F32(8, 3, 4, 4)));
   pool.pad_low[0] = 3;
@@ -249,7 +253,8 @@ START_TEST(composites) {
   REFUSED("log_softmax: goes over the last axis of floats and cannot take i32 [3]", assay_log_softmax(b, I32(3)));
   REFUSED("softmax_cross_entropy: logits and target probabilities must be floats of one type [N, C], not f32 [2, 3] and f32 [2]",
           assay_softmax_cross_entropy(b, F32(2, 3), F32(2)));
-  REFUSED("sigmoid_cross_entropy: logits and targets must be floats of one type, not f32 [2, 3] and f32 [2, 1]", assay_sigmoid_cross_entropy(b, F32(2, 3), F32(2, 1)));
+  REFUSED("sigmoid_cross_entropy: logits and targets must be floats of one type, not f32 [2, 3] and f32 [2, 1]",
+          assay_sigmoid_cross_entropy(b, F32(2, 3), F32(2, 1)));
   REFUSED("batch_norm_training: goes over floats [N, C, ...] and cannot take f32 [4]", EMIT(ASSAY_OP_BATCH_NORM_TRAINING, epsilon, F32(4), F32(4), F32(4)));
   REFUSED("batch_norm_training: the bias must be f32 [3], one number a channel, not f32 [4]",
           EMIT(ASSAY_OP_BATCH_NORM_TRAINING, epsilon, F32(4, 3), F32(3), F32(4)));
@@ -384,7 +389,8 @@ START_TEST(double_precision_reaches_everything) {
   const assay_value x = F32(4, 3), w = assay_parameter(b, "w", 1, EXTENTS(3), ASSAY_INIT_CONSTANT, 0, ASSAY_ROLE_WEIGHT);
   const assay_value hot = assay_one_hot(b, I32(4), 3), cast = assay_cast(b, I32(4, 3), ASSAY_F32), noise = assay_random_like(b, x);
   const assay_value all = assay_add(b, assay_mul(b, x, w), assay_add(b, assay_add(b, hot, cast), assay_add(b, noise, assay_number(b, x, 0.5))));
-  const int32_t *dtypes[] = {&assay_type(b, x)->dtype, &assay_type(b, w)->dtype, &assay_type(b, hot)->dtype, &assay_type(b, cast)->dtype, &assay_type(b, all)->dtype};
+  const int32_t *dtypes[] = {&assay_type(b, x)->dtype, &assay_type(b, w)->dtype, &assay_type(b, hot)->dtype, &assay_type(b, cast)->dtype,
+                             &assay_type(b, all)->dtype};
   for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0]; i++) ck_assert_int_eq(*dtypes[i], ASSAY_F64);
   assay_function_fetch(b, all);
   ck_assert_msg(assay_function_end(b, &status) == 0, "%s", status.message);
