@@ -8,7 +8,7 @@
  * were given for 5.0-dev with 12 seeds, and 5.0.0 measured with 30. The default settings were chosen with seeds from 1000 on, the report begins at 0.
  */
 #include "base/arena.h"
-#include "config/options.h"
+#include "base/options.h"
 #include "plugin/registry.h"
 
 #include <assay/search.h>

@@ -113,8 +113,8 @@ static int open_file(const char *file, bool installed, struct assay_arena *arena
   if (target == NULL) return assay_status_set(status, ASSAY_E_PLUGIN, "cannot be followed: %s; remove it", strerror(errno));
   const char *folder = assay_path_folder(arena, file);
   int code = folder == NULL ? assay_status_memory(status) : assay_probe_header(target, status);
-  if (code == 0) code = assay_trust_check(folder, status);
-  if (code == 0) code = assay_trust_check(target, status);
+  if (code == 0) code = assay_trust_check(folder, installed, status);
+  if (code == 0) code = assay_trust_check(target, installed, status);
   if (code == 0 && !installed) code = assay_probe(target, status);
   if (code == 0) code = assay_module_load(target, arena, module, status);
   free(target);

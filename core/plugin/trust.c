@@ -8,7 +8,6 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,7 +34,7 @@ static bool is_private_group(gid_t group, uid_t owner) {
   return true;
 }
 
-static int check_one(const char *path, struct assay_status *status) {
+static int check_one(const char *path, bool installed, struct assay_status *status) {
   struct stat facts;
   if (lstat(path, &facts) != 0) return assay_status_set(status, ASSAY_E_PLUGIN, "%s: %s", path, strerror(errno));
   if (!is_trusted_owner(facts.st_uid))
@@ -44,21 +43,22 @@ static int check_one(const char *path, struct assay_status *status) {
   if (S_ISDIR(facts.st_mode) && (facts.st_mode & S_ISVTX) != 0) return 0;
   if ((facts.st_mode & S_IWOTH) != 0)
     return assay_status_set(status, ASSAY_E_PLUGIN, "is not trusted, as everybody can write to %s; run: chmod o-w %s", path, path);
-  if ((facts.st_mode & S_IWGRP) != 0 && !is_private_group(facts.st_gid, facts.st_uid))
+  const bool by_root = installed && facts.st_uid == 0;
+  if ((facts.st_mode & S_IWGRP) != 0 && !by_root && !is_private_group(facts.st_gid, facts.st_uid))
     return assay_status_set(status, ASSAY_E_PLUGIN, "is not trusted, as the group %u can write to %s; run: chmod g-w %s", (unsigned)facts.st_gid, path, path);
   return 0;
 }
 
-int assay_trust_check(const char *path, struct assay_status *status) {
+int assay_trust_check(const char *path, bool installed, struct assay_status *status) {
   char part[PATH_MAX];
   const size_t length = strlen(path);
   if (path[0] != '/' || length >= sizeof part) return assay_status_set(status, ASSAY_E_PLUGIN, "%.300s: is no absolute path", path);
-  int code = check_one("/", status);
+  int code = check_one("/", installed, status);
   for (size_t end = 1; code == 0 && end <= length; end++) {
     if ((path[end] != '/' && path[end] != '\0') || path[end - 1] == '/') continue;
     memcpy(part, path, end);
     part[end] = '\0';
-    code = check_one(part, status);
+    code = check_one(part, installed, status);
   }
   return code;
 }

@@ -2,10 +2,10 @@
 #include "run/device.h"
 
 #include "base/arena.h"
+#include "base/options.h"
 #include "base/process.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "config/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>

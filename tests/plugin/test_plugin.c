@@ -326,13 +326,25 @@ static int check_as(uid_t user, const char *path) {
   ck_assert_int_ge(child, 0);
   if (child == 0) {
     unsetenv("ASSAY_PLUGIN_OWNER");
-    _exit(setresgid(user, user, user) != 0 || setresuid(user, user, user) != 0 ? 99 : -assay_trust_check(path, NULL));
+    _exit(setresgid(user, user, user) != 0 || setresuid(user, user, user) != 0 ? 99 : -assay_trust_check(path, false, NULL));
   }
   int state;
   ck_assert_int_eq(waitpid(child, &state, 0), child);
   ck_assert(WIFEXITED(state));
   return WEXITSTATUS(state);
 }
+
+START_TEST(group_of_an_installed_folder_is_the_administrators_choice) {
+  if (geteuid() != 0) ASSAY_SKIP("only root can give files away");
+  put("mine.so", "x", 1);
+  ck_assert_int_eq(chown(folder, 0, 54321), 0);
+  ck_assert_int_eq(chmod(folder, 0775), 0);
+  ck_assert_int_eq(assay_trust_check(in_folder("mine.so"), true, NULL), 0);
+  ck_assert_int_eq(assay_trust_check(in_folder("mine.so"), false, NULL), ASSAY_E_PLUGIN);
+  ck_assert_int_eq(chmod(folder, 0777), 0);
+  ck_assert_int_eq(assay_trust_check(in_folder("mine.so"), true, NULL), ASSAY_E_PLUGIN);
+}
+END_TEST
 
 START_TEST(another_user_trusts_root_and_themselves) {
   if (geteuid() != 0) ASSAY_SKIP("only root can become another user");
@@ -493,6 +505,7 @@ int main(void) {
   tcase_add_test(tests, writable_files_and_folders_are_refused);
   tcase_add_test(tests, link_into_a_writable_folder_is_refused);
   tcase_add_test(tests, foreign_owner_is_refused);
+  tcase_add_test(tests, group_of_an_installed_folder_is_the_administrators_choice);
   tcase_add_test(tests, another_user_trusts_root_and_themselves);
   tcase_add_test(tests, first_on_the_path_wins_and_the_list_says_so);
   tcase_add_test(tests, an_unfit_file_of_that_name_is_not_passed_over);
