@@ -22,11 +22,10 @@ static const struct assay_option *const dense_options[] = {
 
 static assay_value dense(struct assay_builder *b, const struct assay_option_value *const *values, const assay_value *inputs, uint32_t input_count) {
   (void)input_count;
-  if (assay_is_valid(inputs[0]) && assay_type(b, inputs[0])->rank != 2) return assay_fail(b, "needs flat input (N, F); put `flatten` or `global_avg_pool` before it");
-  return assay_affine(b, inputs[0], values[UNITS]->integer, (int)values[DENSE_BIAS]->integer, values[DENSE_INITIALISER]->integer);
+  return assay_affine(b, assay_flat(b, inputs[0]), values[UNITS]->integer, (int)values[DENSE_BIAS]->integer, values[DENSE_INITIALISER]->integer);
 }
 
-LAYER(dense, "fully connected layer", 0, 1, 1, dense_options, dense);
+LAYER(dense, "fully connected layer; images are made flat first", 0, 1, 1, dense_options, dense);
 
 enum { CLASSIFIER_BIAS, CLASSIFIER_INITIALISER };
 static const struct assay_option *const classifier_options[] = {BIAS_OPTION, INITIALISER_OPTION, NULL};

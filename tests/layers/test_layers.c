@@ -31,6 +31,7 @@ static const struct layer_case layer_cases[] = {
     {"conv2d strided", "conv2d", "channels=3;kernel=3, 2;stride=2, 3", VALUES(conv2d_strided), 1, {IMAGE}, 1, 2, {0}, {0}},
     {"conv2d grouped", "conv2d", "channels=4;padding=2;dilation=2;groups=2;bias=no", VALUES(conv2d_grouped), 1, {IMAGE}, 1, 2, {0}, {0}},
     {"dense", "dense", "units=3", VALUES(dense), 1, {ROWS(3, 5)}, 1, 2, {0}, {0}},
+    {"dense of images", "dense", "units=3", VALUES(classifier_three), 1, {IMAGE}, 1, 2, {0}, {0}},
     {"classifier, three classes", "classifier", "", VALUES(classifier_three), 1, {IMAGE}, 1, 3, {0}, {0}},
     {"classifier, two classes", "classifier", "", VALUES(classifier_two), 1, {IMAGE}, 1, 2, {0}, {0}},
     {"flatten", "flatten", "", VALUES(flatten), 1, {IMAGE}, 1, 2, {0}, {0}},

@@ -254,8 +254,7 @@ START_TEST(wrong_networks_are_told_with_their_layer) {
   struct assay_trial_result *result;
   static const struct {
     const char *layer, *options, *told;
-  } wrong[] = {{"dense", "", "dense0"},
-               {"conv2d", "kernel=9;padding=valid", "conv2d0"},
+  } wrong[] = {{"conv2d", "kernel=9;padding=valid", "conv2d0"},
                {"conv_blocks", "blocks=4", "block 4"},
                {"conv2d", "groups=3", "groups = 3"},
                {"conv2d", "padding=some", "padding must be"},
