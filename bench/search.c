@@ -185,7 +185,7 @@ static double time_ask(const struct tool *tool) {
 
 /* ---- the table ---- */
 
-static void fail(const char *message) {
+static _Noreturn void fail(const char *message) {
   fprintf(stderr, "bench-search: %s\n", message);
   exit(2);
 }

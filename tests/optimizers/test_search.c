@@ -321,8 +321,8 @@ START_TEST(tpe_searches_conditional_spaces) {
     found += best < 1e-9;
     luck += best_random < 1e-9;
   }
-  /* One point of 54 (up to the continuous axis, inactive there) is best; random search meets it in half of the cases. */
-  ck_assert_msg(found >= 17 && found > luck, "found %u times, by luck %u", found, luck);
+  /* One point of 54 (up to the continuous axis, inactive there) is best; random search meets it in fewer than half of the cases. */
+  ck_assert_msg(found >= 13 && found > luck + 3, "found %u times, by luck %u", found, luck);
 }
 END_TEST
 
