@@ -34,7 +34,7 @@ enum assay_colour { ASSAY_COLOUR_RGB = 0, ASSAY_COLOUR_GREY = 1 };
 enum assay_normalise { ASSAY_NORMALISE_STANDARD = 0 /* mean 0, deviation 1 a channel */, ASSAY_NORMALISE_UNIT = 1 /* 0 … 1 */ };
 
 struct assay_data_settings {
-  const char *path;       /* absolute, or as seen from the process' folder */
+  const char *path;       /* absolute */
   uint32_t width, height; /* pixels that the network sees; 0: those of the images, which must then be all equal */
   uint32_t fit, colour, normalise;
   uint32_t folds;         /* 1: a single hold-out of `validation` */
@@ -108,8 +108,8 @@ int assay_plan_settings(const struct assay_plan *plan, const double *point, stru
 
 /* The resolved file as INI text, at a point (NULL: with its domains). With `origins`, each line ends in a comment that says where the value came from. */
 void assay_plan_print(const struct assay_plan *plan, const double *point, bool origins, struct assay_text *text);
-/* The first key whose value differs between two plans and that a continued run may not change (all but trials, time, workers, devices, threads);
- * NULL when there is none. "section.key", from `arena`. Lists all of them, separated by commas. */
+/* The keys whose values differ between two plans and that a continued run may not change (all but trials, time, workers, devices, threads), as
+ * "section.key" with commas between them, from `arena`; NULL when there are none. What means the same (0.1 and 0.10) does not differ. */
 const char *assay_plan_difference(const struct assay_plan *before, const struct assay_plan *now, struct assay_arena *arena);
 
 #endif

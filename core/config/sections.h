@@ -45,7 +45,7 @@ int assay_parse_time(const char *text, double *seconds, struct assay_status *sta
 /* "none", "balanced" or numbers: an enum assay_class_weights, and for the list its numbers from `arena`. */
 int assay_parse_class_weights(const char *text, struct assay_arena *arena, uint32_t *mode, const double **list, uint32_t *count,
                               struct assay_status *status);
-/* "none" and a share give 0 and leave *folder false; anything else is a folder. */
+/* "own" sets *is_own; a share as 0.2 is put into *share, which is 0 otherwise; "none" is neither; anything else is a folder and sets *is_folder. */
 int assay_parse_test(const char *text, double *share, bool *is_own, bool *is_folder, struct assay_status *status);
 /* Elements with commas between them, blanks taken off; NULL-terminated, from the arena. An empty element is an error. */
 int assay_parse_names(const char *text, struct assay_arena *arena, const char *const **names, uint32_t *count, struct assay_status *status);
