@@ -8,50 +8,25 @@
 #include "data/data.h"
 #include "report/judgement.h"
 
-#include <string.h>
-
 enum { WRONG_LISTED = 10000 };
 
-/* The classes of the folder as numbers of the model's classes. */
-static int match_classes(struct cli *cli, const struct assay_dataset *dataset, const struct assay_model *model, int32_t **numbers) {
-  *numbers = ASSAY_NEW_ARRAY(cli->arena, int32_t, dataset->class_count);
-  if (*numbers == NULL) return assay_status_memory(cli->status);
-  for (uint32_t c = 0; c < dataset->class_count; c++) {
-    (*numbers)[c] = -1;
-    for (uint32_t m = 0; m < model->class_count; m++)
-      if (strcmp(dataset->classes[c], model->classes[m]) == 0) (*numbers)[c] = (int32_t)m;
-    if ((*numbers)[c] < 0) {
-      struct assay_text known = {0};
-      for (uint32_t m = 0; m < model->class_count; m++) assay_text_print(&known, "%s%s", m == 0 ? "" : ", ", model->classes[m]);
-      const int result = assay_status_set(cli->status, ASSAY_E_DATA, "%s: the model knows no class '%s', only: %s", dataset->root, dataset->classes[c], known.data != NULL ? known.data : "");
-      assay_text_release(&known);
-      return result;
-    }
-  }
-  return 0;
-}
-
-/* The samples to judge: the test part where the folder has one of its own, else everything that can be read. Opens the cache at the model's size. */
+/* Judges everything that can be read. */
 static int judge(struct cli *cli, struct model_in_use *use, struct assay_dataset *dataset, struct assay_prediction_set *set) {
-  int32_t *numbers;
   struct assay_cache *cache;
-  int result = match_classes(cli, dataset, use->model, &numbers);
-  if (result == 0) result = assay_cache_open(dataset, &use->images, &cache, cli->status);
+  int result = assay_cache_open(dataset, &use->images, &cache, cli->status);
   if (result != 0) return result;
   double *scores = ASSAY_NEW_ARRAY(cli->arena, double, use->model->class_count);
   if (scores == NULL) result = assay_status_memory(cli->status);
   for (uint32_t i = 0; i < dataset->count && result == 0; i++) {
     const struct assay_sample *sample = &dataset->samples[i];
     const uint8_t *pixels = assay_cache_pixels(cache, i);
-    if (dataset->has_test && sample->part != ASSAY_PART_TEST) continue;
     if (sample->problem != NULL || pixels == NULL) {
       assay_log_message(ASSAY_LOG_WARNING, "%s/%s is left out: %s", dataset->root, sample->path, sample->problem != NULL ? sample->problem : "it cannot be decoded");
       continue;
     }
-    const int32_t label = numbers[sample->label];
     double loss;
-    result = assay_predictor_run(use->predictor, &pixels, &label, 1, scores, &loss, cli->status);
-    if (result == 0) result = assay_predictions_add(set, sample->path, ASSAY_PART_TEST, -1, label, scores, loss, cli->status);
+    result = assay_predictor_run(use->predictor, &pixels, &sample->label, 1, scores, &loss, cli->status);
+    if (result == 0) result = assay_predictions_add(set, sample->path, ASSAY_PART_TEST, -1, sample->label, scores, loss, cli->status);
   }
   assay_cache_close(cache);
   if (result == 0 && set->count == 0) result = assay_status_set(cli->status, ASSAY_E_DATA, "%s: no image can be read", dataset->root);
@@ -83,7 +58,7 @@ int command_eval(struct cli *cli) {
   int result = model_open(cli, cli->arguments[0], &use);
   if (result == 0) {
     use.images.path = cli->arguments[1];
-    result = assay_dataset_scan(&use.images, &dataset, cli->status);
+    result = assay_dataset_scan_labelled(&use.images, use.model->classes, use.model->class_count, &dataset, cli->status);
   }
   if (result == 0) {
     set = assay_predictions_create(use.model->class_count, use.model->classes, use.model->positive);

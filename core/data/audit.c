@@ -169,10 +169,10 @@ static bool add_kind(struct assay_kind_count *kinds, uint32_t *count, uint32_t c
   return true;
 }
 
-int assay_dataset_summarise(const struct assay_dataset *dataset, struct assay_summary **result_summary, struct assay_status *status) {
+int assay_dataset_summarise(const struct assay_dataset *dataset, struct assay_dataset_summary **result_summary, struct assay_status *status) {
   enum { MOST_KINDS = 256 }; /* formats × channels × bits; more are not told apart */
   struct assay_arena *arena = assay_arena_create();
-  struct assay_summary *summary = arena == NULL ? NULL : ASSAY_NEW(arena, struct assay_summary);
+  struct assay_dataset_summary *summary = arena == NULL ? NULL : ASSAY_NEW(arena, struct assay_dataset_summary);
   uint32_t(*class_parts)[3] = summary == NULL ? NULL : assay_arena_take(arena, dataset->class_count, sizeof *class_parts);
   struct assay_size_count *sizes = summary == NULL ? NULL : ASSAY_NEW_ARRAY(arena, struct assay_size_count, dataset->count);
   struct assay_kind_count *kinds = summary == NULL ? NULL : ASSAY_NEW_ARRAY(arena, struct assay_kind_count, MOST_KINDS);
@@ -203,6 +203,6 @@ int assay_dataset_summarise(const struct assay_dataset *dataset, struct assay_su
   return 0;
 }
 
-void assay_summary_release(struct assay_summary *summary) {
+void assay_dataset_summary_release(struct assay_dataset_summary *summary) {
   if (summary != NULL) assay_arena_release(summary->arena);
 }

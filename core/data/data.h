@@ -79,7 +79,7 @@ void assay_audit_release(struct assay_audit *audit);
 int assay_dataset_gate(struct assay_dataset *dataset, const struct assay_audit *audit, struct assay_status *status);
 
 /* The data set in numbers, of usable samples unless said otherwise; for `assay check` and `assay init`. */
-struct assay_summary {
+struct assay_dataset_summary {
   struct assay_arena *arena;
   uint32_t count, broken_count, left_out_count, ignored_count; /* usable; with a problem from the scan or the gate; over the limit; no images */
   const uint32_t (*class_parts)[3];                            /* [class][TRAIN, VALIDATION, TEST] */
@@ -91,8 +91,8 @@ struct assay_summary {
     uint32_t channels, bits, count;
   } * kinds; /* likewise */
 };
-int assay_dataset_summarise(const struct assay_dataset *dataset, struct assay_summary **summary, struct assay_status *status);
-void assay_summary_release(struct assay_summary *summary);
+int assay_dataset_summarise(const struct assay_dataset *dataset, struct assay_dataset_summary **summary, struct assay_status *status);
+void assay_dataset_summary_release(struct assay_dataset_summary *summary);
 
 /* Stratified parts and folds from settings->seed. Equal files stay together. val/ and test/ folders are used as they are: with val/ there is one fold. `limit`
  * is applied to training and validation, after the test has been drawn. ASSAY_E_CONFIG when the settings ask for the data's own test part and there is none, or

@@ -177,11 +177,20 @@ static int check_data(struct assay_run *run, struct assay_status *status) {
   return 0;
 }
 
+/* A study keeps its name when the folder is renamed or copied. */
+static const char *study_name(const struct assay_run *run, const char *path) {
+  struct assay_study *before = NULL;
+  if (!assay_file_exists(path) || assay_study_read(path, NULL, &before, NULL) != 0) return run->name;
+  const char *name = assay_arena_copy(run->arena, assay_study_name(before));
+  assay_study_close(before);
+  return name != NULL ? name : run->name;
+}
+
 int assay_run_open_study(struct assay_run *run, struct assay_status *status) {
   const char *path = assay_run_path(run, "study.db");
   if (path == NULL) return assay_status_memory(status);
   const struct assay_metric *objective = run->settings->search.objective.plugin->vtable;
-  const struct assay_study_facts facts = {.name = run->name,
+  const struct assay_study_facts facts = {.name = study_name(run, path),
                                           .maximise = (objective->flags & ASSAY_METRIC_MAXIMISE) != 0,
                                           .seed = run->settings->search.seed,
                                           .space = assay_plan_space(run->plan),

@@ -199,6 +199,8 @@ static int run_trial(struct bench *bench, const struct assay_claim *claim, struc
 
 /* ---- The loop ---- */
 
+enum { PROGRAMS_KEPT = 16 }; /* compiled ones, for trials of a shape that was there before */
+
 static int search(struct bench *bench, struct assay_status *status) {
   struct assay_worker *worker = bench->worker;
   const struct assay_search_settings *settings = &worker->run->settings->search;
@@ -211,6 +213,7 @@ static int search(struct bench *bench, struct assay_status *status) {
     code = assay_study_claim(worker->run->study, settings->trials, settings->search.plugin->vtable, settings->search.values, arena, &claim, status);
     if (code == 0 && claim.outcome == ASSAY_CLAIM_TRIAL) code = run_trial(bench, &claim, arena, status);
     assay_arena_release(arena);
+    assay_session_trim(bench->session, PROGRAMS_KEPT);
     if (code != 0 || claim.outcome == ASSAY_CLAIM_DONE) break;
     if (claim.outcome == ASSAY_CLAIM_WAIT) nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
   }

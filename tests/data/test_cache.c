@@ -527,13 +527,13 @@ START_TEST(fashion_mnist) {
   ck_assert_int_eq(assay_dataset_scan(&settings, &dataset, &status), 0);
   ck_assert_uint_eq(dataset->count, 70000);
   ck_assert_uint_eq(dataset->class_count, 10);
-  struct assay_summary *summary;
+  struct assay_dataset_summary *summary;
   ck_assert_int_eq(assay_dataset_summarise(dataset, &summary, &status), 0);
   for (int c = 0; c < 10; c++) {
     ck_assert_uint_eq(summary->class_parts[c][ASSAY_PART_TRAIN], 6000);
     ck_assert_uint_eq(summary->class_parts[c][ASSAY_PART_TEST], 1000);
   }
-  assay_summary_release(summary);
+  assay_dataset_summary_release(summary);
   struct assay_cache *cache = open_cache(dataset, &settings);
   uint32_t *train = malloc(60000 * sizeof *train);
   for (uint32_t i = 0; i < 60000; i++) train[i] = i;

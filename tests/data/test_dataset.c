@@ -261,7 +261,7 @@ START_TEST(broken_files_are_named) {
   ck_assert_ptr_nonnull(strstr(find(dataset, "b/short.pgm")->problem, "truncated"));
   ck_assert_uint_eq(find(dataset, "b/short.pgm")->part, ASSAY_PART_NONE);
   assay_audit_release(found);
-  struct assay_summary *summary;
+  struct assay_dataset_summary *summary;
   struct assay_status status;
   ck_assert_int_eq(assay_dataset_summarise(dataset, &summary, &status), 0);
   ck_assert_uint_eq(summary->count, 2);
@@ -272,7 +272,7 @@ START_TEST(broken_files_are_named) {
   ck_assert_uint_eq(summary->sizes[0].count, 2);
   ck_assert_uint_eq(summary->kind_count, 1);
   ck_assert_str_eq(summary->kinds[0].format, "pnm");
-  assay_summary_release(summary);
+  assay_dataset_summary_release(summary);
   assay_dataset_release(dataset);
 }
 END_TEST
