@@ -43,7 +43,11 @@ void assay_conformance_release(struct assay_conformance_list *list) {
 
 /* ---- Building a case ---- */
 
-static bool has_gradient(const struct assay_case *c) { return (c->flags & ASSAY_CASE_GRADIENT) && assay_op_info(c->op)->gradient != NULL; }
+/* A composite without a rule of its own is differentiated through its decomposition. */
+static bool has_gradient(const struct assay_case *c) {
+  const struct assay_op_info *info = assay_op_info(c->op);
+  return (c->flags & ASSAY_CASE_GRADIENT) && !(info->flags & ASSAY_OP_NO_DERIVATIVE) && (info->gradient || (info->flags & ASSAY_OP_COMPOSITE));
+}
 
 static bool wants_gradient(const struct assay_case *c, uint32_t input) { return has_gradient(c) && assay_dtype_is_float(c->inputs[input].type.dtype); }
 
