@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Convolutions through dnnl. Images lie channels last on every side, so that nothing between convolutions has to be converted; weights
- * lie as the forward primitive likes them, and their gradient with them. A bias by channel, a ReLU behind it, and the sum that is the
+ * Convolutions through dnnl. Images lie channels last, so that nothing between convolutions has to be converted, unless a forward primitive
+ * that wants something else (Winograd's) is faster with the conversions counted; weights lie as the forward primitive likes them, and
+ * their gradient with them. A bias by channel, a ReLU behind it, and the sum that is the
  * bias' gradient are done by the convolution itself where the graph allows it.
  */
 #include "cpu.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What dnnl needs to know of one convolution. */
@@ -39,11 +42,17 @@ static int describe(struct problem *p, const struct assay_conv2d_attributes *a, 
            : 0;
 }
 
-/* Which of the three; ops of the graph serve as names. */
-static dnnl_primitive_desc_t make(struct assay_executable *executable, const struct problem *p, uint32_t op, bool bias, bool relu) {
-  const dnnl_engine_t engine = executable->device->engine;
-  dnnl_convolution_desc_t forward, gradient;
-  dnnl_primitive_desc_t hint = NULL, made = NULL;
+/* ---- Primitive descriptors ---- */
+
+/* One of dnnl's generated kernels rather than its fallbacks? */
+static bool is_fast(const char *name) { return !strstr(name, "ref") && !strstr(name, "gemm"); }
+
+static const char *name_of(dnnl_primitive_desc_t descriptor) {
+  const char *name = "";
+  return dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) == dnnl_success ? name : "";
+}
+
+static dnnl_primitive_attr_t make_attributes(bool relu) {
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_post_ops_t after = NULL;
   if (dnnl_primitive_attr_create(&attributes) != dnnl_success) return NULL;
@@ -51,46 +60,168 @@ static dnnl_primitive_desc_t make(struct assay_executable *executable, const str
   if (relu)
     good = good && dnnl_post_ops_create(&after) == dnnl_success && dnnl_post_ops_append_eltwise(after, 1.f, dnnl_eltwise_relu, 0.f, 0.f) == dnnl_success &&
            dnnl_primitive_attr_set_post_ops(attributes, after) == dnnl_success;
-  dnnl_memory_desc_t any = p->weights;
-  if (op != ASSAY_OP_CONV2D) good = good && dnnl_memory_desc_init_by_tag(&any, p->weight_rank, p->w, dnnl_f32, dnnl_format_tag_any) == dnnl_success;
-  good = good && dnnl_dilated_convolution_forward_desc_init(&forward, dnnl_forward_training, dnnl_convolution_direct, &p->source, &any, bias ? &p->bias : NULL,
-                                                            &p->result, p->stride, p->dilation, p->pad_low, p->pad_high) == dnnl_success;
-  if (good && op == ASSAY_OP_CONV2D) {
-    good = dnnl_primitive_desc_create(&made, &forward, attributes, engine, NULL) == dnnl_success;
-  } else if (good) {
-    good = dnnl_primitive_desc_create(&hint, &forward, NULL, engine, NULL) == dnnl_success;
-    if (good && op == ASSAY_OP_CONV2D_INPUT_GRADIENT)
-      good = dnnl_dilated_convolution_backward_data_desc_init(&gradient, dnnl_convolution_direct, &p->source, &p->weights, &p->result, p->stride, p->dilation,
-                                                              p->pad_low, p->pad_high) == dnnl_success;
-    else if (good)
-      good = dnnl_dilated_convolution_backward_weights_desc_init(&gradient, dnnl_convolution_direct, &p->source, &p->weights, bias ? &p->bias : NULL, &p->result,
-                                                                 p->stride, p->dilation, p->pad_low, p->pad_high) == dnnl_success;
-    good = good && dnnl_primitive_desc_create(&made, &gradient, attributes, engine, hint) == dnnl_success;
-  }
-  if (hint) dnnl_primitive_desc_destroy(hint);
   if (after) dnnl_post_ops_destroy(after);
+  if (good) return attributes;
   dnnl_primitive_attr_destroy(attributes);
-  if (!good || !made) return NULL;
-  return assay_cpu_keep_descriptor(executable, made) == 0 ? made : NULL;
+  return NULL;
 }
 
-/* One of dnnl's generated kernels rather than its fallbacks? */
-static bool is_fast(dnnl_primitive_desc_t descriptor) {
-  const char *name = "";
-  return dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) == dnnl_success && !strstr(name, "ref") && !strstr(name, "gemm");
+/* Candidates for the forward convolution: dnnl's direct kernels on channels last, best guess first, then Winograd's in its own layout. */
+enum { MOST_CANDIDATES = 4 };
+struct candidates {
+  uint32_t count;
+  dnnl_primitive_desc_t descriptors[MOST_CANDIDATES];
+};
+
+static int list_forward(struct assay_executable *executable, const struct problem *p, dnnl_alg_kind_t algorithm, bool bias, bool relu,
+                        struct candidates *candidates) {
+  dnnl_convolution_desc_t forward;
+  dnnl_primitive_desc_iterator_t iterator = NULL;
+  dnnl_memory_desc_t source = p->source, result = p->result;
+  if (algorithm == dnnl_convolution_winograd &&
+      (dnnl_memory_desc_init_by_tag(&source, 4, p->x, dnnl_f32, dnnl_format_tag_any) != dnnl_success ||
+       dnnl_memory_desc_init_by_tag(&result, 4, p->y, dnnl_f32, dnnl_format_tag_any) != dnnl_success))
+    return 0;
+  if (dnnl_dilated_convolution_forward_desc_init(&forward, dnnl_forward_training, algorithm, &source, &p->weights, bias ? &p->bias : NULL, &result, p->stride,
+                                                 p->dilation, p->pad_low, p->pad_high) != dnnl_success)
+    return 0;
+  const dnnl_primitive_attr_t attributes = make_attributes(relu);
+  if (!attributes) return ASSAY_E_MEMORY;
+  int error = 0;
+  if (dnnl_primitive_desc_iterator_create(&iterator, &forward, attributes, executable->device->engine, NULL) == dnnl_success) {
+    do {
+      const dnnl_primitive_desc_t descriptor = dnnl_primitive_desc_iterator_fetch(iterator);
+      if (!descriptor) break;
+      if (is_fast(name_of(descriptor)) || (candidates->count == 0 && algorithm == dnnl_convolution_direct)) {
+        error = assay_cpu_keep_descriptor(executable, descriptor);
+        if (!error) candidates->descriptors[candidates->count++] = descriptor;
+      } else {
+        dnnl_primitive_desc_destroy(descriptor);
+      }
+    } while (!error && candidates->count + (algorithm == dnnl_convolution_direct) < MOST_CANDIDATES &&
+             dnnl_primitive_desc_iterator_next(iterator) == dnnl_success);
+    dnnl_primitive_desc_iterator_destroy(iterator);
+  }
+  dnnl_primitive_attr_destroy(attributes);
+  return error;
 }
 
-/* The primitive with weights lying as `wanted` where a fast one takes that, else as it likes. */
-static dnnl_primitive_desc_t make_with_weights(struct assay_executable *executable, struct problem *p, uint32_t op, bool bias, bool relu,
-                                               const struct assay_cpu_layout *wanted) {
+static int list_candidates(struct assay_executable *executable, const struct problem *p, bool bias, bool relu, struct candidates *candidates) {
+  candidates->count = 0;
+  const int error = list_forward(executable, p, dnnl_convolution_direct, bias, relu, candidates);
+  if (error || candidates->count == 0 || !is_fast(name_of(candidates->descriptors[0]))) return error;
+  return list_forward(executable, p, dnnl_convolution_winograd, bias, relu, candidates);
+}
+
+struct race {
+  struct assay_executable *executable;
+  const struct problem *problem;
+  const struct candidates *candidates;
+  dnnl_memory_desc_t weights; /* row-major */
+  float *expected;
+};
+
+static double time_candidate(void *context, uint32_t candidate) {
+  const struct race *race = context;
+  return assay_cpu_time_convolution(race->executable->device, race->candidates->descriptors[candidate], &race->problem->source, &race->weights,
+                                    &race->problem->result, race->expected, candidate == 0);
+}
+
+/* Row-major; the same with and without an axis of groups. */
+static bool row_major(const struct problem *p, dnnl_memory_desc_t *descriptor) {
+  dnnl_dims_t strides;
+  int64_t stride = 1;
+  for (int i = p->weight_rank - 1; i >= 0; i--) strides[i] = stride, stride *= p->w[i];
+  return dnnl_memory_desc_init_by_strides(descriptor, p->weight_rank, p->w, dnnl_f32, strides) == dnnl_success;
+}
+
+/* What the choice depends on, beside the candidates' names. */
+static int write_key(const struct assay_executable *executable, const struct problem *p, const struct candidates *candidates, char *key, size_t size) {
+  size_t length = (size_t)snprintf(key, size, "cpu convolution 2; %s;", executable->device->identity);
+  for (int i = 0; i < 4 && length < size; i++) length += (size_t)snprintf(key + length, size - length, " %lld %lld", (long long)p->x[i], (long long)p->y[i]);
+  for (int i = 0; i < p->weight_rank && length < size; i++) length += (size_t)snprintf(key + length, size - length, " %lld", (long long)p->w[i]);
+  for (int i = 0; i < 2 && length < size; i++)
+    length += (size_t)snprintf(key + length, size - length, " %lld %lld %lld %lld", (long long)p->stride[i], (long long)p->dilation[i], (long long)p->pad_low[i],
+                               (long long)p->pad_high[i]);
+  for (uint32_t k = 0; k < candidates->count && length < size; k++) length += (size_t)snprintf(key + length, size - length, " %s", name_of(candidates->descriptors[k]));
+  return length < size ? 0 : ASSAY_E_FAILED;
+}
+
+/* The name of the best candidate for the bare convolution of a few images: one measurement serves functions of every batch size. */
+static const char *choose(struct assay_executable *executable, const struct problem *problem) {
+  enum { FEW = 8 };
+  struct problem p = *problem;
+  struct candidates candidates;
+  char key[1024];
+  p.x[0] = p.y[0] = FEW;
+  struct race race = {executable, &p, &candidates, {0}, NULL};
+  if (dnnl_memory_desc_init_by_tag(&p.source, 4, p.x, dnnl_f32, dnnl_nhwc) != dnnl_success ||
+      dnnl_memory_desc_init_by_tag(&p.result, 4, p.y, dnnl_f32, dnnl_nhwc) != dnnl_success ||
+      list_candidates(executable, &p, false, false, &candidates) != 0 || candidates.count == 0)
+    return "";
+  uint32_t chosen = 0;
+  if (candidates.count > 1 && row_major(&p, &race.weights) && write_key(executable, &p, &candidates, key, sizeof key) == 0 &&
+      (race.expected = malloc(dnnl_memory_desc_get_size(&p.result))) != NULL)
+    chosen = assay_cpu_choose(executable->device, key, candidates.count, time_candidate, &race);
+  free(race.expected);
+  return name_of(candidates.descriptors[chosen]);
+}
+
+/* The forward primitive, with what is fused into it. */
+static dnnl_primitive_desc_t make_forward(struct assay_executable *executable, const struct problem *p, bool bias, bool relu) {
+  struct candidates candidates;
+  const char *best = choose(executable, p);
+  if (list_candidates(executable, p, bias, relu, &candidates) != 0 || candidates.count == 0) return NULL;
+  for (uint32_t k = 0; k < candidates.count; k++)
+    if (strcmp(name_of(candidates.descriptors[k]), best) == 0) return candidates.descriptors[k];
+  return candidates.descriptors[0];
+}
+
+/* One of the two gradients. */
+static dnnl_primitive_desc_t make_gradient(struct assay_executable *executable, const struct problem *p, uint32_t op, bool bias) {
+  const dnnl_engine_t engine = executable->device->engine;
+  dnnl_convolution_desc_t forward, gradient;
+  dnnl_primitive_desc_t hint = NULL, made = NULL;
+  dnnl_memory_desc_t any;
+  const dnnl_primitive_attr_t attributes = make_attributes(false);
+  if (!attributes) return NULL;
+  bool good = dnnl_memory_desc_init_by_tag(&any, p->weight_rank, p->w, dnnl_f32, dnnl_format_tag_any) == dnnl_success &&
+              dnnl_dilated_convolution_forward_desc_init(&forward, dnnl_forward_training, dnnl_convolution_direct, &p->source, &any, bias ? &p->bias : NULL,
+                                                         &p->result, p->stride, p->dilation, p->pad_low, p->pad_high) == dnnl_success &&
+              dnnl_primitive_desc_create(&hint, &forward, NULL, engine, NULL) == dnnl_success;
+  if (good && op == ASSAY_OP_CONV2D_INPUT_GRADIENT)
+    good = dnnl_dilated_convolution_backward_data_desc_init(&gradient, dnnl_convolution_direct, &p->source, &p->weights, &p->result, p->stride, p->dilation,
+                                                            p->pad_low, p->pad_high) == dnnl_success;
+  else if (good)
+    good = dnnl_dilated_convolution_backward_weights_desc_init(&gradient, dnnl_convolution_direct, &p->source, &p->weights, bias ? &p->bias : NULL, &p->result,
+                                                               p->stride, p->dilation, p->pad_low, p->pad_high) == dnnl_success;
+  good = good && dnnl_primitive_desc_create(&made, &gradient, attributes, engine, hint) == dnnl_success;
+  if (hint) dnnl_primitive_desc_destroy(hint);
+  dnnl_primitive_attr_destroy(attributes);
+  return good && assay_cpu_keep_descriptor(executable, made) == 0 ? made : NULL;
+}
+
+/* With weights lying as `wanted` where a fast primitive takes that, else as it likes. */
+static dnnl_primitive_desc_t make_forward_with(struct assay_executable *executable, struct problem *p, bool bias, bool relu, const struct assay_cpu_layout *wanted) {
+  const dnnl_primitive_desc_t liked = make_forward(executable, p, bias, relu);
+  if (!liked || !wanted || p->weight_rank != 4 || dnnl_memory_desc_equal(&wanted->descriptor, dnnl_primitive_desc_query_md(liked, dnnl_query_weights_md, 0))) return liked;
+  const dnnl_memory_desc_t any = p->weights;
+  struct candidates candidates = {0};
+  p->weights = wanted->descriptor;
+  const int error = list_candidates(executable, p, bias, relu, &candidates);
+  p->weights = any;
+  return !error && candidates.count > 0 && is_fast(name_of(candidates.descriptors[0])) ? candidates.descriptors[0] : liked;
+}
+
+static dnnl_primitive_desc_t make_weight_gradient_with(struct assay_executable *executable, struct problem *p, bool bias, const struct assay_cpu_layout *wanted) {
   if (wanted && p->weight_rank == 4) {
     const dnnl_memory_desc_t any = p->weights;
     p->weights = wanted->descriptor;
-    const dnnl_primitive_desc_t made = make(executable, p, op, bias, relu);
-    if (made && is_fast(made)) return made;
+    const dnnl_primitive_desc_t made = make_gradient(executable, p, ASSAY_OP_CONV2D_WEIGHT_GRADIENT, bias);
     p->weights = any;
+    if (made && is_fast(name_of(made))) return made;
   }
-  return make(executable, p, op, bias, relu);
+  return make_gradient(executable, p, ASSAY_OP_CONV2D_WEIGHT_GRADIENT, bias);
 }
 
 const struct assay_cpu_layout *assay_cpu_convolution_weights(struct assay_executable *executable, const struct assay_graph *graph, uint32_t index) {
@@ -99,8 +230,8 @@ const struct assay_cpu_layout *assay_cpu_convolution_weights(struct assay_execut
   struct problem problem;
   if (((const struct assay_conv2d_attributes *)node->attributes)->groups == 1 &&
       describe(&problem, node->attributes, graph->types[node->inputs[0]], weights, graph->types[node->first_output]) == 0) {
-    const dnnl_primitive_desc_t made = make(executable, &problem, ASSAY_OP_CONV2D, false, false);
-    const dnnl_memory_desc_t *liked = made && is_fast(made) ? dnnl_primitive_desc_query_md(made, dnnl_query_weights_md, 0) : NULL;
+    const dnnl_primitive_desc_t made = make_forward(executable, &problem, false, false);
+    const dnnl_memory_desc_t *liked = made && is_fast(name_of(made)) ? dnnl_primitive_desc_query_md(made, dnnl_query_weights_md, 0) : NULL;
     const struct assay_cpu_layout *layout = liked ? assay_cpu_layout_blocked(executable, weights, liked) : NULL;
     if (layout) return layout;
   }
@@ -211,21 +342,31 @@ static int emit_forward(struct assay_cpu_build *build, const struct assay_node *
   const struct tail tail = find_tail(build, node);
   const bool relu = tail.relu_node != UINT32_MAX;
   const struct assay_cpu_form *lies = build->values[node->inputs[1]].forms;
-  const dnnl_primitive_desc_t made = make_with_weights(build->executable, &problem, ASSAY_OP_CONV2D, tail.bias >= 0, relu, lies ? lies->layout : NULL);
+  const dnnl_primitive_desc_t made = make_forward_with(build->executable, &problem, tail.bias >= 0, relu, lies ? lies->layout : NULL);
   if (!made) return refuse(build, node);
   const dnnl_memory_desc_t *weights_at = dnnl_primitive_desc_query_md(made, dnnl_query_weights_md, 0);
-  struct assay_cpu_buffer *source = image_form(build, node->inputs[0]);
+  const dnnl_memory_desc_t *source_at = dnnl_primitive_desc_query_md(made, dnnl_query_src_md, 0);
+  const dnnl_memory_desc_t *result_at = dnnl_primitive_desc_query_md(made, dnnl_query_dst_md, 0);
+  struct assay_cpu_buffer *source = assay_cpu_form_described(build, node->inputs[0], source_at);
   struct assay_cpu_buffer *weights = source ? assay_cpu_form_described(build, node->inputs[1], weights_at) : NULL;
   struct assay_cpu_buffer *bias =
     weights && tail.bias >= 0 ? assay_cpu_form_get(build, tail.bias, assay_cpu_layout_plain(build->executable, assay_cpu_type(build, tail.bias))) : NULL;
-  struct assay_cpu_buffer *result = weights && (bias || tail.bias < 0) ? image_new(build, tail.result) : NULL;
+  if (!weights || (tail.bias >= 0 && !bias)) return refuse(build, node);
+  /* A padded layout is left at once. */
+  const struct assay_cpu_layout *layout = assay_cpu_layout_blocked(build->executable, assay_cpu_type(build, tail.result), result_at);
+  struct assay_cpu_buffer *result =
+    layout ? assay_cpu_form_new(build, tail.result, layout) : assay_cpu_buffer_new(build, dnnl_memory_desc_get_size(result_at));
   struct convolution_step *step = result ? begin(build, made, "convolution") : NULL;
   if (!step) return refuse(build, node);
-  int error = add_argument(build, step, DNNL_ARG_SRC, &problem.source, source, false);
+  int error = add_argument(build, step, DNNL_ARG_SRC, source_at, source, false);
   if (!error) error = add_argument(build, step, DNNL_ARG_WEIGHTS, weights_at, weights, false);
   if (!error && bias) error = add_argument(build, step, DNNL_ARG_BIAS, &problem.bias, bias, false);
-  if (!error) error = add_argument(build, step, DNNL_ARG_DST, &problem.result, result, true);
+  if (!error) error = add_argument(build, step, DNNL_ARG_DST, result_at, result, true);
   if (!error) error = add_scratchpad(build, step, made);
+  if (!error && !layout) {
+    struct assay_cpu_buffer *dense = image_new(build, tail.result);
+    error = dense ? assay_cpu_emit_reorder(build, result_at, result, &problem.result, dense) : ASSAY_E_MEMORY;
+  }
   if (tail.add_node != UINT32_MAX) build->done[tail.add_node] = 1;
   if (relu) build->done[tail.relu_node] = 1;
   return error;
@@ -238,7 +379,7 @@ static int emit_input_gradient(struct assay_cpu_build *build, const struct assay
   if (describe(&problem, node->attributes, assay_cpu_type(build, node->first_output), assay_cpu_type(build, node->inputs[1]),
                assay_cpu_type(build, node->inputs[0])) != 0)
     return refuse(build, node);
-  const dnnl_primitive_desc_t made = make(build->executable, &problem, node->op, false, false);
+  const dnnl_primitive_desc_t made = make_gradient(build->executable, &problem, node->op, false);
   if (!made) return refuse(build, node);
   const dnnl_memory_desc_t *weights_at = dnnl_primitive_desc_query_md(made, dnnl_query_weights_md, 0);
   struct assay_cpu_buffer *gradient = image_form(build, node->inputs[0]);
@@ -284,7 +425,7 @@ static int emit_weight_gradient(struct assay_cpu_build *build, const struct assa
     return refuse(build, node);
   uint32_t bias_node = UINT32_MAX;
   const struct assay_node *bias = find_bias_gradient(build, node->inputs[1], &bias_node);
-  const dnnl_primitive_desc_t made = make_with_weights(build->executable, &problem, node->op, bias != NULL, false, layout_of_weights(build, node));
+  const dnnl_primitive_desc_t made = make_weight_gradient_with(build->executable, &problem, bias != NULL, layout_of_weights(build, node));
   if (!made) return refuse(build, node);
   const dnnl_memory_desc_t *weights_at = dnnl_primitive_desc_query_md(made, dnnl_query_diff_weights_md, 0);
   struct assay_executable *executable = build->executable;
@@ -304,15 +445,11 @@ static int emit_weight_gradient(struct assay_cpu_build *build, const struct assa
   if (!error) error = add_scratchpad(build, step, made);
   if (bias) build->done[bias_node] = 1;
   if (error || layout) return error;
-  /* Padded or grouped: out of it at once. Row-major is the same with and without an axis of groups. */
-  const struct assay_cpu_layout *plain = assay_cpu_layout_plain(executable, assay_cpu_type(build, node->first_output));
-  struct assay_cpu_buffer *unpadded = assay_cpu_form_new(build, node->first_output, plain);
-  dnnl_dims_t strides;
-  dnnl_memory_desc_t row_major;
-  int64_t stride = 1;
-  for (int i = problem.weight_rank - 1; i >= 0; i--) strides[i] = stride, stride *= problem.w[i];
-  if (!unpadded || dnnl_memory_desc_init_by_strides(&row_major, problem.weight_rank, problem.w, dnnl_f32, strides) != dnnl_success) return refuse(build, node);
-  return assay_cpu_emit_reorder(build, weights_at, result, &row_major, unpadded);
+  /* Padded or grouped: out of it at once. */
+  struct assay_cpu_buffer *dense = assay_cpu_form_new(build, node->first_output, assay_cpu_layout_plain(executable, assay_cpu_type(build, node->first_output)));
+  dnnl_memory_desc_t plain;
+  if (!dense || !row_major(&problem, &plain)) return refuse(build, node);
+  return assay_cpu_emit_reorder(build, weights_at, result, &plain, dense);
 }
 
 int assay_cpu_emit_convolution(struct assay_cpu_build *build, uint32_t index) {

@@ -9,6 +9,7 @@
  *   lower.c        which ops are taken, and by whom                  place.c, reduce.c, pool.c, rows.c, product.c, copy.c: ops
  *   memory.c       liveness, work in place, the plan of memory       store.c        variables
  *   behind_pool.c  gradients behind max pooling kept small           sparse.c       their steps
+ *   choice.c       timed choices, remembered                         probe.c        timing convolutions
  *   kernels/       loops, compiled once a processor level
  */
 #ifndef ASSAY_BACKENDS_CPU_CPU_H
@@ -29,6 +30,7 @@ struct assay_device {
   dnnl_engine_t engine;
   dnnl_stream_t stream;
   int threads;
+  struct assay_cpu_choice *choices;
   char identity[256]; /* processor, library and thread count: what a timed choice depends on */
 };
 
@@ -283,6 +285,17 @@ int assay_cpu_plan(struct assay_cpu_build *build);
 
 /* store.c */
 int assay_cpu_choose_slots(struct assay_executable *executable, struct assay_status *status);
+
+/* choice.c: which of `count` candidates; `measure` gives a time, or a negative number for one that does not work or is not exact enough. */
+typedef double (*assay_cpu_measure)(void *context, uint32_t candidate);
+uint32_t assay_cpu_choose(struct assay_device *device, const char *key, uint32_t count, assay_cpu_measure measure, void *context);
+void assay_cpu_forget_choices(struct assay_device *device);
+
+/* probe.c: milliseconds of a forward convolution, or -1. The first candidate fills `expected` (numbers of the result); others may differ from it by
+ * this much of the largest number. Image and result are channels last, weights row-major. */
+#define ASSAY_CPU_MOST_DIFFERENCE 1e-5
+double assay_cpu_time_convolution(struct assay_device *device, dnnl_primitive_desc_t descriptor, const dnnl_memory_desc_t *image, const dnnl_memory_desc_t *weights,
+                                  const dnnl_memory_desc_t *result, float *expected, bool first);
 
 /* The vtable's functions, by file. */
 int assay_cpu_supports(struct assay_device *device, const struct assay_graph *graph, uint32_t node);

@@ -110,6 +110,7 @@ int assay_cpu_open(const struct assay_backend_host *host, const struct assay_opt
 
 void assay_cpu_close(struct assay_device *device) {
   if (!device) return;
+  assay_cpu_forget_choices(device);
   if (device->stream) dnnl_stream_destroy(device->stream);
   if (device->engine) dnnl_engine_destroy(device->engine);
   free(device);

@@ -14,14 +14,28 @@ static struct window window_of(const struct assay_cpu_pool *p, int64_t oh, int64
   return (struct window){top < 0 ? 0 : top, bottom > p->height ? p->height : bottom, left < 0 ? 0 : left, right > p->width ? p->width : right};
 }
 
-static inline void take_greater(const float *restrict x, int32_t place, float *restrict y, int32_t *restrict where, int64_t channels) {
-  ASSAY_CPU_SIMD for (int64_t c = 0; c < channels; c++) {
-    const float best = y[c], value = x[c];
-    const int wins = value > best || (value != value && best == best) || where[c] < 0;
-    y[c] = wins ? value : best;
-    where[c] = wins ? place : where[c];
+/* The maximum of a window and its place, for as many channels as a vector of L lanes has; not-a-number wins. `place` is that of the
+ * window's first pixel, `wide` the kernel's width. */
+#define GREATEST(L)                                                                                                                                            \
+  typedef float floats_##L __attribute__((vector_size(4 * L), aligned(4), may_alias));                                                                         \
+  typedef int32_t words_##L __attribute__((vector_size(4 * L), aligned(4), may_alias));                                                                        \
+  static inline void greatest_##L(const float *x, int64_t line, int64_t pixel, int64_t rows, int64_t columns, int32_t place, int32_t wide, float *y,           \
+                                  int32_t *where) {                                                                                                            \
+    words_##L best = *(const words_##L *)x, at = (words_##L){0} + place;                                                                                       \
+    for (int64_t r = 0; r < rows; r++)                                                                                                                         \
+      for (int64_t k = 0; k < columns; k++) {                                                                                                                  \
+        const floats_##L value = *(const floats_##L *)(x + r * line + k * pixel), greatest = (floats_##L)best;                                                 \
+        const words_##L wins = (value > greatest) | ((value != value) & (greatest == greatest));                                                               \
+        best = ((words_##L)value & wins) | (best & ~wins);                                                                                                     \
+        at = (((words_##L){0} + (place + (int32_t)(r * wide + k))) & wins) | (at & ~wins);                                                                     \
+      }                                                                                                                                                        \
+    *(words_##L *)y = best;                                                                                                                                    \
+    *(words_##L *)where = at;                                                                                                                                  \
   }
-}
+GREATEST(16)
+GREATEST(8)
+GREATEST(4)
+GREATEST(1)
 
 /* Four places of a window without border at once: the usual 2 x 2. */
 static inline void greatest_of_four(const float *restrict a, const float *restrict b, const float *restrict c, const float *restrict d, float *restrict y,
@@ -57,12 +71,19 @@ void ASSAY_CPU_KERNEL(max_pool)(const struct assay_cpu_pool *p, const float *x, 
         greatest_of_four(corner, corner + channels, corner + line, corner + line + channels, to, place, channels);
         continue;
       }
-      for (int64_t c = 0; c < channels; c++) to[c] = -INFINITY, place[c] = -1;
-      for (int64_t h = w.top; h < w.bottom; h++)
-        for (int64_t v = w.left; v < w.right; v++) {
-          const int64_t kh = h - (oh * p->stride[0] - p->pad[0]), kw = v - (ow * p->stride[1] - p->pad[1]);
-          take_greater(image + h * line + v * channels, (int32_t)(kh * p->kernel[1] + kw), to, place, channels);
-        }
+      const int64_t rows = w.bottom - w.top, columns = w.right - w.left;
+      if (rows <= 0 || columns <= 0) { /* nothing but padding */
+        for (int64_t c = 0; c < channels; c++) to[c] = -INFINITY, place[c] = -1;
+        continue;
+      }
+      const int32_t wide = (int32_t)p->kernel[1];
+      const int32_t first = (int32_t)((w.top - (oh * p->stride[0] - p->pad[0])) * wide + w.left - (ow * p->stride[1] - p->pad[1]));
+      const float *corner = image + w.top * line + w.left * channels;
+      int64_t c = 0;
+      for (; c + 16 <= channels; c += 16) greatest_16(corner + c, line, channels, rows, columns, first, wide, to + c, place + c);
+      for (; c + 8 <= channels; c += 8) greatest_8(corner + c, line, channels, rows, columns, first, wide, to + c, place + c);
+      for (; c + 4 <= channels; c += 4) greatest_4(corner + c, line, channels, rows, columns, first, wide, to + c, place + c);
+      for (; c < channels; c++) greatest_1(corner + c, line, channels, rows, columns, first, wide, to + c, place + c);
     }
   }
 }
