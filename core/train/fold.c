@@ -72,7 +72,7 @@ static int prepare(struct loop *loop, struct assay_arena *arena, struct assay_st
   if (code == 0) code = assay_class_weights_fill(&task->settings->train, samples, task->training, task->training_count, loop->class_weights, status);
   if (code == 0) code = assay_runner_initialise(loop->runner, task->seed, task->mean, task->deviation, status);
   if (code != 0) return code;
-  assay_network_options(network, task->settings, loop->options);
+  assay_network_options(task->settings, loop->options);
   loop->rate = network->rate_option >= 0 ? loop->options[network->rate_option] : NAN;
   loop->best_loss = INFINITY;
   *loop->result = (struct assay_fold_result){.training_count = task->training_count, .validation_count = task->validation_count, .epochs = loop->epochs, .objective = NAN};

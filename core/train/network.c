@@ -379,8 +379,7 @@ static float *put_options(const struct assay_component *component, float *at) {
   return at;
 }
 
-void assay_network_options(const struct assay_network *network, const struct assay_settings *settings, float *options) {
-  (void)network;
+void assay_network_options(const struct assay_settings *settings, float *options) {
   float *at = options + 1;
   for (uint32_t i = 0; i < settings->layer_count; i++) at = put_options(&settings->layers[i].component, at);
   put_options(&settings->optimizer, put_options(&settings->train.loss, at));

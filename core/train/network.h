@@ -70,7 +70,7 @@ void assay_network_release(struct assay_network *network);
 /* The function for a batch of that size; -1. */
 int32_t assay_network_step_function(const struct assay_network *network, uint32_t batch);
 /* The vector of options: runtime options as they stand in `settings`; the first element, the count of updates, is left to the caller. */
-void assay_network_options(const struct assay_network *network, const struct assay_settings *settings, float *options);
+void assay_network_options(const struct assay_settings *settings, float *options);
 
 /* The network alone for a model file: one function with feeds pixels u8 [2, H, W, C] and labels i32 [2], fetches logits and losses, runtime options as
  * constants. Variables are those of the network that inference needs, under the same names. Release with assay_program_release. */

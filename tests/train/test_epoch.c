@@ -74,7 +74,7 @@ static void repeat_on(const char *backend_name) {
   assay_samples_statistics(&given, all, COUNT, mean, deviation);
   ck_assert_int_eq(assay_runner_initialise(&runner, 1, mean, deviation, &status), 0);
   write_weights(&runner);
-  assay_network_options(network, &settings, options);
+  assay_network_options(&settings, options);
   for (uint32_t epoch = 0; epoch < 2; epoch++) {
     struct assay_epoch_sums sums;
     ck_assert_msg(assay_runner_train(&runner, order, COUNT, options, class_weights, 1, epoch, NULL, &sums, &status) == 0, "%s", status.message);

@@ -122,6 +122,10 @@ START_TEST(best_threshold_lies_between_the_classes) {
   /* Nothing is missed from any threshold up to 0.30 on; it is minimised. */
   ck_assert_int_eq(assay_predictions_best_threshold(set, &rate, &threshold, NULL), 0);
   ck_assert_double_eq_tol(threshold, 0.15, 1e-12);
+  /* A loss does not depend on it. */
+  const struct assay_component loss = component(ASSAY_METRIC, "log_loss", "");
+  ck_assert_int_eq(assay_predictions_best_threshold(set, &loss, &threshold, NULL), 0);
+  ck_assert_double_eq(threshold, 0.5);
   assay_predictions_release(set);
 }
 END_TEST
