@@ -10,26 +10,52 @@
 
 enum { WRONG_LISTED = 10000 };
 
-/* Judges everything that can be read. */
-static int judge(struct cli *cli, struct model_in_use *use, struct assay_dataset *dataset, struct assay_prediction_set *set) {
-  struct assay_cache *cache;
-  int result = assay_cache_open(dataset, &use->images, &cache, cli->status);
-  if (result != 0) return result;
-  double *scores = ASSAY_NEW_ARRAY(cli->arena, double, use->model->class_count);
-  if (scores == NULL) result = assay_status_memory(cli->status);
-  for (uint32_t i = 0; i < dataset->count && result == 0; i++) {
+/* What can be read, as the predictor takes it. */
+struct readable {
+  uint32_t count;
+  const uint8_t **images;
+  const char **paths;
+  int32_t *labels;
+  double *scores, *losses;
+};
+
+static int list_readable(struct cli *cli, const struct model_in_use *use, const struct assay_dataset *dataset, const struct assay_cache *cache,
+                         struct readable *readable) {
+  const uint32_t count = dataset->count;
+  *readable = (struct readable){.images = ASSAY_NEW_ARRAY(cli->arena, const uint8_t *, count),
+                                .paths = ASSAY_NEW_ARRAY(cli->arena, const char *, count),
+                                .labels = ASSAY_NEW_ARRAY(cli->arena, int32_t, count),
+                                .scores = ASSAY_NEW_ARRAY(cli->arena, double, (size_t)count * use->model->class_count),
+                                .losses = ASSAY_NEW_ARRAY(cli->arena, double, count)};
+  if (readable->images == NULL || readable->paths == NULL || readable->labels == NULL || readable->scores == NULL || readable->losses == NULL)
+    return assay_status_memory(cli->status);
+  for (uint32_t i = 0; i < count; i++) {
     const struct assay_sample *sample = &dataset->samples[i];
     const uint8_t *pixels = assay_cache_pixels(cache, i);
     if (sample->problem != NULL || pixels == NULL) {
       assay_log_message(ASSAY_LOG_WARNING, "%s/%s is left out: %s", dataset->root, sample->path, sample->problem != NULL ? sample->problem : "it cannot be decoded");
       continue;
     }
-    double loss;
-    result = assay_predictor_run(use->predictor, &pixels, &sample->label, 1, scores, &loss, cli->status);
-    if (result == 0) result = assay_predictions_add(set, sample->path, ASSAY_PART_TEST, -1, sample->label, scores, loss, cli->status);
+    readable->images[readable->count] = pixels;
+    readable->paths[readable->count] = sample->path;
+    readable->labels[readable->count++] = sample->label;
   }
+  return readable->count > 0 ? 0 : assay_status_set(cli->status, ASSAY_E_DATA, "%s: no image can be read", dataset->root);
+}
+
+/* Judges everything that can be read. */
+static int judge(struct cli *cli, struct model_in_use *use, struct assay_dataset *dataset, struct assay_prediction_set *set) {
+  struct assay_cache *cache;
+  struct readable readable;
+  int result = assay_cache_open(dataset, &use->images, &cache, cli->status);
+  if (result != 0) return result;
+  result = list_readable(cli, use, dataset, cache, &readable);
+  if (result == 0)
+    result = assay_predictor_run(use->predictor, readable.images, readable.labels, readable.count, readable.scores, readable.losses, cli->status);
+  for (uint32_t i = 0; result == 0 && i < readable.count; i++)
+    result = assay_predictions_add(set, readable.paths[i], ASSAY_PART_TEST, -1, readable.labels[i], readable.scores + (size_t)i * use->model->class_count,
+                                   readable.losses[i], cli->status);
   assay_cache_close(cache);
-  if (result == 0 && set->count == 0) result = assay_status_set(cli->status, ASSAY_E_DATA, "%s: no image can be read", dataset->root);
   return result;
 }
 
