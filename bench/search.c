@@ -30,8 +30,10 @@ static double branin(const double *x, uint32_t n) {
 static double hartmann(const double *x, uint32_t n) {
   static const double alpha[4] = {1.0, 1.2, 3.0, 3.2};
   static const double a[4][6] = {{10, 3, 17, 3.5, 1.7, 8}, {0.05, 10, 17, 0.1, 8, 14}, {3, 3.5, 1.7, 10, 17, 8}, {17, 8, 0.05, 10, 0.1, 14}};
-  static const double p[4][6] = {{0.1312, 0.1696, 0.5569, 0.0124, 0.8283, 0.5886}, {0.2329, 0.4135, 0.8307, 0.3736, 0.1004, 0.9991},
-                                 {0.2348, 0.1451, 0.3522, 0.2883, 0.3047, 0.6650}, {0.4047, 0.8828, 0.8732, 0.5743, 0.1091, 0.0381}};
+  static const double p[4][6] = {{0.1312, 0.1696, 0.5569, 0.0124, 0.8283, 0.5886},
+                                 {0.2329, 0.4135, 0.8307, 0.3736, 0.1004, 0.9991},
+                                 {0.2348, 0.1451, 0.3522, 0.2883, 0.3047, 0.6650},
+                                 {0.4047, 0.8828, 0.8732, 0.5743, 0.1091, 0.0381}};
   double sum = 0;
   for (int i = 0; i < 4; i++) {
     double distance = 0;
@@ -68,8 +70,8 @@ static double network(const double *x, uint32_t n) {
                       optimizer[] = {0.1, 0.03, 0}, rate[] = {-2.0, -3.2, -2.8};
   (void)n;
   const double distance = log10(x[6]) - rate[(int)x[5]];
-  return blocks[(int)x[0]] + channels[(int)x[1]] + kernel[(int)x[2]] + pool[(int)x[3]] + activation[(int)x[4]] + optimizer[(int)x[5]] + 0.5 * distance * distance +
-         (x[0] == 1 && x[2] == 2 ? 0.15 : 0);
+  return blocks[(int)x[0]] + channels[(int)x[1]] + kernel[(int)x[2]] + pool[(int)x[3]] + activation[(int)x[4]] + optimizer[(int)x[5]] +
+         0.5 * distance * distance + (x[0] == 1 && x[2] == 2 ? 0.15 : 0);
 }
 
 enum { MOST_AXES = 10 };
@@ -78,9 +80,9 @@ static const struct function {
   const char *name;
   double (*value)(const double *x, uint32_t n);
   uint32_t axes;
-  double low[2], high[2]; /* of the first axis, and of the others */
-  double published[2];    /* Optuna 5.0-dev with its defaults: median of 12 seeds after 50 and 100 trials */
-  double measured[2];     /* Optuna 5.0.0, 30 seeds, by bench/peers/search_optuna.py */
+  double low[2], high[2];      /* of the first axis, and of the others */
+  double published[2];         /* Optuna 5.0-dev with its defaults: median of 12 seeds after 50 and 100 trials */
+  double measured[2];          /* Optuna 5.0.0, 30 seeds, by bench/peers/search_optuna.py */
   uint32_t choices[MOST_AXES]; /* where not 0, the axis is that many choices instead; beside them, real axes are logarithmic */
 } functions[] = {
     {"Branin", branin, 2, {-5, 0}, {10, 15}, {0.065, 0.0186}, {0.131, 0.0204}, {0}},
@@ -105,9 +107,12 @@ static void search_once(const struct tool *tool, const struct function *function
   const struct assay_dimension *pointers[MOST_AXES];
   double fixed[MOST_AXES], least = INFINITY;
   for (uint32_t i = 0; i < function->axes; i++) {
-    axes[i] = (struct assay_dimension){.struct_size = sizeof axes[i], .kind = ASSAY_DOMAIN_REAL, .name = "x", .low = function->low[i > 0], .high = function->high[i > 0], .parent = -1};
+    axes[i] = (struct assay_dimension){
+        .struct_size = sizeof axes[i], .kind = ASSAY_DOMAIN_REAL, .name = "x", .low = function->low[i > 0], .high = function->high[i > 0], .parent = -1};
     axes[i].logarithmic = function->choices[0] > 0;
-    if (function->choices[i] > 0) axes[i] = (struct assay_dimension){.struct_size = sizeof axes[i], .kind = ASSAY_DOMAIN_CHOICE, .name = "x", .choice_count = function->choices[i], .parent = -1};
+    if (function->choices[i] > 0)
+      axes[i] =
+          (struct assay_dimension){.struct_size = sizeof axes[i], .kind = ASSAY_DOMAIN_CHOICE, .name = "x", .choice_count = function->choices[i], .parent = -1};
     pointers[i] = &axes[i];
     fixed[i] = NAN;
   }
@@ -125,7 +130,8 @@ static void search_once(const struct tool *tool, const struct function *function
       fprintf(stderr, "%s\n", status.message);
       exit(1);
     }
-    list[i] = (struct assay_trial){.struct_size = sizeof list[i], .state = ASSAY_TRIAL_COMPLETE, .number = i + 1, .point = point, .value = function->value(point, function->axes)};
+    list[i] = (struct assay_trial){
+        .struct_size = sizeof list[i], .state = ASSAY_TRIAL_COMPLETE, .number = i + 1, .point = point, .value = function->value(point, function->axes)};
     told[i] = &list[i];
     least = fmin(least, list[i].value);
     if (i + 1 == trials / 2) best[0] = least;
@@ -164,8 +170,10 @@ static double time_ask(const struct tool *tool) {
   static double points[TRIALS][AXES];
   struct assay_random random = assay_random_seed(1, 1);
   for (uint32_t i = 0; i < TRIALS; i++) {
-    for (uint32_t j = 0; j < AXES; j++) points[i][j] = choices[j] > 0 ? assay_random_below(&random, choices[j]) : 1e-4 * pow(100, assay_random_uniform(&random));
-    list[i] = (struct assay_trial){.struct_size = sizeof list[i], .state = ASSAY_TRIAL_COMPLETE, .number = i, .point = points[i], .value = assay_random_uniform(&random)};
+    for (uint32_t j = 0; j < AXES; j++)
+      points[i][j] = choices[j] > 0 ? assay_random_below(&random, choices[j]) : 1e-4 * pow(100, assay_random_uniform(&random));
+    list[i] = (struct assay_trial){
+        .struct_size = sizeof list[i], .state = ASSAY_TRIAL_COMPLETE, .number = i, .point = points[i], .value = assay_random_uniform(&random)};
     told[i] = &list[i];
   }
   const struct assay_space space = {sizeof space, AXES, pointers};
@@ -209,7 +217,8 @@ static struct tool find(struct assay_registry *registry, const char *name, char 
 }
 
 int main(int argc, char **argv) {
-  if (argc == 3 && strcmp(argv[1], "probe-plugin") == 0) return assay_plugin_probe_main(argv[2]); /* the registry tries modules out in a child of this program */
+  if (argc == 3 && strcmp(argv[1], "probe-plugin") == 0)
+    return assay_plugin_probe_main(argv[2]); /* the registry tries modules out in a child of this program */
   uint32_t first = 0, seeds = 30, trials = 100;
   for (int option; (option = getopt(argc, argv, "f:s:t:")) != -1;) {
     const uint32_t number = (uint32_t)strtoul(option == '?' ? "" : optarg, NULL, 10);
@@ -224,7 +233,8 @@ int main(int argc, char **argv) {
   struct assay_arena *arena = assay_arena_create();
   if (arena == NULL || assay_registry_create(NULL, &registry, &status) != 0) fail(status.message);
   const char *name = optind < argc ? argv[optind] : "tpe";
-  const struct tool random = find(registry, "random", NULL, 0, arena), tool = find(registry, name, argv + optind + 1, argc > optind + 1 ? argc - optind - 1 : 0, arena);
+  const struct tool random = find(registry, "random", NULL, 0, arena),
+                    tool = find(registry, name, argv + optind + 1, argc > optind + 1 ? argc - optind - 1 : 0, arena);
   printf("Median best value over %u seeds from %u, after %u / %u trials\n\n", seeds, first, trials / 2, trials);
   printf("| function | random | Optuna 5.0-dev | Optuna 5.0.0 | %s | seeds better than random |\n|---|---|---|---|---|---|\n", name);
   for (int i = 0; i < FUNCTIONS; i++) {
@@ -239,8 +249,8 @@ int main(int argc, char **argv) {
     }
     char published[32] = "-";
     if (!isnan(functions[i].published[0])) snprintf(published, sizeof published, "%.3g / %.3g", functions[i].published[0], functions[i].published[1]);
-    printf("| %s | %.3g / %.3g | %s | %.3g / %.3g | %.3g / %.3g | %u of %u |\n", functions[i].name, median(chance[0], seeds), median(chance[1], seeds), published,
-           functions[i].measured[0], functions[i].measured[1], median(mine[0], seeds), median(mine[1], seeds), wins, seeds);
+    printf("| %s | %.3g / %.3g | %s | %.3g / %.3g | %.3g / %.3g | %u of %u |\n", functions[i].name, median(chance[0], seeds), median(chance[1], seeds),
+           published, functions[i].measured[0], functions[i].measured[1], median(mine[0], seeds), median(mine[1], seeds), wins, seeds);
     fflush(stdout);
   }
   printf("\nAn ask with 10,000 finished trials of 7 parameters: %.2f ms (median)\n", time_ask(&tool));

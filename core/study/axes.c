@@ -162,9 +162,9 @@ static json_t *axis_to_json(const struct assay_study *study, uint32_t number) {
   const bool ranged = axis->kind != ASSAY_DOMAIN_CHOICE;
   json_t *choices = json_array();
   for (uint32_t i = 0; !ranged && i < axis->choice_count; i++) json_array_append_new(choices, json_string(study->choices[number][i]));
-  return json_pack("{s:s, s:i, s:f, s:f, s:f, s:b, s:o, s:f, s:i, s:i}", "name", axis->name, "kind", (int)axis->kind, "low", ranged ? axis->low : 0, "high", ranged ? axis->high : 0,
-                   "step", ranged ? axis->step : 0, "log", axis->logarithmic != 0, "choices", choices, "default", axis->default_value, "parent", (int)axis->parent,
-                   "parent_choice", (int)axis->parent_choice);
+  return json_pack("{s:s, s:i, s:f, s:f, s:f, s:b, s:o, s:f, s:i, s:i}", "name", axis->name, "kind", (int)axis->kind, "low", ranged ? axis->low : 0, "high",
+                   ranged ? axis->high : 0, "step", ranged ? axis->step : 0, "log", axis->logarithmic != 0, "choices", choices, "default", axis->default_value,
+                   "parent", (int)axis->parent, "parent_choice", (int)axis->parent_choice);
 }
 
 static json_t *axes_to_json(const struct assay_study *study) {
@@ -244,9 +244,13 @@ int assay_axes_compare(const struct assay_study *study, const char *text, struct
     const json_t *a = json_array_get(before, i), *b = json_array_get(now, i);
     if (json_equal(a, b)) continue;
     const char *name = json_string_value(json_object_get(b != NULL ? b : a, "name"));
-    result = assay_status_set(status, ASSAY_E_CONFIG, "%s: the study was made for another search space: %s %s; continue it with the configuration it was "
-                              "started with, or start a new run", study->database.path, name == NULL ? "an axis" : name,
-                              a == NULL ? "is new" : b == NULL ? "is no longer searched" : "differs");
+    result = assay_status_set(status, ASSAY_E_CONFIG,
+                              "%s: the study was made for another search space: %s %s; continue it with the configuration it was "
+                              "started with, or start a new run",
+                              study->database.path, name == NULL ? "an axis" : name,
+                              a == NULL   ? "is new"
+                              : b == NULL ? "is no longer searched"
+                                          : "differs");
   }
   json_decref(before);
   json_decref(now);
@@ -296,7 +300,8 @@ bool assay_axis_from_json(const struct assay_study *study, uint32_t axis, const 
 
 const char *assay_study_value_text(const struct assay_study *study, uint32_t dimension, double number, struct assay_arena *arena) {
   const struct assay_dimension *axis = study->space->dimensions[dimension];
-  if (axis->kind == ASSAY_DOMAIN_CHOICE) return assay_axis_holds(axis, number) ? assay_arena_copy(arena, study->choices[dimension][(uint32_t)number]) : assay_arena_copy(arena, "");
+  if (axis->kind == ASSAY_DOMAIN_CHOICE)
+    return assay_axis_holds(axis, number) ? assay_arena_copy(arena, study->choices[dimension][(uint32_t)number]) : assay_arena_copy(arena, "");
   char text[32];
   if (axis->kind == ASSAY_DOMAIN_INT && fabs(number) < 1e15) snprintf(text, sizeof text, "%lld", (long long)number);
   else assay_print_real(number, text);

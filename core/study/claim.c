@@ -21,8 +21,8 @@ int assay_study_set_supervisor(struct assay_study *study, int64_t process, struc
 
 /* The next number of the sequence of asks and tells. */
 static int next_in_sequence(struct assay_study *study, int64_t *number, struct assay_status *status) {
-  return assay_database_integer(&study->database, number, 0, status, "UPDATE assay_studies SET sequence = sequence + 1 WHERE study_id = ? RETURNING sequence", "i",
-                                study->id);
+  return assay_database_integer(&study->database, number, 0, status, "UPDATE assay_studies SET sequence = sequence + 1 WHERE study_id = ? RETURNING sequence",
+                                "i", study->id);
 }
 
 /* ---- ends ---- */
@@ -32,8 +32,8 @@ static int end_attempt(struct assay_study *study, int64_t row, int64_t attempt, 
   assay_time_print(now);
   int result = assay_database_run(&study->database, status, "DELETE FROM assay_leases WHERE trial_id = ?", "i", row);
   if (result != 0) return result;
-  return assay_database_run(&study->database, status, "UPDATE assay_attempts SET ended = ?, outcome = ? WHERE trial_id = ? AND attempt = ?", "ttii", now, outcome, row,
-                            attempt);
+  return assay_database_run(&study->database, status, "UPDATE assay_attempts SET ended = ?, outcome = ? WHERE trial_id = ? AND attempt = ?", "ttii", now,
+                            outcome, row, attempt);
 }
 
 /* The trial ends as `state`: COMPLETE, PRUNED or FAIL. */
@@ -43,7 +43,8 @@ static int end_trial(struct assay_study *study, int64_t row, const char *state, 
   assay_time_print(now);
   int result = next_in_sequence(study, &told, status);
   if (result == 0) result = assay_database_run(&study->database, status, "UPDATE assay_trials SET told = ? WHERE trial_id = ?", "ii", told, row);
-  if (result == 0) result = assay_database_run(&study->database, status, "UPDATE trials SET state = ?, datetime_complete = ? WHERE trial_id = ?", "tti", state, now, row);
+  if (result == 0)
+    result = assay_database_run(&study->database, status, "UPDATE trials SET state = ?, datetime_complete = ? WHERE trial_id = ?", "tti", state, now, row);
   return result;
 }
 
@@ -53,7 +54,8 @@ static int write_reason(struct assay_study *study, int64_t row, const char *reas
   char *json = string == NULL ? NULL : json_dumps(string, JSON_ENCODE_ANY);
   const int result = json == NULL ? assay_status_memory(status)
                                   : assay_database_run(&study->database, status,
-                                                       "INSERT OR REPLACE INTO trial_user_attributes (trial_id, \"key\", value_json) VALUES (?, 'reason', ?)", "it", row, json);
+                                                       "INSERT OR REPLACE INTO trial_user_attributes (trial_id, \"key\", value_json) VALUES (?, 'reason', ?)",
+                                                       "it", row, json);
   free(json);
   json_decref(string);
   return result;
@@ -80,10 +82,14 @@ static int find_dead(struct assay_study *study, struct dead **dead, size_t *coun
   *living = 0;
   int result = assay_database_query(&study->database, &statement, status,
                                     "SELECT l.trial_id, l.attempt, l.boot, l.space, l.process, l.start, l.supervisor, l.supervisor_start, l.beat"
-                                    " FROM assay_leases l JOIN assay_trials a USING (trial_id) WHERE a.study_id = ?", "i", study->id);
+                                    " FROM assay_leases l JOIN assay_trials a USING (trial_id) WHERE a.study_id = ?",
+                                    "i", study->id);
   while (result == 0 && (result = assay_database_next(&study->database, &statement, status)) > 0) {
-    struct assay_owner owner = {.space = sqlite3_column_int64(statement, 3), .process = sqlite3_column_int64(statement, 4), .start = sqlite3_column_int64(statement, 5),
-                                .supervisor = sqlite3_column_int64(statement, 6), .supervisor_start = sqlite3_column_int64(statement, 7)};
+    struct assay_owner owner = {.space = sqlite3_column_int64(statement, 3),
+                                .process = sqlite3_column_int64(statement, 4),
+                                .start = sqlite3_column_int64(statement, 5),
+                                .supervisor = sqlite3_column_int64(statement, 6),
+                                .supervisor_start = sqlite3_column_int64(statement, 7)};
     const char *boot = (const char *)sqlite3_column_text(statement, 2);
     if (boot != NULL) strncpy(owner.boot, boot, sizeof owner.boot - 1);
     result = 0;
@@ -94,7 +100,9 @@ static int find_dead(struct assay_study *study, struct dead **dead, size_t *coun
     void *array = *dead;
     if (!assay_grow(&array, &capacity, *count + 1, sizeof **dead)) result = assay_status_memory(status);
     *dead = array;
-    if (result == 0) (*dead)[(*count)++] = (struct dead){sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 1), assay_owner_died_alone(&owner, &study->owner)};
+    if (result == 0)
+      (*dead)[(*count)++] =
+          (struct dead){sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 1), assay_owner_died_alone(&owner, &study->owner)};
   }
   assay_database_done(&study->database, &statement);
   return result;
@@ -111,8 +119,8 @@ static int bury(struct assay_study *study, const struct dead *dead, struct assay
   int result = end_attempt(study, dead->row, dead->attempt, dead->alone ? "died" : "interrupted", status);
   if (result == 0) result = forget_notes(study, dead->row, status);
   if (result == 0)
-    result = assay_database_integer(&study->database, &deaths, 0, status, "UPDATE assay_trials SET deaths = deaths + ? WHERE trial_id = ? RETURNING deaths", "ii",
-                                    (int64_t)dead->alone, dead->row);
+    result = assay_database_integer(&study->database, &deaths, 0, status, "UPDATE assay_trials SET deaths = deaths + ? WHERE trial_id = ? RETURNING deaths",
+                                    "ii", (int64_t)dead->alone, dead->row);
   if (result != 0 || deaths < ASSAY_STUDY_ATTEMPTS) return result;
   result = write_reason(study, dead->row, "its worker died in every one of three attempts", status);
   return result != 0 ? result : end_trial(study, dead->row, "FAIL", status);
@@ -134,17 +142,19 @@ static int adopt_others(struct assay_study *study, struct assay_status *status) 
   int64_t strangers;
   int result = assay_database_integer(&study->database, &strangers, 0, status,
                                       "SELECT (SELECT COUNT(*) FROM trials WHERE study_id = ?1 AND state IN ('COMPLETE', 'PRUNED', 'FAIL'))"
-                                      " - (SELECT COUNT(*) FROM assay_trials WHERE study_id = ?1 AND told > 0)", "i", study->id);
+                                      " - (SELECT COUNT(*) FROM assay_trials WHERE study_id = ?1 AND told > 0)",
+                                      "i", study->id);
   while (result == 0 && strangers-- > 0) {
     int64_t row, place;
     result = assay_database_integer(&study->database, &row, -1, status,
                                     "SELECT t.trial_id FROM trials t LEFT JOIN assay_trials a USING (trial_id) WHERE t.study_id = ? AND a.trial_id IS NULL"
-                                    " AND t.state IN ('COMPLETE', 'PRUNED', 'FAIL') ORDER BY t.trial_id LIMIT 1", "i", study->id);
+                                    " AND t.state IN ('COMPLETE', 'PRUNED', 'FAIL') ORDER BY t.trial_id LIMIT 1",
+                                    "i", study->id);
     if (result != 0 || row < 0) return result;
     result = next_in_sequence(study, &place, status);
     if (result == 0)
-      result = assay_database_run(&study->database, status, "INSERT INTO assay_trials (trial_id, study_id, origin, asked, told) VALUES (?, ?, 0, ?, ?)", "iiii", row,
-                                  study->id, place, place);
+      result = assay_database_run(&study->database, status, "INSERT INTO assay_trials (trial_id, study_id, origin, asked, told) VALUES (?, ?, 0, ?, ?)", "iiii",
+                                  row, study->id, place, place);
   }
   return result;
 }
@@ -153,7 +163,8 @@ static int adopt_others(struct assay_study *study, struct assay_status *status) 
 static int find_left(struct assay_study *study, int64_t *row, struct assay_status *status) {
   return assay_database_integer(&study->database, row, -1, status,
                                 "SELECT a.trial_id FROM assay_trials a JOIN trials t USING (trial_id) LEFT JOIN assay_leases l USING (trial_id)"
-                                " WHERE a.study_id = ? AND a.told IS NULL AND l.trial_id IS NULL ORDER BY t.number LIMIT 1", "i", study->id);
+                                " WHERE a.study_id = ? AND a.told IS NULL AND l.trial_id IS NULL ORDER BY t.number LIMIT 1",
+                                "i", study->id);
 }
 
 static int find_enqueued(struct assay_study *study, int64_t *row, struct assay_status *status) {
@@ -161,7 +172,8 @@ static int find_enqueued(struct assay_study *study, int64_t *row, struct assay_s
   assay_time_print(now);
   int result = assay_database_integer(&study->database, row, -1, status,
                                       "UPDATE trials SET state = 'RUNNING', datetime_start = ? WHERE trial_id = (SELECT trial_id FROM trials WHERE study_id = ?"
-                                      " AND state = 'WAITING' ORDER BY number LIMIT 1) RETURNING trial_id", "ti", now, study->id);
+                                      " AND state = 'WAITING' ORDER BY number LIMIT 1) RETURNING trial_id",
+                                      "ti", now, study->id);
   if (result != 0 || *row < 0) return result;
   return assay_database_run(&study->database, status, "INSERT INTO assay_trials (trial_id, study_id, origin) VALUES (?, ?, ?)", "iii", *row, study->id,
                             (int64_t)ASSAY_ORIGIN_ENQUEUED);
@@ -170,13 +182,16 @@ static int find_enqueued(struct assay_study *study, int64_t *row, struct assay_s
 static int insert_trial(struct assay_study *study, uint64_t limit, int64_t *row, struct assay_status *status) {
   char now[32];
   assay_time_print(now);
-  int result = assay_database_integer(&study->database, row, -1, status,
-                                      "INSERT INTO trials (number, study_id, state, datetime_start) SELECT next, ?1, 'RUNNING', ?2"
-                                      " FROM (SELECT COALESCE((SELECT MAX(number) FROM trials WHERE study_id = ?1) + 1, 0) AS next) WHERE next < ?3 RETURNING trial_id", "iti", study->id, now, (int64_t)limit);
+  int result =
+      assay_database_integer(&study->database, row, -1, status,
+                             "INSERT INTO trials (number, study_id, state, datetime_start) SELECT next, ?1, 'RUNNING', ?2"
+                             " FROM (SELECT COALESCE((SELECT MAX(number) FROM trials WHERE study_id = ?1) + 1, 0) AS next) WHERE next < ?3 RETURNING trial_id",
+                             "iti", study->id, now, (int64_t)limit);
   if (result != 0 || *row < 0) return result;
-  return assay_database_run(&study->database, status,
-                            "INSERT INTO assay_trials (trial_id, study_id, origin) SELECT trial_id, study_id, CASE number WHEN 0 THEN ? ELSE ? END FROM trials WHERE trial_id = ?",
-                            "iii", (int64_t)ASSAY_ORIGIN_DEFAULTS, (int64_t)ASSAY_ORIGIN_SEARCH, *row);
+  return assay_database_run(
+      &study->database, status,
+      "INSERT INTO assay_trials (trial_id, study_id, origin) SELECT trial_id, study_id, CASE number WHEN 0 THEN ? ELSE ? END FROM trials WHERE trial_id = ?",
+      "iii", (int64_t)ASSAY_ORIGIN_DEFAULTS, (int64_t)ASSAY_ORIGIN_SEARCH, *row);
 }
 
 /* Takes the lease and fills the claim but for its point; `asked`: it has one already. */
@@ -186,23 +201,33 @@ static int take(struct assay_study *study, int64_t row, struct assay_claim *clai
   char now[32];
   assay_time_print(now);
   sqlite3_stmt *statement;
-  int result = assay_database_run(database, status,
-                                  "UPDATE assay_trials SET attempts = attempts + 1, mark = CASE WHEN asked IS NULL THEN (SELECT sequence FROM assay_studies WHERE study_id = ?)"
-                                  " ELSE mark END WHERE trial_id = ?", "ii", study->id, row);
+  int result = assay_database_run(
+      database, status,
+      "UPDATE assay_trials SET attempts = attempts + 1, mark = CASE WHEN asked IS NULL THEN (SELECT sequence FROM assay_studies WHERE study_id = ?)"
+      " ELSE mark END WHERE trial_id = ?",
+      "ii", study->id, row);
   if (result == 0)
-    result = assay_database_query(database, &statement, status, "SELECT t.number, a.attempts, a.origin, a.mark, a.asked IS NOT NULL FROM assay_trials a"
-                                  " JOIN trials t USING (trial_id) WHERE a.trial_id = ?", "i", row);
+    result = assay_database_query(database, &statement, status,
+                                  "SELECT t.number, a.attempts, a.origin, a.mark, a.asked IS NOT NULL FROM assay_trials a"
+                                  " JOIN trials t USING (trial_id) WHERE a.trial_id = ?",
+                                  "i", row);
   if (result != 0 || (result = assay_database_next(database, &statement, status)) <= 0) return result;
-  *claim = (struct assay_claim){.outcome = ASSAY_CLAIM_TRIAL, .number = (uint32_t)sqlite3_column_int64(statement, 0), .attempt = (uint32_t)sqlite3_column_int64(statement, 1),
-                                .origin = (uint32_t)sqlite3_column_int64(statement, 2), .mark = sqlite3_column_int64(statement, 3), .row = row};
+  *claim = (struct assay_claim){.outcome = ASSAY_CLAIM_TRIAL,
+                                .number = (uint32_t)sqlite3_column_int64(statement, 0),
+                                .attempt = (uint32_t)sqlite3_column_int64(statement, 1),
+                                .origin = (uint32_t)sqlite3_column_int64(statement, 2),
+                                .mark = sqlite3_column_int64(statement, 3),
+                                .row = row};
   *asked = sqlite3_column_int(statement, 4) != 0;
   assay_database_done(&study->database, &statement);
-  result = assay_database_run(database, status, "INSERT INTO assay_leases (trial_id, attempt, boot, space, process, start, supervisor, supervisor_start, beat)"
-                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", "iitiiiiid", row, (int64_t)claim->attempt, owner->boot, owner->space, owner->process, owner->start,
-                              owner->supervisor, owner->supervisor_start, assay_lease_clock());
+  result = assay_database_run(database, status,
+                              "INSERT INTO assay_leases (trial_id, attempt, boot, space, process, start, supervisor, supervisor_start, beat)"
+                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                              "iitiiiiid", row, (int64_t)claim->attempt, owner->boot, owner->space, owner->process, owner->start, owner->supervisor,
+                              owner->supervisor_start, assay_lease_clock());
   if (result != 0) return result;
-  return assay_database_run(database, status, "INSERT INTO assay_attempts (trial_id, attempt, process, began) VALUES (?, ?, ?, ?)", "iiit", row, (int64_t)claim->attempt,
-                            owner->process, now);
+  return assay_database_run(database, status, "INSERT INTO assay_attempts (trial_id, attempt, process, began) VALUES (?, ?, ?, ?)", "iiit", row,
+                            (int64_t)claim->attempt, owner->process, now);
 }
 
 static int choose(struct assay_study *study, uint64_t limit, struct assay_claim *claim, bool *asked, struct assay_status *status) {
@@ -227,7 +252,8 @@ static int begin_holding(struct assay_study *study, const struct assay_claim *cl
   result = assay_database_integer(&study->database, &held, 0, status, "SELECT 1 FROM assay_leases WHERE trial_id = ? AND attempt = ?", "ii", claim->row,
                                   (int64_t)claim->attempt);
   if (result == 0 && held != 1)
-    result = assay_status_set(status, ASSAY_E_FAILED, "trial %u: attempt %u no longer holds it; another worker has taken it over", claim->number, claim->attempt);
+    result =
+        assay_status_set(status, ASSAY_E_FAILED, "trial %u: attempt %u no longer holds it; another worker has taken it over", claim->number, claim->attempt);
   return result == 0 ? 0 : assay_database_end(&study->database, result, status);
 }
 
@@ -237,8 +263,8 @@ static int write_point(struct assay_study *study, const struct assay_claim *clai
   if (result != 0) return result;
   for (uint32_t i = 0; result == 0 && i < study->space->dimension_count; i++) {
     if (isnan(claim->point[i])) continue;
-    result = assay_database_run(&study->database, status, "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES (?, ?, ?, ?)", "itdt",
-                                claim->row, study->space->dimensions[i]->name, claim->point[i], study->distributions[i]);
+    result = assay_database_run(&study->database, status, "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) VALUES (?, ?, ?, ?)",
+                                "itdt", claim->row, study->space->dimensions[i]->name, claim->point[i], study->distributions[i]);
   }
   if (result == 0) result = next_in_sequence(study, &asked, status);
   if (result == 0) result = assay_database_run(&study->database, status, "UPDATE assay_trials SET asked = ? WHERE trial_id = ?", "ii", asked, claim->row);
@@ -291,8 +317,8 @@ int assay_study_claim(struct assay_study *study, uint32_t trials, const struct a
 int assay_study_heartbeat(struct assay_study *study, const struct assay_claim *claim, const char *progress, struct assay_status *status) {
   int result = begin_holding(study, claim, status);
   if (result != 0) return result;
-  result = assay_database_run(&study->database, status, "UPDATE assay_leases SET beat = ?, progress = COALESCE(?, progress) WHERE trial_id = ?", "dti", assay_lease_clock(),
-                              progress, claim->row);
+  result = assay_database_run(&study->database, status, "UPDATE assay_leases SET beat = ?, progress = COALESCE(?, progress) WHERE trial_id = ?", "dti",
+                              assay_lease_clock(), progress, claim->row);
   const bool noted = study->notes.row == claim->row && study->notes.attempt == claim->attempt;
   if (result == 0 && noted) result = assay_notes_write(study, status);
   result = assay_database_end(&study->database, result, status);

@@ -25,13 +25,13 @@ int assay_database_error(struct assay_database *database, struct assay_status *s
   case SQLITE_FULL: return assay_status_set(status, ASSAY_E_STORAGE, "%s: there is no space left for the study; free some and run again", path);
   case SQLITE_CORRUPT:
   case SQLITE_NOTADB:
-    return assay_status_set(status, ASSAY_E_STORAGE, "%s: the study is damaged, or is no SQLite file (%s); restore it from a copy or start a new run", path, words);
+    return assay_status_set(status, ASSAY_E_STORAGE, "%s: the study is damaged, or is no SQLite file (%s); restore it from a copy or start a new run", path,
+                            words);
   case SQLITE_CANTOPEN:
   case SQLITE_READONLY:
   case SQLITE_PERM:
     return assay_status_set(status, ASSAY_E_STORAGE, "%s: the study cannot be opened for writing: %s; check the folder and its permissions", path, words);
-  case SQLITE_BUSY:
-    return assay_status_set(status, ASSAY_E_STORAGE, "%s: another process has held the study for %d seconds; is it stopped?", path, PATIENCE);
+  case SQLITE_BUSY: return assay_status_set(status, ASSAY_E_STORAGE, "%s: another process has held the study for %d seconds; is it stopped?", path, PATIENCE);
   default: return assay_status_set(status, ASSAY_E_STORAGE, "%s: reading or writing the study failed: %s", path, words);
   }
 }
@@ -53,7 +53,8 @@ static int switch_to_wal(struct assay_database *database, struct assay_status *s
     }
     if (done) return 0;
     if (code == SQLITE_ROW)
-      return assay_status_set(status, ASSAY_E_STORAGE, "%s: this file system cannot keep a study safe (no write-ahead log); choose a local folder", database->path);
+      return assay_status_set(status, ASSAY_E_STORAGE, "%s: this file system cannot keep a study safe (no write-ahead log); choose a local folder",
+                              database->path);
     if (code != SQLITE_BUSY || tries >= PATIENCE * 50) return assay_database_error(database, status);
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
   }
@@ -95,8 +96,8 @@ int assay_database_open(struct assay_database *database, const char *path, bool 
   *database = (struct assay_database){0};
   const char *network = create ? assay_network_file_system(path) : NULL;
   if (network != NULL)
-    return assay_status_set(status, ASSAY_E_STORAGE, "%s: lies on a network file system (%s), where locks cannot be trusted; put the run on a local disk with -o",
-                            path, network);
+    return assay_status_set(status, ASSAY_E_STORAGE,
+                            "%s: lies on a network file system (%s), where locks cannot be trusted; put the run on a local disk with -o", path, network);
   if (!create && !assay_file_exists(path)) return assay_status_set(status, ASSAY_E_STORAGE, "%s: there is no study here", path);
   database->path = strdup(path);
   if (database->path == NULL) return assay_status_memory(status);

@@ -13,9 +13,9 @@ enum { ASSAY_LEASE_SECONDS = 300 }; /* silence after which a process that cannot
 
 /* A process, among all of this machine since it was built. */
 struct assay_owner {
-  char boot[40];      /* boot id of the kernel */
-  int64_t space;      /* inode of the process-number name space (containers have their own) */
-  int64_t process, start; /* start: clock ticks after boot */
+  char boot[40];                        /* boot id of the kernel */
+  int64_t space;                        /* inode of the process-number name space (containers have their own) */
+  int64_t process, start;               /* start: clock ticks after boot */
   int64_t supervisor, supervisor_start; /* 0: none */
 };
 

@@ -79,15 +79,16 @@ static int read_asked(struct assay_study *study, int64_t upto, struct assay_stat
 
 static int read_intermediates(struct assay_study *study, struct assay_remembered *trial, struct assay_status *status) {
   int64_t count;
-  int result = assay_database_integer(&study->database, &count, 0, status, "SELECT COUNT(*) FROM trial_intermediate_values WHERE trial_id = ?", "i", trial->row);
+  int result =
+      assay_database_integer(&study->database, &count, 0, status, "SELECT COUNT(*) FROM trial_intermediate_values WHERE trial_id = ?", "i", trial->row);
   if (result != 0 || count == 0) return result;
   uint32_t *steps = ASSAY_NEW_ARRAY(study->arena, uint32_t, (size_t)count), filled = 0;
   double *values = ASSAY_NEW_ARRAY(study->arena, double, (size_t)count);
   if (steps == NULL || values == NULL) return assay_status_memory(status);
   sqlite3_stmt *statement;
   result = assay_database_query(&study->database, &statement, status,
-                                "SELECT step, intermediate_value, intermediate_value_type FROM trial_intermediate_values WHERE trial_id = ? ORDER BY step",
-                                "i", trial->row);
+                                "SELECT step, intermediate_value, intermediate_value_type FROM trial_intermediate_values WHERE trial_id = ? ORDER BY step", "i",
+                                trial->row);
   while (result == 0 && (result = assay_database_next(&study->database, &statement, status)) > 0) {
     const double value = assay_value_read(statement, 1, 2);
     steps[filled] = (uint32_t)sqlite3_column_int64(statement, 0);
@@ -193,8 +194,8 @@ static int check_point(const struct assay_space *space, uint32_t number, const d
     const struct assay_dimension *axis = space->dimensions[i];
     const bool active = assay_axis_active(space, i, point);
     if (active ? assay_axis_holds(axis, point[i]) : isnan(point[i])) continue;
-    return assay_status_set(status, ASSAY_E_PLUGIN, "trial %u: the search plugin gave %g for %s, which %s; choose another [search] type", number, point[i], axis->name,
-                            active ? "is outside of its domain" : "is not active there");
+    return assay_status_set(status, ASSAY_E_PLUGIN, "trial %u: the search plugin gave %g for %s, which %s; choose another [search] type", number, point[i],
+                            axis->name, active ? "is outside of its domain" : "is not active there");
   }
   return 0;
 }

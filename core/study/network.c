@@ -17,10 +17,11 @@ const char *assay_network_file_system_name(uint32_t magic, const char *mount_typ
   static const struct {
     uint32_t magic;
     const char *name;
-  } kinds[] = {{0x6969, "NFS"},       {0x517B, "SMB"},        {0xFE534D42, "SMB"}, {0xFF534D42, "CIFS"},   {0x5346414F, "AFS"}, {0x6B414653, "AFS"},
-               {0x73757245, "Coda"},  {0x00C36400, "Ceph"},   {0x01021997, "9P"},  {0x564C, "NCP"},        {0x47504653, "GPFS"},
-               {0x0BD00BD0, "Lustre"}, {0x7461636F, "OCFS2"}, {0x01161970, "GFS2"}, {0x19830326, "BeeGFS"}, {0xAAD7AAEA, "PanFS"}};
-  static const char *const fuse_kinds[] = {"sshfs", "glusterfs", "s3fs", "rclone", "ceph", "davfs", "nfs", "smb", "gcsfuse", "lustre", "juicefs", "moosefs", "virtiofs"};
+  } kinds[] = {{0x6969, "NFS"},       {0x517B, "SMB"},      {0xFE534D42, "SMB"},    {0xFF534D42, "CIFS"}, {0x5346414F, "AFS"},  {0x6B414653, "AFS"},
+               {0x73757245, "Coda"},  {0x00C36400, "Ceph"}, {0x01021997, "9P"},     {0x564C, "NCP"},      {0x47504653, "GPFS"}, {0x0BD00BD0, "Lustre"},
+               {0x7461636F, "OCFS2"}, {0x01161970, "GFS2"}, {0x19830326, "BeeGFS"}, {0xAAD7AAEA, "PanFS"}};
+  static const char *const fuse_kinds[] = {"sshfs", "glusterfs", "s3fs",   "rclone",  "ceph",    "davfs",   "nfs",
+                                           "smb",   "gcsfuse",   "lustre", "juicefs", "moosefs", "virtiofs"};
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
     if (kinds[i].magic == magic) return kinds[i].name;
   if (magic != FUSE || mount_type == NULL) return NULL;

@@ -113,7 +113,8 @@ int assay_study_report(struct assay_study *study, const struct assay_claim *clai
   return assay_lease_clock() - notes->flushed < 1 ? 0 : assay_study_heartbeat(study, claim, NULL, status);
 }
 
-int assay_study_set_trial_attribute(struct assay_study *study, const struct assay_claim *claim, const char *key, const char *json, struct assay_status *status) {
+int assay_study_set_trial_attribute(struct assay_study *study, const struct assay_claim *claim, const char *key, const char *json,
+                                    struct assay_status *status) {
   struct assay_notes *notes = &study->notes;
   const int result = check_claim(notes, claim, status);
   if (result != 0) return result;

@@ -28,13 +28,13 @@ struct assay_memory {
 struct assay_notes {
   int64_t row;
   uint32_t attempt;
-  uint32_t *steps;  /* ascending */
-  double *values;   /* as measured, parallel to steps */
-  bool *written;    /* parallel to steps */
+  uint32_t *steps; /* ascending */
+  double *values;  /* as measured, parallel to steps */
+  bool *written;   /* parallel to steps */
   size_t count, steps_capacity, values_capacity, written_capacity;
   struct assay_attribute *attributes; /* malloc'ed texts, not yet written */
   size_t attribute_count, attribute_capacity;
-  double flushed;   /* assay_lease_clock of the last flush */
+  double flushed; /* assay_lease_clock of the last flush */
 };
 
 struct assay_study {

@@ -14,10 +14,12 @@ int assay_study_count(struct assay_study *study, struct assay_study_counts *coun
   *counts = (struct assay_study_counts){0};
   sqlite3_stmt *statement;
   /* Our own unfinished trials that nobody holds are waiting, whatever Optuna's column says. */
-  int result = assay_database_query(&study->database, &statement, status,
-                                    "SELECT CASE WHEN t.state = 'RUNNING' AND a.trial_id IS NOT NULL AND l.trial_id IS NULL THEN 'WAITING' ELSE t.state END AS now, COUNT(*)"
-                                    " FROM trials t LEFT JOIN assay_trials a USING (trial_id) LEFT JOIN assay_leases l USING (trial_id)"
-                                    " WHERE t.study_id = ? GROUP BY now", "i", study->id);
+  int result = assay_database_query(
+      &study->database, &statement, status,
+      "SELECT CASE WHEN t.state = 'RUNNING' AND a.trial_id IS NOT NULL AND l.trial_id IS NULL THEN 'WAITING' ELSE t.state END AS now, COUNT(*)"
+      " FROM trials t LEFT JOIN assay_trials a USING (trial_id) LEFT JOIN assay_leases l USING (trial_id)"
+      " WHERE t.study_id = ? GROUP BY now",
+      "i", study->id);
   while (result == 0 && (result = assay_database_next(&study->database, &statement, status)) > 0) {
     const char *state = (const char *)sqlite3_column_text(statement, 0);
     const uint32_t count = (uint32_t)sqlite3_column_int64(statement, 1);
@@ -42,27 +44,31 @@ int assay_study_count(struct assay_study *study, struct assay_study_counts *coun
   return result;
 }
 
-int assay_study_running(struct assay_study *study, struct assay_arena *arena, const struct assay_running **running, uint32_t *count, struct assay_status *status) {
+int assay_study_running(struct assay_study *study, struct assay_arena *arena, const struct assay_running **running, uint32_t *count,
+                        struct assay_status *status) {
   int64_t rows;
   *count = 0;
   int result = assay_database_begin_reading(&study->database, status);
   if (result != 0) return result;
   sqlite3_stmt *statement = NULL;
-  result = assay_database_integer(&study->database, &rows, 0, status, "SELECT COUNT(*) FROM assay_leases l JOIN assay_trials a USING (trial_id) WHERE a.study_id = ?", "i",
-                                  study->id);
+  result = assay_database_integer(&study->database, &rows, 0, status,
+                                  "SELECT COUNT(*) FROM assay_leases l JOIN assay_trials a USING (trial_id) WHERE a.study_id = ?", "i", study->id);
   struct assay_running *list = ASSAY_NEW_ARRAY(arena, struct assay_running, (size_t)rows);
   if (result == 0 && list == NULL) result = assay_status_memory(status);
   if (result == 0)
-    result = assay_database_query(&study->database, &statement, status,
-                                  "SELECT t.number, l.attempt, l.process, l.start, l.boot, l.space, l.beat, l.progress FROM assay_leases l JOIN trials t USING (trial_id)"
-                                  " WHERE t.study_id = ? ORDER BY t.number", "i", study->id);
+    result = assay_database_query(
+        &study->database, &statement, status,
+        "SELECT t.number, l.attempt, l.process, l.start, l.boot, l.space, l.beat, l.progress FROM assay_leases l JOIN trials t USING (trial_id)"
+        " WHERE t.study_id = ? ORDER BY t.number",
+        "i", study->id);
   while (result == 0 && (result = assay_database_next(&study->database, &statement, status)) > 0) {
-    struct assay_owner owner = {.space = sqlite3_column_int64(statement, 5), .process = sqlite3_column_int64(statement, 2), .start = sqlite3_column_int64(statement, 3)};
+    struct assay_owner owner = {
+        .space = sqlite3_column_int64(statement, 5), .process = sqlite3_column_int64(statement, 2), .start = sqlite3_column_int64(statement, 3)};
     strncpy(owner.boot, (const char *)sqlite3_column_text(statement, 4), sizeof owner.boot - 1);
     const double beat = sqlite3_column_double(statement, 6);
     const char *progress = assay_arena_copy(arena, (const char *)sqlite3_column_text(statement, 7));
-    list[(*count)++] = (struct assay_running){(uint32_t)sqlite3_column_int64(statement, 0), (uint32_t)sqlite3_column_int64(statement, 1), owner.process,
-                                              assay_owner_lives(&owner, &study->owner, beat), fmax(0, assay_lease_clock() - beat), progress};
+    list[(*count)++] = (struct assay_running){(uint32_t)sqlite3_column_int64(statement, 0),   (uint32_t)sqlite3_column_int64(statement, 1), owner.process,
+                                              assay_owner_lives(&owner, &study->owner, beat), fmax(0, assay_lease_clock() - beat),          progress};
     result = progress == NULL ? assay_status_memory(status) : 0;
   }
   assay_database_done(&study->database, &statement);
@@ -86,7 +92,8 @@ static int read_results(struct assay_study *study, int64_t row, struct assay_are
   if (steps == NULL || values == NULL) return assay_status_memory(status);
   sqlite3_stmt *statement;
   result = assay_database_query(&study->database, &statement, status,
-                                "SELECT step, intermediate_value, intermediate_value_type FROM trial_intermediate_values WHERE trial_id = ? ORDER BY step", "i", row);
+                                "SELECT step, intermediate_value, intermediate_value_type FROM trial_intermediate_values WHERE trial_id = ? ORDER BY step", "i",
+                                row);
   while (result == 0 && (result = assay_database_next(&study->database, &statement, status)) > 0) {
     steps[record->intermediate_count] = (uint32_t)sqlite3_column_int64(statement, 0);
     values[record->intermediate_count++] = assay_value_read(statement, 1, 2);
@@ -104,7 +111,8 @@ static int read_attributes(struct assay_study *study, int64_t row, struct assay_
   struct assay_attribute *attributes = ASSAY_NEW_ARRAY(arena, struct assay_attribute, (size_t)rows);
   if (attributes == NULL) return assay_status_memory(status);
   sqlite3_stmt *statement;
-  result = assay_database_query(&study->database, &statement, status, "SELECT \"key\", value_json FROM trial_user_attributes WHERE trial_id = ? ORDER BY \"key\"", "i", row);
+  result = assay_database_query(&study->database, &statement, status,
+                                "SELECT \"key\", value_json FROM trial_user_attributes WHERE trial_id = ? ORDER BY \"key\"", "i", row);
   while (result == 0 && (result = assay_database_next(&study->database, &statement, status)) > 0) {
     const struct assay_attribute attribute = {copy_column(arena, statement, 0), copy_column(arena, statement, 1)};
     if (attribute.key != NULL && attribute.json != NULL) attributes[record->attribute_count++] = attribute;
@@ -121,10 +129,14 @@ static int read_attributes(struct assay_study *study, int64_t row, struct assay_
 }
 
 static uint32_t state_of(const char *name) {
-  return strcmp(name, "COMPLETE") == 0 ? ASSAY_TRIAL_COMPLETE : strcmp(name, "PRUNED") == 0 ? ASSAY_TRIAL_PRUNED : strcmp(name, "FAIL") == 0 ? ASSAY_TRIAL_FAILED : ASSAY_TRIAL_RUNNING;
+  return strcmp(name, "COMPLETE") == 0 ? ASSAY_TRIAL_COMPLETE
+         : strcmp(name, "PRUNED") == 0 ? ASSAY_TRIAL_PRUNED
+         : strcmp(name, "FAIL") == 0   ? ASSAY_TRIAL_FAILED
+                                       : ASSAY_TRIAL_RUNNING;
 }
 
-static int read_record(struct assay_study *study, sqlite3_stmt *statement, struct assay_arena *arena, struct assay_trial_record *record, struct assay_status *status) {
+static int read_record(struct assay_study *study, sqlite3_stmt *statement, struct assay_arena *arena, struct assay_trial_record *record,
+                       struct assay_status *status) {
   const int64_t row = sqlite3_column_int64(statement, 0);
   double *point = ASSAY_NEW_ARRAY(arena, double, study->space->dimension_count);
   if (point == NULL) return assay_status_memory(status);
@@ -145,17 +157,19 @@ static int read_record(struct assay_study *study, sqlite3_stmt *statement, struc
 }
 
 /* Records of the trials that `condition` names, within a transaction. */
-static int read_records(struct assay_study *study, const char *condition, struct assay_arena *arena, const struct assay_trial_record ***records, uint32_t *count,
-                        struct assay_status *status) {
+static int read_records(struct assay_study *study, const char *condition, struct assay_arena *arena, const struct assay_trial_record ***records,
+                        uint32_t *count, struct assay_status *status) {
   int64_t rows;
   *count = 0;
   int result = assay_database_integer(&study->database, &rows, 0, status, "SELECT COUNT(*) FROM trials WHERE study_id = ?", "i", study->id);
   if (result != 0) return result;
   const struct assay_trial_record **list = ASSAY_NEW_ARRAY(arena, const struct assay_trial_record *, (size_t)rows);
-  char *sql = assay_arena_print(arena, "SELECT t.trial_id, t.number, t.state, v.value, v.value_type, t.datetime_start, t.datetime_complete,"
+  char *sql = assay_arena_print(arena,
+                                "SELECT t.trial_id, t.number, t.state, v.value, v.value_type, t.datetime_start, t.datetime_complete,"
                                 " (julianday(t.datetime_complete) - julianday(t.datetime_start)) * 86400, COALESCE(a.origin, 0), COALESCE(a.attempts, 0)"
                                 " FROM trials t LEFT JOIN trial_values v ON v.trial_id = t.trial_id AND v.objective = 0"
-                                " LEFT JOIN assay_trials a ON a.trial_id = t.trial_id WHERE t.study_id = ? %s", condition);
+                                " LEFT JOIN assay_trials a ON a.trial_id = t.trial_id WHERE t.study_id = ? %s",
+                                condition);
   if (list == NULL || sql == NULL) return assay_status_memory(status);
   sqlite3_stmt *statement;
   result = assay_database_query(&study->database, &statement, status, sql, "i", study->id);
@@ -187,7 +201,8 @@ int assay_study_best(struct assay_study *study, struct assay_arena *arena, const
   if (result != 0) return result;
   /* Infinite values are NULL with a type: the worst or the best there is. */
   static const char infinite[] = "CASE v.value_type WHEN 'INF_POS' THEN 9e999 WHEN 'INF_NEG' THEN -9e999 ELSE v.value END";
-  char *condition = assay_arena_print(arena, "AND t.state = 'COMPLETE' AND v.value_type IS NOT NULL ORDER BY %s %s, t.number LIMIT 1", infinite, study->maximise ? "DESC" : "ASC");
+  char *condition = assay_arena_print(arena, "AND t.state = 'COMPLETE' AND v.value_type IS NOT NULL ORDER BY %s %s, t.number LIMIT 1", infinite,
+                                      study->maximise ? "DESC" : "ASC");
   result = condition == NULL ? assay_status_memory(status) : read_records(study, condition, arena, &list, &count, status);
   if (result == 0 && count > 0) *best = list[0];
   return assay_database_end(&study->database, result, status);

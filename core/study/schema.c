@@ -68,8 +68,8 @@ int assay_schema_create(struct assay_study *study, const char *alembic_version, 
     return assay_database_error(database, status);
   int result = assay_database_integer(database, &version, 0, status, "SELECT schema_version FROM version_info", "");
   if (result == 0 && version != 12)
-    result = assay_status_set(status, ASSAY_E_STORAGE, "%s: has version %lld of Optuna's tables, and only 12 is known here; choose another file", database->path,
-                              (long long)version);
+    result = assay_status_set(status, ASSAY_E_STORAGE, "%s: has version %lld of Optuna's tables, and only 12 is known here; choose another file",
+                              database->path, (long long)version);
   if (result == 0)
     result = assay_database_run(database, status, "INSERT INTO alembic_version SELECT ? WHERE NOT EXISTS (SELECT 1 FROM alembic_version)", "t",
                                 alembic_version == NULL ? "v3.2.0.a" : alembic_version);

@@ -32,14 +32,16 @@ void assay_study_close(struct assay_study *study) {
 static int insert_study(struct assay_study *study, struct assay_status *status) {
   struct assay_database *database = &study->database;
   char *space = assay_axes_print(study);
-  int result = space == NULL ? assay_status_memory(status) : assay_database_run(database, status, "INSERT INTO studies (study_name) VALUES (?)", "t", study->name);
+  int result =
+      space == NULL ? assay_status_memory(status) : assay_database_run(database, status, "INSERT INTO studies (study_name) VALUES (?)", "t", study->name);
   if (result == 0) {
     study->id = sqlite3_last_insert_rowid(database->handle);
     result = assay_database_run(database, status, "INSERT INTO study_directions (direction, study_id, objective) VALUES (?, ?, 0)", "ti",
                                 study->maximise ? "MAXIMIZE" : "MINIMIZE", study->id);
   }
   if (result == 0)
-    result = assay_database_run(database, status, "INSERT INTO assay_studies (study_id, seed, space) VALUES (?, ?, ?)", "iit", study->id, (int64_t)study->seed, space);
+    result = assay_database_run(database, status, "INSERT INTO assay_studies (study_id, seed, space) VALUES (?, ?, ?)", "iit", study->id, (int64_t)study->seed,
+                                space);
   free(space);
   return result;
 }
@@ -50,7 +52,8 @@ static int compare_study(struct assay_study *study, struct assay_status *status)
   sqlite3_stmt *statement;
   int result = assay_database_query(database, &statement, status,
                                     "SELECT d.direction, s.seed, s.space FROM study_directions d LEFT JOIN assay_studies s USING (study_id)"
-                                    " WHERE d.study_id = ? ORDER BY d.objective", "i", study->id);
+                                    " WHERE d.study_id = ? ORDER BY d.objective",
+                                    "i", study->id);
   if (result != 0 || (result = assay_database_next(database, &statement, status)) < 0) return result;
   const char *direction = result == 0 ? NULL : (const char *)sqlite3_column_text(statement, 0);
   if (direction == NULL || sqlite3_column_type(statement, 2) == SQLITE_NULL)
@@ -61,8 +64,7 @@ static int compare_study(struct assay_study *study, struct assay_status *status)
   else if ((uint64_t)sqlite3_column_int64(statement, 1) != study->seed)
     result = assay_status_set(status, ASSAY_E_CONFIG, "%s: the study was started with seed %llu; continue it with that seed or start a new run", database->path,
                               (unsigned long long)sqlite3_column_int64(statement, 1));
-  else
-    result = assay_axes_compare(study, (const char *)sqlite3_column_text(statement, 2), status);
+  else result = assay_axes_compare(study, (const char *)sqlite3_column_text(statement, 2), status);
   assay_database_done(&study->database, &statement);
   return result;
 }
@@ -71,7 +73,8 @@ static int find_or_insert(struct assay_study *study, const struct assay_study_fa
   int result = assay_database_begin(&study->database, status);
   if (result != 0) return result;
   result = assay_schema_create(study, facts->alembic_version, status);
-  if (result == 0) result = assay_database_integer(&study->database, &study->id, -1, status, "SELECT study_id FROM studies WHERE study_name = ?", "t", study->name);
+  if (result == 0)
+    result = assay_database_integer(&study->database, &study->id, -1, status, "SELECT study_id FROM studies WHERE study_name = ?", "t", study->name);
   if (result == 0) result = study->id < 0 ? insert_study(study, status) : compare_study(study, status);
   return assay_database_end(&study->database, result, status);
 }
@@ -95,10 +98,11 @@ int assay_study_open(const char *path, const struct assay_study_facts *facts, st
 static int load_facts(struct assay_study *study, const char *name, struct assay_status *status) {
   struct assay_database *database = &study->database;
   sqlite3_stmt *statement;
-  int result = assay_database_query(database, &statement, status,
-                                    "SELECT s.study_id, s.study_name, d.direction, a.seed, a.space FROM studies s JOIN assay_studies a USING (study_id)"
-                                    " JOIN study_directions d USING (study_id) WHERE d.objective = 0 AND (?1 IS NULL OR s.study_name = ?1) ORDER BY s.study_id LIMIT 1",
-                                    "t", name);
+  int result =
+      assay_database_query(database, &statement, status,
+                           "SELECT s.study_id, s.study_name, d.direction, a.seed, a.space FROM studies s JOIN assay_studies a USING (study_id)"
+                           " JOIN study_directions d USING (study_id) WHERE d.objective = 0 AND (?1 IS NULL OR s.study_name = ?1) ORDER BY s.study_id LIMIT 1",
+                           "t", name);
   if (result != 0 || (result = assay_database_next(database, &statement, status)) < 0) return result;
   if (result == 0)
     return assay_status_set(status, ASSAY_E_STORAGE, "%s: there is no study%s%s here", database->path, name == NULL ? "" : " ", name == NULL ? "" : name);
@@ -143,8 +147,8 @@ int assay_study_set_attribute(struct assay_study *study, const char *key, const 
 int assay_study_attribute(struct assay_study *study, const char *key, struct assay_arena *arena, const char **json, struct assay_status *status) {
   sqlite3_stmt *statement;
   *json = NULL;
-  int result = assay_database_query(&study->database, &statement, status, "SELECT value_json FROM study_user_attributes WHERE study_id = ? AND \"key\" = ?", "it",
-                                    study->id, key);
+  int result = assay_database_query(&study->database, &statement, status, "SELECT value_json FROM study_user_attributes WHERE study_id = ? AND \"key\" = ?",
+                                    "it", study->id, key);
   if (result != 0 || (result = assay_database_next(&study->database, &statement, status)) <= 0) return result;
   const char *text = (const char *)sqlite3_column_text(statement, 0);
   *json = text == NULL ? NULL : assay_arena_copy(arena, text);
@@ -157,7 +161,8 @@ int assay_study_spend(struct assay_study *study, double seconds, double *total, 
   int result = seconds == 0 ? assay_database_begin_reading(database, status) : assay_database_begin(database, status);
   if (result != 0) return result;
   sqlite3_stmt *statement;
-  if (seconds != 0) result = assay_database_run(database, status, "UPDATE assay_studies SET seconds = seconds + ? WHERE study_id = ?", "di", seconds, study->id);
+  if (seconds != 0)
+    result = assay_database_run(database, status, "UPDATE assay_studies SET seconds = seconds + ? WHERE study_id = ?", "di", seconds, study->id);
   if (result == 0) result = assay_database_query(database, &statement, status, "SELECT seconds FROM assay_studies WHERE study_id = ?", "i", study->id);
   if (result == 0 && (result = assay_database_next(database, &statement, status)) > 0) {
     *total = sqlite3_column_double(statement, 0);

@@ -29,7 +29,7 @@ struct assay_arena;
 struct assay_study_facts {
   const char *name; /* of the study inside the file */
   bool maximise;
-  uint64_t seed;    /* with a trial's number, seeds its ask */
+  uint64_t seed; /* with a trial's number, seeds its ask */
   const struct assay_space *space;
   /* Text of a choice, as it would stand in the INI; valid until the next call. Numbers become JSON numbers, the rest strings. */
   const char *(*choice_text)(void *context, uint32_t dimension, uint32_t choice);
@@ -130,17 +130,17 @@ struct assay_attribute {
 
 /* A trial as it is stored. */
 struct assay_trial_record {
-  uint32_t number, state;  /* enum assay_trial_state */
-  uint32_t origin;         /* enum assay_origin; 0: worked on by another program */
+  uint32_t number, state; /* enum assay_trial_state */
+  uint32_t origin;        /* enum assay_origin; 0: worked on by another program */
   uint32_t attempts;
-  const double *point;     /* NaN where inactive or unknown */
-  double value;            /* as measured; COMPLETE, and PRUNED's last; else NaN */
+  const double *point; /* NaN where inactive or unknown */
+  double value;        /* as measured; COMPLETE, and PRUNED's last; else NaN */
   uint32_t intermediate_count;
-  const uint32_t *steps;   /* ascending */
-  const double *intermediates; /* as measured */
-  const char *reason;      /* FAILED: why; else NULL */
+  const uint32_t *steps;           /* ascending */
+  const double *intermediates;     /* as measured */
+  const char *reason;              /* FAILED: why; else NULL */
   const char *started, *completed; /* UTC, "2026-01-31 12:34:56.789012"; NULL: not yet */
-  double seconds;          /* from start to completion; NaN: not complete */
+  double seconds;                  /* from start to completion; NaN: not complete */
   uint32_t attribute_count;
   const struct assay_attribute *attributes;
 };
@@ -158,7 +158,8 @@ struct assay_running {
   double silent;        /* seconds since the last sign of life */
   const char *progress; /* as given with the heartbeat; "" at first */
 };
-int assay_study_running(struct assay_study *study, struct assay_arena *arena, const struct assay_running **running, uint32_t *count, struct assay_status *status);
+int assay_study_running(struct assay_study *study, struct assay_arena *arena, const struct assay_running **running, uint32_t *count,
+                        struct assay_status *status);
 
 /* The history as search plugins saw it at a mark; INT64_MAX: now. Turned around for a maximised objective. */
 int assay_study_history(struct assay_study *study, int64_t mark, struct assay_arena *arena, const struct assay_history **history, struct assay_status *status);

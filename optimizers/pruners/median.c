@@ -40,7 +40,7 @@ static int prune(const struct assay_option_value *const *options, const struct a
   if (trial->intermediate_count == 0 || !is_due(trial, (uint32_t)options[WARMUP]->integer, (uint32_t)options[INTERVAL]->integer)) return 0;
   const uint32_t step = trial->steps[trial->intermediate_count - 1];
   double *others = malloc((history->trial_count + 1) * sizeof *others), best = NAN;
-  if (others == NULL) return 0; /* going on is never wrong */
+  if (others == NULL) return 0;                                                                        /* going on is never wrong */
   for (uint32_t i = 0; i < trial->intermediate_count; i++) best = fmin(best, trial->intermediates[i]); /* fmin passes over NaN */
   uint32_t complete = 0, count = 0;
   for (uint32_t i = 0; i < history->trial_count; i++) {
@@ -53,23 +53,53 @@ static int prune(const struct assay_option_value *const *options, const struct a
   int stop = 0;
   if (complete >= startup && complete > 0) {
     if (isnan(best)) stop = 1; /* nothing but NaN so far */
-    else if (count > 0 && count >= reports) stop = best > (count % 2 == 1 ? others[count / 2] : others[count / 2 - 1] + 0.5 * (others[count / 2] - others[count / 2 - 1]));
+    else if (count > 0 && count >= reports)
+      stop = best > (count % 2 == 1 ? others[count / 2] : others[count / 2 - 1] + 0.5 * (others[count / 2] - others[count / 2 - 1]));
   }
   free(others);
   return stop;
 }
 
-static const struct assay_option
-    startup = {.struct_size = sizeof startup, .type = ASSAY_OPTION_INT, .name = "startup", .default_text = "5", .minimum = 0, .maximum = 1000000,
-               .help = "complete trials before any is stopped"},
-    warmup = {.struct_size = sizeof warmup, .type = ASSAY_OPTION_INT, .name = "warmup", .default_text = "0", .minimum = 0, .maximum = 1000000000,
-              .help = "steps (epochs, counted on over the folds) that every trial may take"},
-    interval = {.struct_size = sizeof interval, .type = ASSAY_OPTION_INT, .name = "interval", .default_text = "1", .minimum = 1, .maximum = 1000000000,
-                .help = "steps from one check to the next"},
-    reports = {.struct_size = sizeof reports, .type = ASSAY_OPTION_INT, .name = "reports", .default_text = "1", .minimum = 1, .maximum = 1000000,
-               .help = "complete trials that must have come as far for a comparison"};
+static const struct assay_option startup = {.struct_size = sizeof startup,
+                                            .type = ASSAY_OPTION_INT,
+                                            .name = "startup",
+                                            .default_text = "5",
+                                            .minimum = 0,
+                                            .maximum = 1000000,
+                                            .help = "complete trials before any is stopped"},
+                                 warmup = {.struct_size = sizeof warmup,
+                                           .type = ASSAY_OPTION_INT,
+                                           .name = "warmup",
+                                           .default_text = "0",
+                                           .minimum = 0,
+                                           .maximum = 1000000000,
+                                           .help = "steps (epochs, counted on over the folds) that every trial may take"},
+                                 interval = {.struct_size = sizeof interval,
+                                             .type = ASSAY_OPTION_INT,
+                                             .name = "interval",
+                                             .default_text = "1",
+                                             .minimum = 1,
+                                             .maximum = 1000000000,
+                                             .help = "steps from one check to the next"},
+                                 reports = {.struct_size = sizeof reports,
+                                            .type = ASSAY_OPTION_INT,
+                                            .name = "reports",
+                                            .default_text = "1",
+                                            .minimum = 1,
+                                            .maximum = 1000000,
+                                            .help = "complete trials that must have come as far for a comparison"};
 static const struct assay_option *const options_table[] = {&startup, &warmup, &interval, &reports, NULL};
 static const struct assay_pruner table = {sizeof table, 0, prune};
 
-const struct assay_plugin assay_pruner_median = {ASSAY_PLUGIN_MAGIC, sizeof(struct assay_plugin), ASSAY_PRUNER, ASSAY_PRUNER_ABI_MAJOR, ASSAY_PRUNER_ABI_MINOR,
-                                                 "median", "stops a trial that is worse than the median of the others", "1.0", options_table, &table, sizeof table, 0};
+const struct assay_plugin assay_pruner_median = {ASSAY_PLUGIN_MAGIC,
+                                                 sizeof(struct assay_plugin),
+                                                 ASSAY_PRUNER,
+                                                 ASSAY_PRUNER_ABI_MAJOR,
+                                                 ASSAY_PRUNER_ABI_MINOR,
+                                                 "median",
+                                                 "stops a trial that is worse than the median of the others",
+                                                 "1.0",
+                                                 options_table,
+                                                 &table,
+                                                 sizeof table,
+                                                 0};

@@ -11,5 +11,15 @@ static int prune(const struct assay_option_value *const *options, const struct a
 
 static const struct assay_pruner table = {sizeof table, 0, prune};
 
-const struct assay_plugin assay_pruner_none = {ASSAY_PLUGIN_MAGIC, sizeof(struct assay_plugin), ASSAY_PRUNER, ASSAY_PRUNER_ABI_MAJOR, ASSAY_PRUNER_ABI_MINOR,
-                                               "none", "every trial runs to its end", "1.0", NULL, &table, sizeof table, 0};
+const struct assay_plugin assay_pruner_none = {ASSAY_PLUGIN_MAGIC,
+                                               sizeof(struct assay_plugin),
+                                               ASSAY_PRUNER,
+                                               ASSAY_PRUNER_ABI_MAJOR,
+                                               ASSAY_PRUNER_ABI_MINOR,
+                                               "none",
+                                               "every trial runs to its end",
+                                               "1.0",
+                                               NULL,
+                                               &table,
+                                               sizeof table,
+                                               0};

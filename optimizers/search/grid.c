@@ -34,7 +34,7 @@ static uint64_t nearest_level(const struct assay_dimension *axis, uint64_t count
   if (count == 1 || axis->high <= axis->low) return 0;
   const double last = level_value(axis, count - 1, count);
   const double share = axis->logarithmic && axis->kind == ASSAY_DOMAIN_REAL && !(axis->step > 0) ? log(axis->default_value / axis->low) / log(last / axis->low)
-                                                                                                : (axis->default_value - axis->low) / (last - axis->low);
+                                                                                                 : (axis->default_value - axis->low) / (last - axis->low);
   return (uint64_t)nearbyint(fmin(1, fmax(0, share)) * (double)(count - 1));
 }
 
@@ -115,11 +115,13 @@ static uint64_t encode_defaults(const struct assay_space *space, int32_t parent,
 
 /* ---- the plugin ---- */
 
-static int size(const struct assay_option_value *const *options, const struct assay_space *space, uint64_t *combinations, uint64_t *defaults, struct assay_status *status) {
+static int size(const struct assay_option_value *const *options, const struct assay_space *space, uint64_t *combinations, uint64_t *defaults,
+                struct assay_status *status) {
   const uint64_t levels = (uint64_t)options[LEVELS]->integer;
   *combinations = count_under(space, -1, 0, levels);
   if (*combinations > (uint64_t)1 << 62)
-    return assay_search_fail(status, ASSAY_E_CONFIG, "the grid has more points than can be counted; narrow the domains, or choose random or tpe in [search] type");
+    return assay_search_fail(status, ASSAY_E_CONFIG,
+                             "the grid has more points than can be counted; narrow the domains, or choose random or tpe in [search] type");
   *defaults = encode_defaults(space, -1, 0, levels);
   return 0;
 }
@@ -156,11 +158,25 @@ static int ask(const struct assay_option_value *const *options, const struct ass
   return 0;
 }
 
-static const struct assay_option levels = {
-    .struct_size = sizeof levels, .type = ASSAY_OPTION_INT, .name = "levels", .default_text = "5", .minimum = 1, .maximum = 1000000,
-    .help = "values on each continuous axis, both ends among them; other axes give all their values"};
+static const struct assay_option levels = {.struct_size = sizeof levels,
+                                           .type = ASSAY_OPTION_INT,
+                                           .name = "levels",
+                                           .default_text = "5",
+                                           .minimum = 1,
+                                           .maximum = 1000000,
+                                           .help = "values on each continuous axis, both ends among them; other axes give all their values"};
 static const struct assay_option *const options_table[] = {&levels, NULL};
 static const struct assay_search table = {sizeof table, 0, ask, count_points};
 
-const struct assay_plugin assay_search_grid = {ASSAY_PLUGIN_MAGIC, sizeof(struct assay_plugin), ASSAY_SEARCH, ASSAY_SEARCH_ABI_MAJOR, ASSAY_SEARCH_ABI_MINOR,
-                                               "grid", "every combination once, in a shuffled order", "1.0", options_table, &table, sizeof table, 0};
+const struct assay_plugin assay_search_grid = {ASSAY_PLUGIN_MAGIC,
+                                               sizeof(struct assay_plugin),
+                                               ASSAY_SEARCH,
+                                               ASSAY_SEARCH_ABI_MAJOR,
+                                               ASSAY_SEARCH_ABI_MINOR,
+                                               "grid",
+                                               "every combination once, in a shuffled order",
+                                               "1.0",
+                                               options_table,
+                                               &table,
+                                               sizeof table,
+                                               0};

@@ -59,7 +59,8 @@ static void describe(struct assay_parzen_axis *axis, const struct assay_dimensio
   axis->to = inside(axis, axis->high + axis->step / 2);
 }
 
-static void build_choices(struct assay_parzen_axis *axis, const double *observations, uint32_t stride, uint32_t count, const struct assay_parzen_settings *settings) {
+static void build_choices(struct assay_parzen_axis *axis, const double *observations, uint32_t stride, uint32_t count,
+                          const struct assay_parzen_settings *settings) {
   for (uint32_t i = 0; i < count; i++) axis->observed[i] = (uint32_t)observations[(size_t)i * stride];
   const double share = settings->prior_weight / (count + 1), sum = 1 + share * axis->choice_count;
   axis->log_hit = log((1 + share) / sum);
@@ -78,14 +79,15 @@ static int compare_ranked(const void *a, const void *b) {
   return x->index < y->index ? -1 : x->index > y->index;
 }
 
-static void build_numeric(struct assay_parzen_axis *axis, const double *observations, uint32_t stride, uint32_t count, const struct assay_parzen_settings *settings,
-                          struct ranked *ranked) {
+static void build_numeric(struct assay_parzen_axis *axis, const double *observations, uint32_t stride, uint32_t count,
+                          const struct assay_parzen_settings *settings, struct ranked *ranked) {
   const double range = axis->to - axis->from;
   const double clip = settings->clip ? range / fmin(100, count + 2.0) : 1e-12, least = fmin(range, fmax(clip, settings->floor * range));
   for (uint32_t i = 0; i < count; i++) ranked[i] = (struct ranked){inside(axis, observations[(size_t)i * stride]), i};
   qsort(ranked, count, sizeof *ranked, compare_ranked);
   for (uint32_t i = 0; i < count; i++) {
-    const double below = ranked[i].number - (i > 0 ? ranked[i - 1].number : axis->from), above = (i + 1 < count ? ranked[i + 1].number : axis->to) - ranked[i].number;
+    const double below = ranked[i].number - (i > 0 ? ranked[i - 1].number : axis->from),
+                 above = (i + 1 < count ? ranked[i + 1].number : axis->to) - ranked[i].number;
     double width = fmax(below, above);
     if (!settings->ends && count >= 2 && i == 0) width = above;
     if (!settings->ends && count >= 2 && i == count - 1) width = below;
@@ -101,11 +103,11 @@ static void build_numeric(struct assay_parzen_axis *axis, const double *observat
   }
 }
 
-struct assay_parzen *assay_parzen_create(const struct assay_dimension *const *dimensions, uint32_t axis_count, const double *observations, const double *weights,
-                                         uint32_t count, const struct assay_parzen_settings *settings) {
+struct assay_parzen *assay_parzen_create(const struct assay_dimension *const *dimensions, uint32_t axis_count, const double *observations,
+                                         const double *weights, uint32_t count, const struct assay_parzen_settings *settings) {
   const size_t kernels = (size_t)count + 1;
-  const size_t bytes = sizeof(struct assay_parzen) + axis_count * sizeof(struct assay_parzen_axis) + kernels * (3 + 3 * (size_t)axis_count) * sizeof(double) + kernels * sizeof(struct ranked) +
-                       (8 + 4 * (size_t)axis_count) * 16;
+  const size_t bytes = sizeof(struct assay_parzen) + axis_count * sizeof(struct assay_parzen_axis) + kernels * (3 + 3 * (size_t)axis_count) * sizeof(double) +
+                       kernels * sizeof(struct ranked) + (8 + 4 * (size_t)axis_count) * 16;
   char *memory = calloc(1, bytes);
   if (memory == NULL) return NULL;
   struct room room = {memory};
@@ -163,7 +165,8 @@ void assay_parzen_sample(const struct assay_parzen *parzen, struct assay_random 
   while (kernel + 1 < parzen->kernel_count && left >= parzen->weights[kernel]) left -= parzen->weights[kernel++];
   for (uint32_t i = 0; i < parzen->axis_count; i++) {
     const struct assay_parzen_axis *axis = &parzen->axes[i];
-    point[i] = axis->kind == ASSAY_DOMAIN_CHOICE ? sample_choice(axis, kernel, kernel + 1 == parzen->kernel_count, random) : sample_number(axis, kernel, random);
+    point[i] =
+        axis->kind == ASSAY_DOMAIN_CHOICE ? sample_choice(axis, kernel, kernel + 1 == parzen->kernel_count, random) : sample_number(axis, kernel, random);
   }
 }
 

@@ -22,26 +22,26 @@ struct assay_parzen_settings {
 };
 
 struct assay_parzen_axis {
-  uint32_t kind;      /* enum assay_domain_kind */
+  uint32_t kind; /* enum assay_domain_kind */
   bool logarithmic;
   uint32_t choice_count;
-  double low, high, step; /* as in the dimension; step 0: continuous */
-  double from, to;    /* the domain inside: with half a step on both sides, in log space */
+  double low, high, step;                 /* as in the dimension; step 0: continuous */
+  double from, to;                        /* the domain inside: with half a step on both sides, in log space */
   double *centres, *widths, *normalisers; /* numeric, one a kernel: log of the mass inside the domain, and for continuous ones of width * sqrt(2 pi) too */
-  uint32_t *observed; /* CHOICE, one a kernel but for the prior's */
-  double log_hit, log_miss, log_prior; /* CHOICE: log probabilities */
+  uint32_t *observed;                     /* CHOICE, one a kernel but for the prior's */
+  double log_hit, log_miss, log_prior;    /* CHOICE: log probabilities */
 };
 
 struct assay_parzen {
   uint32_t axis_count, kernel_count; /* the prior's kernel is the last */
   struct assay_parzen_axis *axes;
-  double *weights, *log_weights;     /* sum 1 */
-  double *terms;                     /* room for one number a kernel: one thread at a time */
+  double *weights, *log_weights; /* sum 1 */
+  double *terms;                 /* room for one number a kernel: one thread at a time */
 };
 
 /* `observations`: `count` rows, one number an axis, as in points. `weights`: one a row, or NULL for 1 each. NULL when memory is short. */
-struct assay_parzen *assay_parzen_create(const struct assay_dimension *const *dimensions, uint32_t axis_count, const double *observations, const double *weights,
-                                         uint32_t count, const struct assay_parzen_settings *settings);
+struct assay_parzen *assay_parzen_create(const struct assay_dimension *const *dimensions, uint32_t axis_count, const double *observations,
+                                         const double *weights, uint32_t count, const struct assay_parzen_settings *settings);
 void assay_parzen_release(struct assay_parzen *parzen);
 /* One point from the mixture. */
 void assay_parzen_sample(const struct assay_parzen *parzen, struct assay_random *random, double *point);

@@ -18,6 +18,15 @@ static int ask(const struct assay_option_value *const *options, const struct ass
 
 static const struct assay_search table = {sizeof table, 0, ask, NULL};
 
-const struct assay_plugin assay_search_random = {
-    ASSAY_PLUGIN_MAGIC, sizeof(struct assay_plugin), ASSAY_SEARCH, ASSAY_SEARCH_ABI_MAJOR, ASSAY_SEARCH_ABI_MINOR, "random", "points drawn evenly over the space", "1.0", NULL,
-    &table,             sizeof table,                0};
+const struct assay_plugin assay_search_random = {ASSAY_PLUGIN_MAGIC,
+                                                 sizeof(struct assay_plugin),
+                                                 ASSAY_SEARCH,
+                                                 ASSAY_SEARCH_ABI_MAJOR,
+                                                 ASSAY_SEARCH_ABI_MINOR,
+                                                 "random",
+                                                 "points drawn evenly over the space",
+                                                 "1.0",
+                                                 NULL,
+                                                 &table,
+                                                 sizeof table,
+                                                 0};

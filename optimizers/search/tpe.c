@@ -125,8 +125,8 @@ static double weight_of(uint32_t index, uint32_t count, uint32_t recent) {
 }
 
 /* The density of those of the trials where the group was active, thinned out evenly when there are more than `kernels`. */
-static struct assay_parzen *estimate(const struct group *group, const struct assay_trial *const *trials, uint32_t count, const struct settings *settings, double *rows,
-                                     double *weights) {
+static struct assay_parzen *estimate(const struct group *group, const struct assay_trial *const *trials, uint32_t count, const struct settings *settings,
+                                     double *rows, double *weights) {
   uint32_t active = 0, used = 0;
   for (uint32_t i = 0; i < count; i++) active += !isnan(trials[i]->point[group->numbers[0]]);
   const uint32_t kept = active < settings->kernels ? active : settings->kernels;
@@ -175,7 +175,8 @@ static void release_work(struct work *work) {
 }
 
 static bool begin_work(struct work *work) {
-  const size_t axes = work->space->dimension_count + 1, trials = work->history->trial_count + 1, kernels = work->settings->kernels < trials ? work->settings->kernels + 1 : trials;
+  const size_t axes = work->space->dimension_count + 1, trials = work->history->trial_count + 1,
+               kernels = work->settings->kernels < trials ? work->settings->kernels + 1 : trials;
   work->trials = calloc(trials, sizeof *work->trials);
   work->group.axes = calloc(axes, sizeof *work->group.axes);
   work->group.numbers = calloc(axes, sizeof *work->group.numbers);
@@ -183,7 +184,8 @@ static bool begin_work(struct work *work) {
   work->rows = calloc(axes * kernels, sizeof *work->rows);
   work->weights = calloc(kernels, sizeof *work->weights);
   work->candidate = calloc(axes, sizeof *work->candidate);
-  if (work->trials == NULL || work->group.axes == NULL || work->group.numbers == NULL || work->done == NULL || work->rows == NULL || work->weights == NULL || work->candidate == NULL)
+  if (work->trials == NULL || work->group.axes == NULL || work->group.numbers == NULL || work->done == NULL || work->rows == NULL || work->weights == NULL ||
+      work->candidate == NULL)
     return false;
   work->split = split_history(work->history, work->settings, work->trials);
   return true;
@@ -266,31 +268,91 @@ static int ask(const struct assay_option_value *const *options, const struct ass
 /* ---- the plugin ---- */
 
 static const char *const clip_choices[] = {"auto", "yes", "no", NULL};
-static const struct assay_option
-    multivariate_option = {.struct_size = sizeof multivariate_option, .type = ASSAY_OPTION_BOOL, .name = "multivariate", .default_text = "yes",
-                    .help = "one density over all axes that are active together, instead of one an axis"},
-    startup = {.struct_size = sizeof startup, .type = ASSAY_OPTION_INT, .name = "startup", .default_text = "10", .minimum = 1, .maximum = 1000000,
-               .help = "trials that must have finished before the past is used; until then points are spread evenly"},
-    candidates = {.struct_size = sizeof candidates, .type = ASSAY_OPTION_INT, .name = "candidates", .default_text = "24", .minimum = 1, .maximum = 100000,
-                  .help = "points drawn for each trial, of which the most promising is taken"},
-    gamma_option = {.struct_size = sizeof gamma_option, .type = ASSAY_OPTION_REAL, .name = "gamma", .default_text = "0.07", .minimum = 0.001, .maximum = 0.9,
-                    .help = "share of the trials that count as good"},
-    good = {.struct_size = sizeof good, .type = ASSAY_OPTION_INT, .name = "good", .default_text = "25", .minimum = 1, .maximum = 1000000,
-            .help = "at most so many trials count as good"},
-    prior_weight = {.struct_size = sizeof prior_weight, .type = ASSAY_OPTION_REAL, .name = "prior_weight", .default_text = "1", .minimum = 0.001, .maximum = 1000,
-                    .help = "weight of the even density over the whole space, where a trial has 1"},
-    floor_option = {.struct_size = sizeof floor_option, .type = ASSAY_OPTION_REAL, .name = "floor", .default_text = "0.035", .minimum = 0, .maximum = 1,
-                    .help = "least width of a kernel, as a share of the axis"},
-    clip = {.struct_size = sizeof clip, .type = ASSAY_OPTION_CHOICE, .name = "clip", .default_text = "auto", .choices = clip_choices,
-            .help = "kernels are wider while there are few trials; auto: when every axis has a density of its own"},
-    ends = {.struct_size = sizeof ends, .type = ASSAY_OPTION_BOOL, .name = "ends", .default_text = "no",
-            .help = "kernels next to an end of an axis are as wide as the gap to that end"},
-    recent = {.struct_size = sizeof recent, .type = ASSAY_OPTION_INT, .name = "recent", .default_text = "25", .minimum = 1, .maximum = 1000000,
-              .help = "so many of the newest trials have full weight; older ones have less"},
-    kernels = {.struct_size = sizeof kernels, .type = ASSAY_OPTION_INT, .name = "kernels", .default_text = "500", .minimum = 10, .maximum = 1000000,
-               .help = "at most so many trials make up a density; of more, an even selection does"};
-static const struct assay_option *const options_table[] = {&multivariate_option, &startup, &candidates, &gamma_option, &good, &prior_weight, &floor_option, &clip, &ends, &recent, &kernels, NULL};
+static const struct assay_option multivariate_option = {.struct_size = sizeof multivariate_option,
+                                                        .type = ASSAY_OPTION_BOOL,
+                                                        .name = "multivariate",
+                                                        .default_text = "yes",
+                                                        .help = "one density over all axes that are active together, instead of one an axis"},
+                                 startup = {.struct_size = sizeof startup,
+                                            .type = ASSAY_OPTION_INT,
+                                            .name = "startup",
+                                            .default_text = "10",
+                                            .minimum = 1,
+                                            .maximum = 1000000,
+                                            .help = "trials that must have finished before the past is used; until then points are spread evenly"},
+                                 candidates = {.struct_size = sizeof candidates,
+                                               .type = ASSAY_OPTION_INT,
+                                               .name = "candidates",
+                                               .default_text = "24",
+                                               .minimum = 1,
+                                               .maximum = 100000,
+                                               .help = "points drawn for each trial, of which the most promising is taken"},
+                                 gamma_option = {.struct_size = sizeof gamma_option,
+                                                 .type = ASSAY_OPTION_REAL,
+                                                 .name = "gamma",
+                                                 .default_text = "0.07",
+                                                 .minimum = 0.001,
+                                                 .maximum = 0.9,
+                                                 .help = "share of the trials that count as good"},
+                                 good = {.struct_size = sizeof good,
+                                         .type = ASSAY_OPTION_INT,
+                                         .name = "good",
+                                         .default_text = "25",
+                                         .minimum = 1,
+                                         .maximum = 1000000,
+                                         .help = "at most so many trials count as good"},
+                                 prior_weight = {.struct_size = sizeof prior_weight,
+                                                 .type = ASSAY_OPTION_REAL,
+                                                 .name = "prior_weight",
+                                                 .default_text = "1",
+                                                 .minimum = 0.001,
+                                                 .maximum = 1000,
+                                                 .help = "weight of the even density over the whole space, where a trial has 1"},
+                                 floor_option = {.struct_size = sizeof floor_option,
+                                                 .type = ASSAY_OPTION_REAL,
+                                                 .name = "floor",
+                                                 .default_text = "0.035",
+                                                 .minimum = 0,
+                                                 .maximum = 1,
+                                                 .help = "least width of a kernel, as a share of the axis"},
+                                 clip = {.struct_size = sizeof clip,
+                                         .type = ASSAY_OPTION_CHOICE,
+                                         .name = "clip",
+                                         .default_text = "auto",
+                                         .choices = clip_choices,
+                                         .help = "kernels are wider while there are few trials; auto: when every axis has a density of its own"},
+                                 ends = {.struct_size = sizeof ends,
+                                         .type = ASSAY_OPTION_BOOL,
+                                         .name = "ends",
+                                         .default_text = "no",
+                                         .help = "kernels next to an end of an axis are as wide as the gap to that end"},
+                                 recent = {.struct_size = sizeof recent,
+                                           .type = ASSAY_OPTION_INT,
+                                           .name = "recent",
+                                           .default_text = "25",
+                                           .minimum = 1,
+                                           .maximum = 1000000,
+                                           .help = "so many of the newest trials have full weight; older ones have less"},
+                                 kernels = {.struct_size = sizeof kernels,
+                                            .type = ASSAY_OPTION_INT,
+                                            .name = "kernels",
+                                            .default_text = "500",
+                                            .minimum = 10,
+                                            .maximum = 1000000,
+                                            .help = "at most so many trials make up a density; of more, an even selection does"};
+static const struct assay_option *const options_table[] = {&multivariate_option, &startup, &candidates, &gamma_option, &good,    &prior_weight,
+                                                           &floor_option,        &clip,    &ends,       &recent,       &kernels, NULL};
 static const struct assay_search table = {sizeof table, 0, ask, NULL};
 
-const struct assay_plugin assay_search_tpe = {ASSAY_PLUGIN_MAGIC, sizeof(struct assay_plugin), ASSAY_SEARCH, ASSAY_SEARCH_ABI_MAJOR, ASSAY_SEARCH_ABI_MINOR,
-                                              "tpe", "learns from past trials where good values are likely", "1.0", options_table, &table, sizeof table, 0};
+const struct assay_plugin assay_search_tpe = {ASSAY_PLUGIN_MAGIC,
+                                              sizeof(struct assay_plugin),
+                                              ASSAY_SEARCH,
+                                              ASSAY_SEARCH_ABI_MAJOR,
+                                              ASSAY_SEARCH_ABI_MINOR,
+                                              "tpe",
+                                              "learns from past trials where good values are likely",
+                                              "1.0",
+                                              options_table,
+                                              &table,
+                                              sizeof table,
+                                              0};

@@ -16,8 +16,8 @@ enum { STEPS = 6 };
 
 struct pruner_case {
   uint32_t startup, warmup, interval, count;
-  int complete[8];             /* else pruned */
-  double results[8][STEPS];    /* NaN: nothing reported at that step */
+  int complete[8];          /* else pruned */
+  double results[8][STEPS]; /* NaN: nothing reported at that step */
   double own[STEPS];
   int prune;
 };
@@ -47,7 +47,8 @@ START_TEST(median_decides_as_optuna) {
     if (i < test->count) pointers[i] = &trials[i];
   }
   const struct assay_history history = {sizeof history, test->count, pointers};
-  const struct assay_option_value startup = {.integer = test->startup}, warmup = {.integer = test->warmup}, interval = {.integer = test->interval}, reports = {.integer = 1};
+  const struct assay_option_value startup = {.integer = test->startup}, warmup = {.integer = test->warmup}, interval = {.integer = test->interval},
+                                  reports = {.integer = 1};
   const struct assay_option_value *const options[] = {&startup, &warmup, &interval, &reports};
   ck_assert_int_eq(((const struct assay_pruner *)assay_pruner_median.vtable)->prune(options, &history, &trials[test->count]), test->prune);
   ck_assert_int_eq(((const struct assay_pruner *)assay_pruner_none.vtable)->prune(NULL, &history, &trials[test->count]), 0);

@@ -134,10 +134,39 @@ END_TEST
 static const struct assay_dimension conditional_axes[] = {
     {.struct_size = sizeof(struct assay_dimension), .kind = ASSAY_DOMAIN_CHOICE, .name = "activation", .choice_count = 2, .default_value = 1, .parent = -1},
     {.struct_size = sizeof(struct assay_dimension), .kind = ASSAY_DOMAIN_CHOICE, .name = "optimizer", .choice_count = 3, .default_value = 0, .parent = -1},
-    {.struct_size = sizeof(struct assay_dimension), .kind = ASSAY_DOMAIN_REAL, .name = "momentum", .low = 1e-3, .high = 1e-1, .logarithmic = 1, .default_value = 0.01, .parent = 1, .parent_choice = 0},
-    {.struct_size = sizeof(struct assay_dimension), .kind = ASSAY_DOMAIN_INT, .name = "depth", .low = 2, .high = 7, .step = 2, .default_value = 4, .parent = 1, .parent_choice = 1},
-    {.struct_size = sizeof(struct assay_dimension), .kind = ASSAY_DOMAIN_CHOICE, .name = "nesterov", .choice_count = 2, .default_value = 1, .parent = 1, .parent_choice = 1},
-    {.struct_size = sizeof(struct assay_dimension), .kind = ASSAY_DOMAIN_REAL, .name = "dropout", .low = 0, .high = 0.5, .step = 0.25, .default_value = 0.25, .parent = -1},
+    {.struct_size = sizeof(struct assay_dimension),
+     .kind = ASSAY_DOMAIN_REAL,
+     .name = "momentum",
+     .low = 1e-3,
+     .high = 1e-1,
+     .logarithmic = 1,
+     .default_value = 0.01,
+     .parent = 1,
+     .parent_choice = 0},
+    {.struct_size = sizeof(struct assay_dimension),
+     .kind = ASSAY_DOMAIN_INT,
+     .name = "depth",
+     .low = 2,
+     .high = 7,
+     .step = 2,
+     .default_value = 4,
+     .parent = 1,
+     .parent_choice = 1},
+    {.struct_size = sizeof(struct assay_dimension),
+     .kind = ASSAY_DOMAIN_CHOICE,
+     .name = "nesterov",
+     .choice_count = 2,
+     .default_value = 1,
+     .parent = 1,
+     .parent_choice = 1},
+    {.struct_size = sizeof(struct assay_dimension),
+     .kind = ASSAY_DOMAIN_REAL,
+     .name = "dropout",
+     .low = 0,
+     .high = 0.5,
+     .step = 0.25,
+     .default_value = 0.25,
+     .parent = -1},
 };
 enum { AXES = 6 };
 static const struct assay_dimension *const conditional_pointers[AXES] = {&conditional_axes[0], &conditional_axes[1], &conditional_axes[2],
@@ -189,7 +218,9 @@ struct record {
   double points[200][10];
 };
 
-static struct assay_history history_of(const struct record *record) { return (struct assay_history){sizeof(struct assay_history), record->count, record->pointers}; }
+static struct assay_history history_of(const struct record *record) {
+  return (struct assay_history){sizeof(struct assay_history), record->count, record->pointers};
+}
 
 static double *add(struct record *record, uint32_t state, const double *point, double value) {
   const uint32_t i = record->count++;
@@ -254,7 +285,8 @@ START_TEST(grid_of_the_students_network) {
   struct assay_dimension axes[7];
   const struct assay_dimension *pointers[7];
   for (int i = 0; i < 7; i++) {
-    axes[i] = (struct assay_dimension){.struct_size = sizeof axes[i], .kind = ASSAY_DOMAIN_CHOICE, .name = "x", .choice_count = i < 6 ? choices[i] : 0, .parent = -1};
+    axes[i] =
+        (struct assay_dimension){.struct_size = sizeof axes[i], .kind = ASSAY_DOMAIN_CHOICE, .name = "x", .choice_count = i < 6 ? choices[i] : 0, .parent = -1};
     if (i == 6) axes[i].kind = ASSAY_DOMAIN_REAL, axes[i].low = 1e-4, axes[i].high = 1e-2, axes[i].logarithmic = 1, axes[i].default_value = 1e-3;
     pointers[i] = &axes[i];
   }

@@ -49,11 +49,12 @@ START_TEST(numbers_are_printed_as_python_does) {
   static const struct {
     double low, high;
     const char *text;
-  } cases[] = {{1e-5, 100000, "\"low\": 1e-05, \"high\": 100000.0"},         {0.5, 1e16, "\"low\": 0.5, \"high\": 1e+16"},
-               {-3, 123456789, "\"low\": -3.0, \"high\": 123456789.0"},      {0.1, 1234567.5, "\"low\": 0.1, \"high\": 1234567.5"},
+  } cases[] = {{1e-5, 100000, "\"low\": 1e-05, \"high\": 100000.0"},           {0.5, 1e16, "\"low\": 0.5, \"high\": 1e+16"},
+               {-3, 123456789, "\"low\": -3.0, \"high\": 123456789.0"},        {0.1, 1234567.5, "\"low\": 0.1, \"high\": 1234567.5"},
                {0.00012345, 2.5e22, "\"low\": 0.00012345, \"high\": 2.5e+22"}, {0, 9007199254740991, "\"low\": 0.0, \"high\": 9007199254740991.0"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    const struct assay_dimension axis = {.struct_size = sizeof axis, .kind = ASSAY_DOMAIN_REAL, .name = "x", .low = cases[i].low, .high = cases[i].high, .default_value = 1, .parent = -1};
+    const struct assay_dimension axis = {
+        .struct_size = sizeof axis, .kind = ASSAY_DOMAIN_REAL, .name = "x", .low = cases[i].low, .high = cases[i].high, .default_value = 1, .parent = -1};
     const struct assay_dimension *const pointer = &axis;
     const struct assay_space line = {sizeof line, 1, &pointer};
     struct assay_study_facts wanted = facts(false, 1);
@@ -78,7 +79,8 @@ static struct assay_study *varied_study(void) {
     struct assay_claim taken;
     assert_done(claim(study, &asker, 6, &taken));
     ck_assert_uint_eq(taken.number, i);
-    for (uint32_t step = 0; step < 3; step++) assert_done(assay_study_report(study, &taken, 2 - step, i == 2 && step == 2 ? NAN : i == 3 && step == 0 ? INFINITY : 0.1 * step, &status));
+    for (uint32_t step = 0; step < 3; step++)
+      assert_done(assay_study_report(study, &taken, 2 - step, i == 2 && step == 2 ? NAN : i == 3 && step == 0 ? INFINITY : 0.1 * step, &status));
     assert_done(assay_study_set_trial_attribute(study, &taken, "epochs", i == 1 ? "[3, 4]" : "\"old\"", &status));
     assert_done(assay_study_set_trial_attribute(study, &taken, "epochs", "[3, 5]", &status));
     if (i == 3) assert_done(assay_study_pruned(study, &taken, &status));
@@ -95,7 +97,8 @@ START_TEST(trials_are_listed_as_stored) {
   uint32_t count;
   assert_done(assay_study_list(study, arena, &records, &count, &status));
   ck_assert_uint_eq(count, 6);
-  static const uint32_t states[] = {ASSAY_TRIAL_COMPLETE, ASSAY_TRIAL_COMPLETE, ASSAY_TRIAL_COMPLETE, ASSAY_TRIAL_PRUNED, ASSAY_TRIAL_FAILED, ASSAY_TRIAL_COMPLETE};
+  static const uint32_t states[] = {ASSAY_TRIAL_COMPLETE, ASSAY_TRIAL_COMPLETE, ASSAY_TRIAL_COMPLETE,
+                                    ASSAY_TRIAL_PRUNED,   ASSAY_TRIAL_FAILED,   ASSAY_TRIAL_COMPLETE};
   for (uint32_t i = 0; i < 6; i++) {
     ck_assert_uint_eq(records[i]->number, i);
     ck_assert_uint_eq(records[i]->state, states[i]);
@@ -266,7 +269,8 @@ START_TEST(points_outside_the_space_are_refused) {
 END_TEST
 
 START_TEST(a_grid_ends_when_it_is_used_up) {
-  const struct assay_dimension pair = {.struct_size = sizeof pair, .kind = ASSAY_DOMAIN_CHOICE, .name = "x", .choice_count = 3, .default_value = 1, .parent = -1};
+  const struct assay_dimension pair = {
+      .struct_size = sizeof pair, .kind = ASSAY_DOMAIN_CHOICE, .name = "x", .choice_count = 3, .default_value = 1, .parent = -1};
   const struct assay_dimension *const pointer = &pair;
   const struct assay_space three = {sizeof three, 1, &pointer};
   struct assay_study_facts wanted = facts(false, 1);
@@ -298,7 +302,8 @@ START_TEST(enqueued_trials_come_first_and_others_join_the_history) {
   assert_done(assay_study_complete(study, &taken, 1, &status));
   /* As study.enqueue_trial({...}) leaves it. */
   look("INSERT INTO trials (number, study_id, state) VALUES (1, 1, 'WAITING')");
-  look("INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (2, 'fixed_params', '{\"layer.activation\": \"leaky_relu\", \"layer.channels\": 0.5, \"strange\": 1}')");
+  look("INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (2, 'fixed_params', '{\"layer.activation\": \"leaky_relu\", \"layer.channels\": "
+       "0.5, \"strange\": 1}')");
   struct assay_study_counts counts;
   assert_done(assay_study_count(study, &counts, &status));
   ck_assert_uint_eq(counts.waiting, 1);
@@ -315,7 +320,8 @@ START_TEST(enqueued_trials_come_first_and_others_join_the_history) {
   /* As study.optimize leaves a trial of its own. */
   look("INSERT INTO trials (number, study_id, state) VALUES (2, 1, 'COMPLETE')");
   look("INSERT INTO trial_values (trial_id, objective, value, value_type) VALUES (3, 0, 0.125, 'FINITE')");
-  look("INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) SELECT 3, param_name, param_value, distribution_json FROM trial_params WHERE trial_id = 1");
+  look("INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) SELECT 3, param_name, param_value, distribution_json FROM trial_params "
+       "WHERE trial_id = 1");
   assert_done(claim(study, &asker, 4, &taken));
   ck_assert_uint_eq(taken.number, 3);
   const struct assay_history *history;
@@ -492,7 +498,7 @@ START_TEST(network_file_systems_are_known) {
   ck_assert_str_eq(assay_network_file_system_name(0xFF534D42, NULL), "CIFS");
   ck_assert_str_eq(assay_network_file_system_name(0x65735546, "fuse.sshfs"), "sshfs");
   ck_assert_ptr_null(assay_network_file_system_name(0x65735546, "fuseblk"));
-  ck_assert_ptr_null(assay_network_file_system_name(0xEF53, NULL)); /* ext4 */
+  ck_assert_ptr_null(assay_network_file_system_name(0xEF53, NULL));     /* ext4 */
   ck_assert_ptr_null(assay_network_file_system_name(0x01021994, NULL)); /* tmpfs */
 }
 END_TEST

@@ -56,7 +56,8 @@ static void run_workers(int count, const struct assay_plugin *plugin, uint32_t t
 static void assert_whole(uint32_t trials) {
   char expected[64];
   snprintf(expected, sizeof expected, "%u %u 0 %u", trials, trials, trials - 1);
-  ck_assert_str_eq(look("SELECT COUNT(*) || ' ' || COUNT(DISTINCT number) || ' ' || MIN(number) || ' ' || MAX(number) FROM trials WHERE state = 'COMPLETE'"), expected);
+  ck_assert_str_eq(look("SELECT COUNT(*) || ' ' || COUNT(DISTINCT number) || ' ' || MIN(number) || ' ' || MAX(number) FROM trials WHERE state = 'COMPLETE'"),
+                   expected);
   snprintf(expected, sizeof expected, "%u", trials);
   ck_assert_str_eq(look("SELECT COUNT(*) FROM trial_values"), expected);
   ck_assert_str_eq(look("SELECT COUNT(*) FROM trial_intermediate_values"), expected);
@@ -88,7 +89,8 @@ START_TEST(every_point_is_computed_again_from_its_mark) {
     ck_assert_msg(same_point(point, records[i]->point), "trial %u", i);
   }
   /* The test means something only if workers did run at the same time. */
-  ck_assert_int_gt(atoi(look("SELECT COUNT(*) FROM assay_trials a WHERE EXISTS (SELECT 1 FROM assay_trials b WHERE b.asked <= a.mark AND b.told > a.mark)")), 10);
+  ck_assert_int_gt(atoi(look("SELECT COUNT(*) FROM assay_trials a WHERE EXISTS (SELECT 1 FROM assay_trials b WHERE b.asked <= a.mark AND b.told > a.mark)")),
+                   10);
   assay_study_close(study);
 }
 END_TEST
