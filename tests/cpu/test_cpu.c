@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the cpu backend does beyond single ops, against the reference backend: fused convolutions, gradients that stay behind max pooling,
+ * layouts of variables, work in place; and that a run can be repeated bit for bit.
+ */
+#include "conformance/backends.h"
+
+#include "graph/graph.h"
+
+#include <assay/random.h>
+#include <math.h>
+#include <string.h>
+
+enum { MOST_VALUES = 16 };
+
+/* A block as the student's network has it, then a weighted sum: every gradient is fetched. */
+struct shape {
+  int64_t batch, channels, height, width, out, kernel, pad, pool, stride;
+  const char *activation;
+};
+
+static const struct shape shapes[] = {
+  {3, 3, 12, 14, 16, 3, 1, 2, 2, "relu"},   {2, 16, 9, 11, 32, 3, 1, 2, 2, "relu"},  {2, 32, 8, 9, 20, 5, 2, 3, 2, "tanh"},
+  {2, 20, 10, 7, 5, 7, 3, 2, 2, "leaky"},   {3, 4, 9, 9, 8, 3, 0, 3, 3, "sigmoid"},  {2, 17, 8, 8, 33, 1, 0, 2, 2, "none"},
+  {2, 1, 13, 12, 4, 3, 1, 4, 2, "silu"},    {1, 64, 7, 15, 48, 7, 3, 2, 2, "relu"},  {2, 8, 6, 6, 16, 3, 1, 2, 1, "relu"},
+  {2, 5, 10, 10, 6, 9, 4, 2, 2, "leaky"},
+};
+
+static assay_value activate(struct assay_builder *b, const char *name, assay_value x) {
+  if (strcmp(name, "relu") == 0) return assay_relu(b, x);
+  if (strcmp(name, "tanh") == 0) return assay_tanh(b, x);
+  if (strcmp(name, "sigmoid") == 0) return assay_sigmoid(b, x);
+  if (strcmp(name, "silu") == 0) return assay_mul(b, x, assay_sigmoid(b, x));
+  if (strcmp(name, "leaky") == 0) return assay_select(b, assay_less(b, x, assay_number(b, x, 0)), assay_mul(b, x, assay_number(b, x, 0.01)), x);
+  return x;
+}
+
+static const struct assay_program *build_block(struct assay_program_builder *program, const struct shape *s) {
+  struct assay_builder *b = assay_function_begin(program, "block");
+  const int64_t images[4] = {s->batch, s->channels, s->height, s->width}, weights[4] = {s->out, s->channels, s->kernel, s->kernel}, beside[4] = {1, s->out, 1, 1};
+  const struct assay_conv2d_attributes convolution = {.stride = {1, 1}, .dilation = {1, 1}, .pad_low = {s->pad, s->pad}, .pad_high = {s->pad, s->pad}, .groups = 1};
+  const struct assay_pool2d_attributes pooling = {.kernel = {s->pool, s->pool}, .stride = {s->stride, s->stride}};
+  const assay_value x = assay_function_feed(b, ASSAY_F32, 4, images);
+  const assay_value w = assay_parameter(b, "w", 4, weights, ASSAY_INIT_HE_UNIFORM, 1, ASSAY_ROLE_WEIGHT);
+  const assay_value bias = assay_parameter(b, "bias", 1, &s->out, ASSAY_INIT_UNIFORM, 0.5, ASSAY_ROLE_BIAS);
+  const assay_value z = assay_add(b, assay_conv2d(b, x, w, &convolution), assay_reshape(b, bias, 4, beside));
+  const assay_value y = assay_max_pool2d(b, activate(b, s->activation, z), &pooling);
+  const struct assay_tensor_type *type = assay_type(b, y);
+  const assay_value scale = assay_parameter(b, "scale", 4, type->extents, ASSAY_INIT_UNIFORM, 1, ASSAY_ROLE_WEIGHT);
+  const assay_value loss = assay_reduce_sum(b, assay_mul(b, y, scale), 15, 0), wrt[4] = {x, w, bias, scale};
+  assay_value gradients[4];
+  assay_builder_gradient(b, loss, wrt, 4, gradients);
+  assay_function_fetch(b, loss);
+  for (int i = 0; i < 4; i++) assay_function_fetch(b, gradients[i]);
+  assay_assign(b, w, assay_sub(b, w, assay_mul(b, gradients[1], assay_number(b, w, 0.01)))); /* in place, in the convolution's layout */
+  struct assay_status status = {0, {0}};
+  const struct assay_program *finished = NULL;
+  ck_assert_msg(assay_function_end(b, &status) == 0, "%s", status.message);
+  ck_assert_msg(assay_program_finish(program, &finished, &status) == 0, "%s", status.message);
+  return finished;
+}
+
+/* ---- Running a program of one function on random feeds ---- */
+
+struct results {
+  float *fetches[MOST_VALUES], *variables[MOST_VALUES];
+  int64_t fetch_counts[MOST_VALUES], variable_counts[MOST_VALUES];
+  uint32_t fetch_count, variable_count;
+};
+
+static void release(struct results *results) {
+  for (uint32_t i = 0; i < results->fetch_count; i++) free(results->fetches[i]);
+  for (uint32_t i = 0; i < results->variable_count; i++) free(results->variables[i]);
+}
+
+#define TRY(call) ck_assert_msg((call) == 0, "%s", status.message)
+
+static struct results run_program(struct assay_registry *registry, const char *name, const char *threads, const struct assay_program_builder *builder,
+                                  const struct assay_program *program, int runs) {
+  struct assay_status status = {0, {0}};
+  const struct assay_plugin *plugin;
+  const struct assay_option_value value = {.struct_size = sizeof value, .integer = atoi(threads), .real = atof(threads), .text = threads};
+  const struct assay_option_value *const values[] = {&value, NULL};
+  struct assay_session *session;
+  struct assay_executable *executable;
+  struct assay_store *store;
+  TRY(assay_registry_find(registry, ASSAY_BACKEND, name, &plugin, &status));
+  TRY(assay_session_open(plugin, strcmp(name, "cpu") == 0 ? values : NULL, NULL, &session, &status));
+  const struct assay_backend *backend = assay_session_backend(session);
+  const struct assay_function *function = program->functions[0];
+  TRY(assay_session_compile(session, program, &executable, &status));
+  TRY(backend->store_create(executable, &store, &status));
+  struct results results = {.fetch_count = function->fetch_count, .variable_count = program->variable_count};
+  for (uint32_t v = 0; v < program->variable_count; v++) {
+    results.variable_counts[v] = assay_element_count(&program->variables[v]->type);
+    results.variables[v] = calloc((size_t)results.variable_counts[v], sizeof(float));
+    TRY(assay_variable_initialise(assay_program_variable(builder, v), 7, results.variables[v], &status));
+    TRY(backend->store_write(store, v, results.variables[v], &status));
+  }
+  struct assay_buffer *feeds[MOST_VALUES] = {NULL}, *fetches[MOST_VALUES] = {NULL};
+  struct assay_random random = assay_random_seed(5, 0);
+  for (uint32_t f = 0; f < function->feed_count; f++) {
+    const int64_t count = assay_element_count(function->graph->types[function->feeds[f]]);
+    float *data = calloc((size_t)count, sizeof *data);
+    for (int64_t i = 0; i < count; i++) data[i] = (float)(2 * assay_random_uniform(&random) - 1);
+    TRY(backend->buffer_create(assay_session_device(session), (uint64_t)count * sizeof *data, &feeds[f], &status));
+    TRY(backend->buffer_write(feeds[f], 0, data, (uint64_t)count * sizeof *data, &status));
+    free(data);
+  }
+  for (uint32_t f = 0; f < function->fetch_count; f++) {
+    results.fetch_counts[f] = assay_element_count(function->graph->types[function->fetches[f]]);
+    results.fetches[f] = calloc((size_t)results.fetch_counts[f], sizeof(float));
+    TRY(backend->buffer_create(assay_session_device(session), (uint64_t)results.fetch_counts[f] * sizeof(float), &fetches[f], &status));
+  }
+  for (int i = 0; i < runs; i++) TRY(backend->run(executable, 0, store, feeds, fetches, &status));
+  for (uint32_t f = 0; f < function->fetch_count; f++) {
+    TRY(backend->buffer_read(fetches[f], 0, results.fetches[f], (uint64_t)results.fetch_counts[f] * sizeof(float), &status));
+    backend->buffer_release(fetches[f]);
+  }
+  for (uint32_t v = 0; v < program->variable_count; v++) TRY(backend->store_read(store, v, results.variables[v], &status));
+  for (uint32_t f = 0; f < function->feed_count; f++) backend->buffer_release(feeds[f]);
+  backend->store_release(store);
+  assay_session_close(session);
+  return results;
+}
+
+static void check_close(const char *what, const float *a, const float *b, int64_t count) {
+  double largest = 1e-3;
+  for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs((double)b[i]));
+  for (int64_t i = 0; i < count; i++)
+    ck_assert_msg(fabs((double)a[i] - b[i]) <= 2e-5 * largest, "%s, element %lld of %lld: %.8g, reference %.8g", what, (long long)i, (long long)count, a[i], b[i]);
+}
+
+START_TEST(blocks_agree_with_reference) {
+  const struct shape *s = &shapes[_i];
+  struct assay_registry *registry = open_registry();
+  struct assay_program_builder *builder = assay_program_begin();
+  const struct assay_program *program = build_block(builder, s);
+  struct results expected = run_program(registry, "reference", "", builder, program, 2);
+  for (int threads = 1; threads <= 3; threads++) {
+    struct results results = run_program(registry, "cpu", (const char *[]){"1", "2", "3"}[threads - 1], builder, program, 2);
+    for (uint32_t f = 0; f < results.fetch_count; f++) {
+      char what[64];
+      snprintf(what, sizeof what, "shape %d, %d threads, fetch %u", _i, threads, f);
+      check_close(what, results.fetches[f], expected.fetches[f], results.fetch_counts[f]);
+    }
+    for (uint32_t v = 0; v < results.variable_count; v++) check_close("variable", results.variables[v], expected.variables[v], results.variable_counts[v]);
+    release(&results);
+  }
+  release(&expected);
+  assay_program_release(builder);
+  assay_registry_release(registry);
+}
+END_TEST
+
+START_TEST(runs_repeat_bit_for_bit) {
+  struct assay_registry *registry = open_registry();
+  struct assay_program_builder *builder = assay_program_begin();
+  const struct assay_program *program = build_block(builder, &shapes[1]);
+  for (int threads = 1; threads <= 2; threads++) {
+    struct results first = run_program(registry, "cpu", threads == 1 ? "1" : "2", builder, program, 3);
+    struct results second = run_program(registry, "cpu", threads == 1 ? "1" : "2", builder, program, 3);
+    for (uint32_t f = 0; f < first.fetch_count; f++)
+      ck_assert(memcmp(first.fetches[f], second.fetches[f], (size_t)first.fetch_counts[f] * sizeof(float)) == 0);
+    for (uint32_t v = 0; v < first.variable_count; v++)
+      ck_assert(memcmp(first.variables[v], second.variables[v], (size_t)first.variable_counts[v] * sizeof(float)) == 0);
+    release(&first);
+    release(&second);
+  }
+  assay_program_release(builder);
+  assay_registry_release(registry);
+}
+END_TEST
+
+/* a, b, c = b, a, a + b: every read sees the value from before the call, although all could be written in place. */
+START_TEST(assignments_read_old_values) {
+  struct assay_registry *registry = open_registry();
+  struct assay_program_builder *builder = assay_program_begin();
+  struct assay_builder *b = assay_function_begin(builder, "swap");
+  const int64_t count = 1000;
+  assay_value variables[3];
+  for (int i = 0; i < 3; i++) variables[i] = assay_parameter(b, (const char *[]){"a", "b", "c"}[i], 1, &count, ASSAY_INIT_UNIFORM, 1, ASSAY_ROLE_WEIGHT);
+  assay_assign(b, variables[0], variables[1]);
+  assay_assign(b, variables[1], variables[0]);
+  assay_assign(b, variables[2], assay_add(b, variables[0], variables[1]));
+  assay_function_fetch(b, variables[0]);
+  struct assay_status status = {0, {0}};
+  const struct assay_program *program;
+  TRY(assay_function_end(b, &status));
+  TRY(assay_program_finish(builder, &program, &status));
+  float first[3][1000];
+  for (uint32_t v = 0; v < 3; v++) TRY(assay_variable_initialise(assay_program_variable(builder, v), 7, first[v], &status));
+  struct results results = run_program(registry, "cpu", "1", builder, program, 1);
+  ck_assert(memcmp(results.variables[0], first[1], sizeof first[1]) == 0);
+  ck_assert(memcmp(results.variables[1], first[0], sizeof first[0]) == 0);
+  ck_assert(memcmp(results.fetches[0], first[0], sizeof first[0]) == 0);
+  for (int i = 0; i < count; i++) ck_assert_float_eq(results.variables[2][i], first[0][i] + first[1][i]);
+  release(&results);
+  assay_program_release(builder);
+  assay_registry_release(registry);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("cpu");
+  TCase *cases = tcase_create("cpu");
+  tcase_set_timeout(cases, 60);
+  tcase_add_loop_test(cases, blocks_agree_with_reference, 0, sizeof shapes / sizeof *shapes);
+  tcase_add_test(cases, runs_repeat_bit_for_bit);
+  tcase_add_test(cases, assignments_read_old_values);
+  suite_add_tcase(suite, cases);
+  return assay_run_suite(suite);
+}
