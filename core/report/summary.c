@@ -77,6 +77,16 @@ static int add_study(json_t *summary, const struct assay_summary_sources *source
   return 0;
 }
 
+/* The model's threshold as the final training noted it; null before, and with more than two classes. */
+static int add_threshold(json_t *summary, const struct assay_summary_sources *sources, struct assay_arena *arena, struct assay_status *status) {
+  const char *text = NULL;
+  double threshold;
+  const int code = assay_study_attribute(sources->study, "assay:threshold", arena, &text, status);
+  if (code != 0) return code;
+  json_object_set_new(summary, "threshold", text != NULL && assay_parse_real(text, &threshold) ? json_real(threshold) : json_null());
+  return 0;
+}
+
 static int add_part(json_t *summary, const char *key, const struct assay_summary_sources *sources, int part, struct assay_status *status) {
   struct assay_prediction_set *rows = sources->predictions != NULL ? assay_predictions_select(sources->predictions, part, -2) : NULL;
   if (sources->predictions != NULL && rows == NULL) return assay_status_memory(status);
@@ -93,6 +103,7 @@ int assay_summary_build(const struct assay_summary_sources *sources, json_t **re
   struct assay_arena *arena = assay_arena_create();
   json_t *summary = arena != NULL ? json_pack("{s:s,s:s?}", "run", sources->run, "model", sources->model) : NULL;
   int code = summary == NULL ? assay_status_memory(status) : add_study(summary, sources, arena, status);
+  if (code == 0) code = add_threshold(summary, sources, arena, status);
   if (code == 0) code = add_part(summary, "validation", sources, ASSAY_PART_VALIDATION, status);
   if (code == 0) code = add_part(summary, "test", sources, ASSAY_PART_TEST, status);
   assay_arena_release(arena);
@@ -140,6 +151,17 @@ static void print_best(const json_t *summary, struct assay_text *text) {
   }
 }
 
+static void print_threshold(const json_t *summary, struct assay_text *text) {
+  const json_t *threshold = json_object_get(summary, "threshold"), *validation = json_object_get(summary, "validation"),
+               *classes = json_object_get(validation, "classes");
+  if (!json_is_number(threshold) || json_array_size(classes) != 2) return;
+  const char *positive = json_string_value(json_object_get(validation, "positive"));
+  assay_text_print(text, "Threshold: \"%s\" from a score of %.4g on", positive != NULL ? positive : json_string_value(json_array_get(classes, 1)),
+                   json_number_value(threshold));
+  if (json_number_value(threshold) != 0.5) assay_text_print(text, ", where %s is best on validation", json_string_value(json_object_get(summary, "objective")));
+  assay_text_add(text, "\n");
+}
+
 static void print_failures(const json_t *summary, struct assay_text *text) {
   const json_t *failures = json_object_get(summary, "failures");
   for (size_t i = 0; i < json_array_size(failures) && i < FAILURES_PRINTED; i++) {
@@ -164,6 +186,7 @@ void assay_summary_print(const json_t *summary, struct assay_text *text) {
   }
   assay_text_add(text, text->length > 0 ? "\n" : "");
   print_best(summary, text);
+  print_threshold(summary, text);
   assay_text_print(text, "\n%lld trials: %lld complete, %lld pruned, %lld failed", integer_of(summary, "trials"), integer_of(counts, "complete"), integer_of(counts, "pruned"),
                    integer_of(counts, "failed"));
   if (integer_of(counts, "open") > 0) assay_text_print(text, ", %lld unfinished", integer_of(counts, "open"));
