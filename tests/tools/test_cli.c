@@ -114,6 +114,32 @@ START_TEST(train_eval_predict_agree) {
 }
 END_TEST
 
+/* A network that has hardly been trained gives scores that differ by little, none of them near a half by right. */
+START_TEST(the_threshold_comes_from_out_of_fold_predictions) {
+  tool_enter_folder();
+  tool_write_images("photos", 20);
+  tool_write_ini("a.ini", "photos", "");
+  json_t *trained = tool_json("train a.ini --json --quiet -s search.objective=accuracy -s train.epochs=1 -s optimizer.learning_rate=0.00001");
+  ck_assert(json_is_number(json_object_get(trained, "threshold")));
+  const double threshold = json_number_value(json_object_get(trained, "threshold"));
+  ck_assert(threshold > 0 && threshold < 1 && threshold != 0.5);
+  json_decref(trained);
+  json_t *predicted = tool_json("predict runs/a/model.safetensors photos --json -s backend.devices=reference");
+  const json_t *rows = json_object_get(predicted, "predictions");
+  for (size_t i = 0; i < json_array_size(rows); i++) {
+    const json_t *row = json_array_get(rows, i);
+    const double score = json_number_value(json_object_get(json_object_get(row, "scores"), "right"));
+    ck_assert_str_eq(json_string_value(json_object_get(row, "label")), score >= threshold ? "right" : "left");
+  }
+  json_decref(predicted);
+  ck_assert(tool_file_holds("runs/a/summary.txt", "where accuracy is best on validation"));
+  /* An objective that does not depend on it leaves it alone. */
+  trained = tool_json("train a.ini --json --quiet -s search.objective=loss -s train.epochs=1 -o other");
+  ck_assert_double_eq(json_number_value(json_object_get(trained, "threshold")), 0.5);
+  json_decref(trained);
+}
+END_TEST
+
 START_TEST(predict_goes_on_past_unreadable_images) {
   tool_enter_folder();
   tool_write_images("photos", 12);
@@ -212,6 +238,7 @@ int main(void) {
   tcase_add_test(tests, init_guesses_the_positive_class);
   tcase_add_test(tests, check_reports_and_refuses);
   tcase_add_test(tests, train_eval_predict_agree);
+  tcase_add_test(tests, the_threshold_comes_from_out_of_fold_predictions);
   tcase_add_test(tests, predict_goes_on_past_unreadable_images);
   tcase_add_test(tests, a_run_continues_and_says_what_differs);
   tcase_add_test(tests, failures_are_objects_with_json);
