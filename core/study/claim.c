@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ORPHAN_SECONDS = 10 };
+
 int assay_study_set_supervisor(struct assay_study *study, int64_t process, struct assay_status *status) {
   const int64_t start = process == 0 ? 0 : assay_process_start(process);
   if (start < 0) return assay_status_set(status, ASSAY_E_FAILED, "there is no process %lld that could watch over this one", (long long)process);
@@ -73,13 +75,13 @@ struct dead {
   bool alone;
 };
 
-/* Leases whose owners are dead; `living` counts the others. The array is malloc'ed. */
-static int find_dead(struct assay_study *study, struct dead **dead, size_t *count, int64_t *living, struct assay_status *status) {
+/* Leases whose owners are dead; `living` counts the others, `orphans` those of them whose supervisor is dead. The array is malloc'ed. */
+static int find_dead(struct assay_study *study, struct dead **dead, size_t *count, int64_t *living, int64_t *orphans, struct assay_status *status) {
   sqlite3_stmt *statement;
   size_t capacity = 0;
   *dead = NULL;
   *count = 0;
-  *living = 0;
+  *living = *orphans = 0;
   int result = assay_database_query(&study->database, &statement, status,
                                     "SELECT l.trial_id, l.attempt, l.boot, l.space, l.process, l.start, l.supervisor, l.supervisor_start, l.beat"
                                     " FROM assay_leases l JOIN assay_trials a USING (trial_id) WHERE a.study_id = ?",
@@ -95,6 +97,7 @@ static int find_dead(struct assay_study *study, struct dead **dead, size_t *coun
     result = 0;
     if (assay_owner_lives(&owner, &study->owner, sqlite3_column_double(statement, 8))) {
       (*living)++;
+      *orphans += !assay_owner_died_alone(&owner, &study->owner);
       continue;
     }
     void *array = *dead;
@@ -126,10 +129,10 @@ static int bury(struct assay_study *study, const struct dead *dead, struct assay
   return result != 0 ? result : end_trial(study, dead->row, "FAIL", status);
 }
 
-static int bury_all(struct assay_study *study, int64_t *living, struct assay_status *status) {
+static int bury_all(struct assay_study *study, int64_t *living, int64_t *orphans, struct assay_status *status) {
   struct dead *dead;
   size_t count;
-  int result = find_dead(study, &dead, &count, living, status);
+  int result = find_dead(study, &dead, &count, living, orphans, status);
   for (size_t i = 0; result == 0 && i < count; i++) result = bury(study, &dead[i], status);
   free(dead);
   return result;
@@ -230,9 +233,21 @@ static int take(struct assay_study *study, int64_t row, struct assay_claim *clai
                             (int64_t)claim->attempt, owner->process, now);
 }
 
+/* A worker whose search was killed is about to leave, and its trial comes next: waiting a moment for it keeps the order of an undisturbed search. */
+static bool awaits_orphans(struct assay_study *study, int64_t orphans) {
+  const double now = assay_lease_clock();
+  if (orphans == 0) study->orphans_since = 0;
+  else if (study->orphans_since == 0) study->orphans_since = now;
+  return orphans > 0 && now - study->orphans_since < ORPHAN_SECONDS;
+}
+
 static int choose(struct assay_study *study, uint64_t limit, struct assay_claim *claim, bool *asked, struct assay_status *status) {
-  int64_t living, row = -1;
-  int result = bury_all(study, &living, status);
+  int64_t living, orphans, row = -1;
+  int result = bury_all(study, &living, &orphans, status);
+  if (result == 0 && awaits_orphans(study, orphans)) {
+    claim->outcome = ASSAY_CLAIM_WAIT;
+    return 0;
+  }
   if (result == 0) result = adopt_others(study, status);
   if (result == 0) result = find_left(study, &row, status);
   if (result == 0 && row < 0) result = find_enqueued(study, &row, status);

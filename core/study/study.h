@@ -65,7 +65,7 @@ enum { ASSAY_STUDY_ATTEMPTS = 3 }; /* a trial whose workers died so often is FAI
 
 enum assay_claim_outcome {
   ASSAY_CLAIM_TRIAL = 1, /* work on it */
-  ASSAY_CLAIM_WAIT = 2,  /* no further trial, but others still run and may yet have to be taken over */
+  ASSAY_CLAIM_WAIT = 2,  /* nothing now, but others still run and may yet have to be taken over; ask again shortly */
   ASSAY_CLAIM_DONE = 3   /* no further trial, none running */
 };
 

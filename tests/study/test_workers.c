@@ -66,7 +66,7 @@ static void assert_whole(uint32_t trials) {
 
 START_TEST(workers_share_a_new_study) {
   /* All of them create it at the same moment; none may see "database is locked". */
-  run_workers(8, &assay_search_random, 120, 0);
+  run_workers(8, &assay_search_random, 120, 0.002);
   assert_whole(120);
   ck_assert_str_eq(look("SELECT COUNT(*) FROM assay_attempts"), "120"); /* nobody took another's trial */
   ck_assert_str_eq(look("SELECT COUNT(*) FROM studies"), "1");
