@@ -14,7 +14,8 @@ void assay_reference_constant(const struct assay_node *node, const struct assay_
 
 void assay_reference_cast(const struct assay_node *node, const struct assay_reference_tensor *inputs, const struct assay_reference_tensor *outputs) {
   (void)node;
-  for (int64_t i = 0; i < outputs[0].count; i++) outputs[0].numbers[i] = assay_reference_convert(inputs[0].numbers[i], inputs[0].type->dtype, outputs[0].type->dtype);
+  for (int64_t i = 0; i < outputs[0].count; i++)
+    outputs[0].numbers[i] = assay_reference_convert(inputs[0].numbers[i], inputs[0].type->dtype, outputs[0].type->dtype);
 }
 
 static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }

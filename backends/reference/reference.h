@@ -21,7 +21,8 @@ struct assay_reference_tensor {
   double *numbers;      /* the same as doubles; NULL for kernels that move bytes */
 };
 
-typedef void (*assay_reference_kernel)(const struct assay_node *node, const struct assay_reference_tensor *inputs, const struct assay_reference_tensor *outputs);
+typedef void (*assay_reference_kernel)(const struct assay_node *node, const struct assay_reference_tensor *inputs,
+                                       const struct assay_reference_tensor *outputs);
 
 enum assay_reference_dtypes { /* bit: 1 << dtype */
   ASSAY_REFERENCE_FLOATS = 1 << ASSAY_F64 | 1 << ASSAY_F32 | 1 << ASSAY_F16 | 1 << ASSAY_BF16,

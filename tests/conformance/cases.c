@@ -117,7 +117,8 @@ static void binary_case(struct assay_case_list *list, uint32_t op, uint32_t flag
   add(list, &c);
 }
 
-static void binary_cases(struct assay_case_list *list, uint32_t op, int32_t dtype, bool thorough, enum assay_case_fill x, enum assay_case_fill y, uint32_t flags) {
+static void binary_cases(struct assay_case_list *list, uint32_t op, int32_t dtype, bool thorough, enum assay_case_fill x, enum assay_case_fill y,
+                         uint32_t flags) {
   binary_case(list, op, flags, shape(dtype, 2, 7, 37), shape(dtype, 2, 7, 37), x, y);
   binary_case(list, op, flags, shape(dtype, 4, 2, 3, 5, 7), shape(dtype, 3, 3, 1, 1), x, y);
   binary_case(list, op, flags, shape(dtype, 0), shape(dtype, 1, 17), x, y);
@@ -130,7 +131,8 @@ static void binary_cases(struct assay_case_list *list, uint32_t op, int32_t dtyp
   binary_case(list, op, flags, shape(dtype, 1, 1), shape(dtype, 4, 3, 2, 9, 11), x, y);
 }
 
-static void select_case(struct assay_case_list *list, uint32_t flags, struct assay_tensor_type condition, struct assay_tensor_type x, struct assay_tensor_type y) {
+static void select_case(struct assay_case_list *list, uint32_t flags, struct assay_tensor_type condition, struct assay_tensor_type x,
+                        struct assay_tensor_type y) {
   struct assay_case c = new_case(ASSAY_OP_SELECT, flags);
   operand(&c, condition, ASSAY_FILL_BOOL);
   operand(&c, x, plain_fill(x.dtype));

@@ -153,7 +153,8 @@ static void build_edges(struct assay_program_builder *program) {
   /* 2: constants of every dtype that backends must know; one is broadcast. */
   b = assay_function_begin(program, "constants");
   if (!b) return;
-  static const struct assay_constant_attributes constants[] = {{0.1, ASSAY_F32, 0}, {-7, ASSAY_I32, 0}, {4e9, ASSAY_U32, 0}, {200, ASSAY_U8, 0}, {1, ASSAY_BOOL, 0}};
+  static const struct assay_constant_attributes constants[] = {
+      {0.1, ASSAY_F32, 0}, {-7, ASSAY_I32, 0}, {4e9, ASSAY_U32, 0}, {200, ASSAY_U8, 0}, {1, ASSAY_BOOL, 0}};
   for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
     assay_function_fetch(b, b->host->emit(b, ASSAY_OP_CONSTANT, NULL, 0, &constants[i], sizeof constants[i]));
   assay_function_fetch(b, assay_broadcast(b, b->host->emit(b, ASSAY_OP_CONSTANT, NULL, 0, &constants[0], sizeof constants[0]), 1, extents));
@@ -168,7 +169,8 @@ static void build_edges(struct assay_program_builder *program) {
 }
 
 static void script_edges(struct side *side) {
-  const struct assay_tensor_type f32 = vector(ASSAY_F32, EDGE_LENGTH), u8 = vector(ASSAY_U8, EDGE_LENGTH), i32 = {ASSAY_I32, 0, {0}}, scalar = {ASSAY_F32, 0, {0}};
+  const struct assay_tensor_type f32 = vector(ASSAY_F32, EDGE_LENGTH), u8 = vector(ASSAY_U8, EDGE_LENGTH);
+  const struct assay_tensor_type i32 = {ASSAY_I32, 0, {0}}, scalar = {ASSAY_F32, 0, {0}};
   note_variables(side, 0, 0, "at first, variable");
   write_variables(side, 0, ASSAY_FILL_FEW);
   note_variables(side, 0, 0, "written, variable");
@@ -336,7 +338,8 @@ static void build_training(struct assay_program_builder *program) {
 }
 
 static void step(struct side *side, uint32_t function, int64_t images, int store, int number) {
-  const struct assay_tensor_type x = {ASSAY_F32, 4, {images, CHANNELS, SIDE_LENGTH, SIDE_LENGTH}}, keys = {ASSAY_U32, 2, {images, 2}}, scalar = {ASSAY_F32, 0, {0}};
+  const struct assay_tensor_type x = {ASSAY_F32, 4, {images, CHANNELS, SIDE_LENGTH, SIDE_LENGTH}}, keys = {ASSAY_U32, 2, {images, 2}};
+  const struct assay_tensor_type scalar = {ASSAY_F32, 0, {0}};
   const float rate = 0.05f;
   struct assay_buffer *feeds[4] = {random_buffer(side, x, ASSAY_FILL_NORMAL, 0), random_buffer(side, vector(ASSAY_I32, images), ASSAY_FILL_INDEX, CLASSES),
                                    new_buffer(side, &scalar), random_buffer(side, keys, ASSAY_FILL_BITS, 0)};

@@ -238,7 +238,8 @@ static int divide_group(struct suite *suite, const struct assay_case *cases, siz
                         struct assay_status *status) {
   if (count == 1) {
     const bool refused = side == 1 && trouble->code == ASSAY_E_UNSUPPORTED && (cases->flags & ASSAY_CASE_OPTIONAL);
-    return add_failure(suite, cases, refused ? ASSAY_CONFORMANCE_REFUSED : ASSAY_CONFORMANCE_FAILED, side == 0 ? "oracle" : "compile", trouble->message, status);
+    const enum assay_conformance_verdict verdict = refused ? ASSAY_CONFORMANCE_REFUSED : ASSAY_CONFORMANCE_FAILED;
+    return add_failure(suite, cases, verdict, side == 0 ? "oracle" : "compile", trouble->message, status);
   }
   int error = ASSAY_OK;
   for (size_t i = 0; i < count && !error; i++) error = run_group(suite, &cases[i], 1, status);

@@ -91,7 +91,8 @@ START_TEST(every_number_of_16_bits_is_read) {
     if (!convert(backends[k], ASSAY_F32, &all, &wide)) continue;
     for (uint32_t bits = 0; bits < 65536; bits++) {
       const double got = ((const float *)wide.bytes)[bits], expected = meaning(format, bits);
-      ck_assert_msg(same(got, expected) && (isnan(expected) || !signbit(got) == !signbit(expected)), "%s: 0x%04x is %g, not %g", backends[k], bits, got, expected);
+      ck_assert_msg(same(got, expected) && (isnan(expected) || !signbit(got) == !signbit(expected)),
+                    "%s: 0x%04x is %g, not %g", backends[k], bits, got, expected);
     }
     free(wide.bytes);
   }

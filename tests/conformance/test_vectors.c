@@ -36,7 +36,10 @@ static struct assay_case attributes_of(uint32_t op, const json_t *object) {
     for (size_t i = 0; i < json_array_size(json_object_get(object, "axes")); i++)
       c.attributes.transpose.axes[i] = (int32_t)json_integer_value(json_array_get(json_object_get(object, "axes"), i));
     break;
-  case ASSAY_OP_MATMUL: c.attributes.matmul = (struct assay_matmul_attributes){(uint32_t)whole(object, "transpose_a"), (uint32_t)whole(object, "transpose_b")}; break;
+  case ASSAY_OP_MATMUL:
+    c.attributes.matmul.transpose_a = (uint32_t)whole(object, "transpose_a");
+    c.attributes.matmul.transpose_b = (uint32_t)whole(object, "transpose_b");
+    break;
   case ASSAY_OP_CONV2D:
     pair(object, "stride", c.attributes.conv2d.stride);
     pair(object, "dilation", c.attributes.conv2d.dilation);
