@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "run/device.h"
@@ -59,7 +60,14 @@ struct trial {
   const struct assay_claim *claim;
   const struct assay_settings *settings;
   double beaten; /* when the last heartbeat was written */
+  bool lost;     /* another worker has it now: this one was given up for dead */
 };
+
+/* What the study says to a write under this trial's claim. */
+static int heed(struct trial *trial, int code) {
+  if (code == ASSAY_E_FAILED) trial->lost = true;
+  return code;
+}
 
 static const double HEARTBEAT_EVERY = 1.0; /* seconds: each one is a synced write */
 
@@ -85,12 +93,12 @@ static int after_epoch(void *context, const struct assay_progress *progress, str
   struct assay_study *study = trial->bench->worker->run->study;
   send_epoch(trial->bench->worker, trial->claim->number, progress);
   const uint32_t step = progress->fold * trial->settings->train.epochs + progress->epoch;
-  int result = isfinite(progress->objective) ? assay_study_report(study, trial->claim, step, progress->objective, status) : 0;
+  int result = isfinite(progress->objective) ? heed(trial, assay_study_report(study, trial->claim, step, progress->objective, status)) : 0;
   const double now = assay_clock_seconds();
   if (result == 0 && now - trial->beaten >= HEARTBEAT_EVERY) {
     char text[96];
     snprintf(text, sizeof text, "fold %u of %u, epoch %u of %u", progress->fold + 1, progress->fold_count, progress->epoch + 1, progress->epoch_limit);
-    result = assay_study_heartbeat(study, trial->claim, text, status);
+    result = heed(trial, assay_study_heartbeat(study, trial->claim, text, status));
     trial->beaten = now;
   }
   const struct assay_component *pruner = &trial->settings->search.pruner;
@@ -113,7 +121,7 @@ static int write_trial(const struct trial *trial, const struct assay_trial_resul
 }
 
 /* Facts that the final model and the report need later: the folds' best epochs and values, the number of parameters. */
-static int write_facts(const struct trial *trial, const struct assay_trial_result *result, struct assay_status *status) {
+static int write_facts(struct trial *trial, const struct assay_trial_result *result, struct assay_status *status) {
   struct assay_study *study = trial->bench->worker->run->study;
   struct assay_text text = {0};
   assay_text_add(&text, "[");
@@ -133,17 +141,18 @@ static int write_facts(const struct trial *trial, const struct assay_trial_resul
   snprintf(device, sizeof device, "\"%s\"", trial->bench->worker->device);
   if (code == 0) code = assay_study_set_trial_attribute(study, trial->claim, "assay:parameters", parameters, status);
   if (code == 0) code = assay_study_set_trial_attribute(study, trial->claim, "assay:device", device, status);
-  return code;
+  return heed(trial, code);
 }
 
-static int finish_trial(const struct trial *trial, const struct assay_trial_result *result, struct assay_status *status) {
+static int finish_trial(struct trial *trial, const struct assay_trial_result *result, struct assay_status *status) {
   struct assay_study *study = trial->bench->worker->run->study;
-  if (result->pruned) return assay_study_pruned(study, trial->claim, status);
+  if (result->pruned) return heed(trial, assay_study_pruned(study, trial->claim, status));
   if (!isfinite(result->objective))
-    return assay_study_failed(study, trial->claim, "the objective is not defined on the validation images: a class may be missing there, or is never predicted", status);
+    return heed(trial, assay_study_failed(study, trial->claim,
+                                          "the objective is not defined on the validation images: a class may be missing there, or is never predicted", status));
   int code = write_trial(trial, result, status);
   if (code == 0) code = write_facts(trial, result, status);
-  if (code == 0) code = assay_study_complete(study, trial->claim, result->objective, status);
+  if (code == 0) code = heed(trial, assay_study_complete(study, trial->claim, result->objective, status));
   return code;
 }
 
@@ -152,14 +161,14 @@ static bool is_trials_own(int code) {
   return code == ASSAY_E_NONFINITE || code == ASSAY_E_MEMORY || code == ASSAY_E_CONFIG || code == ASSAY_E_UNSUPPORTED;
 }
 
-static int record_failure(const struct trial *trial, int code, struct assay_status *status) {
+static int record_failure(struct trial *trial, int code, struct assay_status *status) {
   struct assay_study *study = trial->bench->worker->run->study;
   char number[16];
   snprintf(number, sizeof number, "%d", code);
   struct assay_status reason = *status;
   int result = assay_study_set_trial_attribute(study, trial->claim, "assay:code", number, status);
   if (result == 0) result = assay_study_failed(study, trial->claim, reason.message, status);
-  return result;
+  return heed(trial, result);
 }
 
 static void send_told(const struct trial *trial, const struct assay_trial_result *result, const char *reason) {
@@ -194,7 +203,9 @@ static int run_trial(struct bench *bench, const struct assay_claim *claim, struc
     if (code == ASSAY_E_INTERRUPTED) (void)assay_study_give_back(run->study, claim, &ignored);
   }
   assay_trial_result_release(result);
-  return code;
+  if (!trial.lost) return code;
+  assay_log_message(ASSAY_LOG_WARNING, "trial %u was given to another worker while this one was silent; it goes on with the next", claim->number);
+  return 0;
 }
 
 /* ---- The loop ---- */
