@@ -124,10 +124,13 @@ int command_check(struct cli *cli) {
   const struct assay_settings *settings;
   struct assay_dataset *dataset;
   int result = cli_plan(cli, cli->arguments[0], &plan);
-  if (result == 0) result = cli_settings(cli, plan, &settings);
-  if (result == 0) result = assay_dataset_scan(&settings->data, &dataset, cli->status);
   if (result != 0) return result;
-  result = check_dataset(cli, dataset, &settings->data);
-  assay_dataset_release(dataset);
+  result = cli_settings(cli, plan, &settings);
+  if (result == 0) result = assay_dataset_scan(&settings->data, &dataset, cli->status);
+  if (result == 0) {
+    result = check_dataset(cli, dataset, &settings->data);
+    assay_dataset_release(dataset);
+  }
+  assay_plan_release(plan);
   return result;
 }

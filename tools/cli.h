@@ -54,7 +54,7 @@ int command_list_devices(struct cli *cli);
 
 /* The registry of this command line; made on first use, released at the end. */
 int cli_registry(struct cli *cli, struct assay_registry **registry);
-/* The plan of FILE.ini, or of DIR as `init` would write it; released by cli_finish. */
+/* The plan of FILE.ini, or of DIR as `init` would write it; the caller releases it. */
 int cli_plan(struct cli *cli, const char *path, struct assay_plan **plan);
 /* Default settings of a plan. */
 int cli_settings(struct cli *cli, const struct assay_plan *plan, const struct assay_settings **settings);

@@ -4,10 +4,7 @@
  */
 #include "cli.h"
 
-int command_config(struct cli *cli) {
-  struct assay_plan *plan;
-  const int result = cli_plan(cli, cli->arguments[0], &plan);
-  if (result != 0) return result;
+static int print_plan(struct cli *cli, const struct assay_plan *plan) {
   struct assay_text text = {0};
   assay_plan_print(plan, NULL, !cli->json, &text);
   if (text.failed || text.data == NULL) {
@@ -24,4 +21,13 @@ int command_config(struct cli *cli) {
   }
   assay_text_release(&text);
   return 0;
+}
+
+int command_config(struct cli *cli) {
+  struct assay_plan *plan;
+  int result = cli_plan(cli, cli->arguments[0], &plan);
+  if (result != 0) return result;
+  result = print_plan(cli, plan);
+  assay_plan_release(plan);
+  return result;
 }

@@ -87,7 +87,6 @@ void cli_print_json(struct cli *cli, json_t *object) {
 }
 
 static struct assay_registry *shared_registry;
-static struct assay_plan *shared_plan;
 
 int cli_registry(struct cli *cli, struct assay_registry **registry) {
   int result = 0;
@@ -101,7 +100,6 @@ int cli_settings(struct cli *cli, const struct assay_plan *plan, const struct as
 }
 
 static void cli_finish(struct cli *cli) {
-  assay_plan_release(shared_plan);
   assay_registry_release(shared_registry);
   assay_arena_release(cli->arena);
   free(cli->overrides);
@@ -184,6 +182,8 @@ int main(int argc, char **argv) {
     printf("assay %s\n", PACKAGE_VERSION);
     return 0;
   }
+  /* Threads of the cpu backend that wait for work spin for a moment and then sleep, so that workers do not take the processors from one another. */
+  if (getenv("OMP_WAIT_POLICY") == NULL) setenv("GOMP_SPINCOUNT", "10000", 0);
   struct assay_status status = {0};
   struct cli cli = {.results = take_standard_output(), .terminal = isatty(STDERR_FILENO) == 1, .arena = assay_arena_create(), .status = &status};
   cli.overrides = calloc((size_t)argc, sizeof *cli.overrides);
