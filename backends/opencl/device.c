@@ -55,7 +55,7 @@ static int compare_platforms(const void *left, const void *right) {
   return by_name ? by_name : strcmp(a->version, b->version);
 }
 
-/* A driver that is registered twice shows up as two platforms of one name, maker and version; the second is left out. */
+/* A driver that is registered twice shows up as two platforms of one name, maker and version; what comes after one with devices is left out. */
 static int take_inventory(struct inventory *inventory, struct assay_status *status) {
   cl_platform_id ids[MOST_PLATFORMS];
   cl_uint count = 0;
@@ -75,7 +75,8 @@ static int take_inventory(struct inventory *inventory, struct assay_status *stat
   qsort(inventory->platforms, count, sizeof *inventory->platforms, compare_platforms);
   for (uint32_t i = 0; i < count; i++) {
     const struct platform *platform = &inventory->platforms[i];
-    if (i && !compare_platforms(platform, platform - 1) && !strcmp(platform->vendor, platform[-1].vendor)) continue;
+    const struct platform *last = inventory->device_count ? inventory->devices[inventory->device_count - 1].platform : NULL;
+    if (last && !compare_platforms(platform, last) && !strcmp(platform->vendor, last->vendor)) continue;
     cl_device_id devices[MOST_DEVICES];
     cl_uint device_count = 0;
     if (clGetDeviceIDs(platform->id, CL_DEVICE_TYPE_ALL, MOST_DEVICES, devices, &device_count) != CL_SUCCESS) continue; /* none here */
