@@ -59,7 +59,6 @@ void assay_cpu_release(struct assay_executable *executable) {
     next = block->next;
     free(block);
   }
-  free(executable->workspace);
   free(executable->constants);
   free(executable);
 }
@@ -187,12 +186,13 @@ static int emit_source(struct assay_cpu_build *build, const struct assay_node *n
 /* The group that ends at this node. */
 static int emit_group(struct assay_cpu_build *build, uint32_t last) {
   const int32_t group = build->groups[last];
-  uint32_t *nodes = assay_cpu_take(build->executable, last + 1, sizeof *nodes), count = 0;
+  uint32_t *nodes = calloc((size_t)last + 1, sizeof *nodes), count = 0;
   if (!nodes) return assay_cpu_no_memory(build->status);
   for (uint32_t n = 0; n <= last; n++)
     if (!build->done[n] && (n == last || (group >= 0 && build->groups[n] == group))) nodes[count++] = n;
   const int error = assay_cpu_emit_elementwise(build, nodes, count);
   for (uint32_t i = 0; i < count; i++) build->done[nodes[i]] = 1;
+  free(nodes);
   return error;
 }
 
@@ -362,7 +362,7 @@ int assay_cpu_run(struct assay_executable *executable, uint32_t index, struct as
                   struct assay_buffer *const *fetches, struct assay_status *status) {
   struct assay_cpu_function *function = &executable->functions[index];
   const struct assay_device *device = executable->device;
-  function->bases[ASSAY_CPU_WORKSPACE] = executable->workspace;
+  function->bases[ASSAY_CPU_WORKSPACE] = device->workspace;
   function->bases[ASSAY_CPU_STORE] = store->bytes;
   function->bases[ASSAY_CPU_CONSTANTS] = executable->constants;
   for (uint32_t f = 0; f < function->feed_count; f++) function->bases[ASSAY_CPU_FEEDS + f] = feeds[f]->bytes;

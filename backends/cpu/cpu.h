@@ -31,6 +31,8 @@ struct assay_device {
   dnnl_stream_t stream;
   int threads;
   struct assay_cpu_choice *choices;
+  unsigned char *workspace; /* one for all executables, as large as the largest needs: they never run at the same time */
+  uint64_t workspace_size;
   char identity[256]; /* processor, library and thread count: what a timed choice depends on */
 };
 
@@ -122,7 +124,7 @@ struct assay_executable {
   struct assay_cpu_layout *layouts;
   struct assay_cpu_slot *slots;
   uint64_t store_size, workspace_size, constants_size;
-  unsigned char *workspace, *constants;
+  unsigned char *constants;
   struct assay_cpu_function *functions;
 };
 

@@ -113,6 +113,7 @@ void assay_cpu_close(struct assay_device *device) {
   assay_cpu_forget_choices(device);
   if (device->stream) dnnl_stream_destroy(device->stream);
   if (device->engine) dnnl_engine_destroy(device->engine);
+  free(device->workspace);
   free(device);
 }
 

@@ -87,7 +87,14 @@ int assay_cpu_choose_slots(struct assay_executable *executable, struct assay_sta
 }
 
 int assay_cpu_store_create(struct assay_executable *executable, struct assay_store **store, struct assay_status *status) {
-  if (!executable->workspace && !(executable->workspace = assay_cpu_aligned(executable->workspace_size))) return assay_cpu_no_memory(status);
+  struct assay_device *device = executable->device;
+  if (device->workspace_size < executable->workspace_size) {
+    unsigned char *workspace = assay_cpu_aligned(executable->workspace_size);
+    if (!workspace) return assay_cpu_no_memory(status);
+    free(device->workspace);
+    device->workspace = workspace;
+    device->workspace_size = executable->workspace_size;
+  }
   struct assay_store *made = calloc(1, sizeof *made);
   if (made) made->bytes = assay_cpu_aligned(executable->store_size);
   if (!made || !made->bytes) {
