@@ -23,13 +23,11 @@
 #ifndef TILE_DEPTH
 #define TILE_DEPTH 16
 #endif
-/* Results of a work-item; ITEM_ROWS * ITEM_COLUMNS must be TILE_ROWS, so that there are as many items as columns. */
+/* Results of a work-item: ITEM_ROWS vectors of four columns; their product must be TILE_ROWS, so that there are as many items as columns. */
 #ifndef ITEM_ROWS
 #define ITEM_ROWS 4
 #endif
-#ifndef ITEM_COLUMNS
 #define ITEM_COLUMNS 4
-#endif
 #if ITEM_ROWS * ITEM_COLUMNS != TILE_ROWS
 #error "ITEM_ROWS * ITEM_COLUMNS must be TILE_ROWS"
 #endif
@@ -42,17 +40,21 @@
 
 #define CONV2D_KERNEL __kernel __attribute__((reqd_work_group_size(TILE_COLUMNS, 1, 1))) void
 
-/* sums += tile_a^T x tile_b for the rows and columns of this item. */
-void multiply_tiles(__local const float *tile_a, __local const float *tile_b, float sums[ITEM_ROWS][ITEM_COLUMNS], const int item) {
-  const int row = item / ITEMS_ACROSS * ITEM_ROWS, column = item % ITEMS_ACROSS;
-  for (int k = 0; k < TILE_DEPTH; k++)
-    for (int i = 0; i < ITEM_ROWS; i++)
-      for (int j = 0; j < ITEM_COLUMNS; j++) sums[i][j] += tile_a[k * TILE_ROWS + row + i] * tile_b[k * TILE_COLUMNS + column + j * ITEMS_ACROSS];
+/* Element j: what a vector cannot be asked for by number in OpenCL C. */
+float column_of(const float4 vector, const int j) { return j == 0 ? vector.s0 : j == 1 ? vector.s1 : j == 2 ? vector.s2 : vector.s3; }
+
+/* sums += tile_a^T x tile_b for the rows and columns of this item: columns that follow one another, so that they are a vector also where a
+ * compiler does not turn work-items into one. */
+void multiply_tiles(__local const float *tile_a, __local const float *tile_b, float4 sums[ITEM_ROWS], const int item) {
+  const int row = item / ITEMS_ACROSS * ITEM_ROWS, column = item % ITEMS_ACROSS * ITEM_COLUMNS;
+  for (int k = 0; k < TILE_DEPTH; k++) {
+    const float4 b = vload4(0, tile_b + k * TILE_COLUMNS + column);
+    for (int i = 0; i < ITEM_ROWS; i++) sums[i] = mad((float4)(tile_a[k * TILE_ROWS + row + i]), b, sums[i]);
+  }
 }
 
-void clear_sums(float sums[ITEM_ROWS][ITEM_COLUMNS]) {
-  for (int i = 0; i < ITEM_ROWS; i++)
-    for (int j = 0; j < ITEM_COLUMNS; j++) sums[i][j] = 0.0f;
+void clear_sums(float4 sums[ITEM_ROWS]) {
+  for (int i = 0; i < ITEM_ROWS; i++) sums[i] = (float4)(0.0f);
 }
 
 CONV2D_KERNEL conv2d_forward(__global const float *x, __global const float *w, __global float *y, SHAPE_PARAMETERS) {
@@ -63,7 +65,7 @@ CONV2D_KERNEL conv2d_forward(__global const float *x, __global const float *w, _
   const int column = first_column + item, sample = column / pixels, pixel = column % pixels;
   const int top = pixel / output_width * stride_y - pad_y, left = pixel % output_width * stride_x - pad_x;
   const int image = (sample * groups + group) * input_channels;
-  float sums[ITEM_ROWS][ITEM_COLUMNS];
+  float4 sums[ITEM_ROWS];
   clear_sums(sums);
   int channel = 0, kernel_y = 0, kernel_x = 0;
   for (int start = 0; start < depth; start += TILE_DEPTH) {
@@ -88,12 +90,12 @@ CONV2D_KERNEL conv2d_forward(__global const float *x, __global const float *w, _
     barrier(CLK_LOCAL_MEM_FENCE);
   }
   for (int j = 0; j < ITEM_COLUMNS; j++) {
-    const int result_column = first_column + item % ITEMS_ACROSS + j * ITEMS_ACROSS;
+    const int result_column = first_column + item % ITEMS_ACROSS * ITEM_COLUMNS + j;
     const int result_sample = result_column / pixels, result_pixel = result_column % pixels;
     for (int i = 0; i < ITEM_ROWS; i++) {
       const int row = first_row + item / ITEMS_ACROSS * ITEM_ROWS + i;
       if (row < output_channels && result_column < columns)
-        y[((result_sample * groups + group) * output_channels + row) * pixels + result_pixel] = sums[i][j];
+        y[((result_sample * groups + group) * output_channels + row) * pixels + result_pixel] = column_of(sums[i], j);
     }
   }
 }
@@ -106,7 +108,7 @@ CONV2D_KERNEL conv2d_input_gradient(__global const float *dy, __global const flo
   const int column = first_column + item, sample = column / pixels, pixel = column % pixels;
   const int bottom = pixel / input_width + pad_y, right = pixel % input_width + pad_x;
   const int image = (sample * groups + group) * output_channels;
-  float sums[ITEM_ROWS][ITEM_COLUMNS];
+  float4 sums[ITEM_ROWS];
   clear_sums(sums);
   int channel = 0, kernel_y = 0, kernel_x = 0;
   for (int start = 0; start < depth; start += TILE_DEPTH) {
@@ -134,12 +136,12 @@ CONV2D_KERNEL conv2d_input_gradient(__global const float *dy, __global const flo
     barrier(CLK_LOCAL_MEM_FENCE);
   }
   for (int j = 0; j < ITEM_COLUMNS; j++) {
-    const int result_column = first_column + item % ITEMS_ACROSS + j * ITEMS_ACROSS;
+    const int result_column = first_column + item % ITEMS_ACROSS * ITEM_COLUMNS + j;
     const int result_sample = result_column / pixels, result_pixel = result_column % pixels;
     for (int i = 0; i < ITEM_ROWS; i++) {
       const int row = first_row + item / ITEMS_ACROSS * ITEM_ROWS + i;
       if (row < input_channels && result_column < columns)
-        dx[((result_sample * groups + group) * input_channels + row) * pixels + result_pixel] = sums[i][j];
+        dx[((result_sample * groups + group) * input_channels + row) * pixels + result_pixel] = column_of(sums[i], j);
     }
   }
 }
@@ -154,7 +156,7 @@ CONV2D_KERNEL conv2d_weight_gradient(__global const float *x, __global const flo
   const int column = first_column + item, channel = column / places;
   const int shift_y = column % places / kernel_width * dilation_y - pad_y, shift_x = column % places % kernel_width * dilation_x - pad_x;
   const int begin = split * chunk, end = min(begin + chunk, depth);
-  float sums[ITEM_ROWS][ITEM_COLUMNS];
+  float4 sums[ITEM_ROWS];
   clear_sums(sums);
   int sample = begin / pixels, output_y = begin % pixels / output_width, output_x = begin % pixels % output_width;
   for (int start = begin; start < end; start += TILE_DEPTH) {
@@ -181,11 +183,11 @@ CONV2D_KERNEL conv2d_weight_gradient(__global const float *x, __global const flo
     barrier(CLK_LOCAL_MEM_FENCE);
   }
   for (int j = 0; j < ITEM_COLUMNS; j++) {
-    const int result_column = first_column + item % ITEMS_ACROSS + j * ITEMS_ACROSS;
+    const int result_column = first_column + item % ITEMS_ACROSS * ITEM_COLUMNS + j;
     for (int i = 0; i < ITEM_ROWS; i++) {
       const int row = first_row + item / ITEMS_ACROSS * ITEM_ROWS + i;
       if (row < output_channels && result_column < columns)
-        dw[((split * groups + group) * output_channels + row) * columns + result_column] = sums[i][j];
+        dw[((split * groups + group) * output_channels + row) * columns + result_column] = column_of(sums[i], j);
     }
   }
 }

@@ -50,5 +50,6 @@ compile "$top/kernels/reduce.cl" -DTYPE=int -DMAXIMUM=1 -DNEUTRAL=INT_MIN
 compile "$top/kernels/reduce.cl" -DTYPE=uint -DMAXIMUM=1
 compile "$top/kernels/reduce.cl" -DTYPE=uchar -DMAXIMUM=1
 compile "$top/kernels/pad.cl" -DTYPE=uchar
+compile "$top/kernels/conv2d.cl" -DTILE_ROWS=32 -DITEM_ROWS=8
 echo "$count compilations"
 exit $failed
