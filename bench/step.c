@@ -6,7 +6,8 @@
  *   bench/step [--backend cpu] [--threads 1] [--channels 16] [--blocks 2] [--kernel 3] [--pool 2] [--activation relu] [--batch 16]
  *              [--height 30] [--width 60] [--steps 200] [--clock wall|thread]
  *
- * The thread's own clock makes sense with one thread on a busy machine. Prints one JSON object: milliseconds a step (median, minimum), and the loss of the first and the last step.
+ * The thread's own clock makes sense with one thread on a busy machine. Prints one JSON object: milliseconds a step (median, minimum), and
+ * the loss of the first and the last step.
  */
 #include "base/arena.h"
 #include "graph/graph.h"
@@ -87,7 +88,8 @@ static void adam(struct assay_builder *b, assay_value parameter_value, assay_val
   const assay_value square = towards(b, last_square, assay_mul(b, gradient, gradient), assay_sub(b, one, options[3]));
   assay_assign(b, last_mean, mean);
   assay_assign(b, last_square, square);
-  const assay_value correction1 = assay_sub(b, one, assay_pow(b, options[2], options[0])), correction2 = assay_sub(b, one, assay_pow(b, options[3], options[0]));
+  const assay_value correction1 = assay_sub(b, one, assay_pow(b, options[2], options[0])),
+                    correction2 = assay_sub(b, one, assay_pow(b, options[3], options[0]));
   const assay_value denominator = assay_add(b, assay_mul(b, assay_sqrt(b, square), assay_div(b, one, assay_sqrt(b, correction2))), options[4]);
   assay_assign(b, parameter_value, assay_sub(b, parameter_value, assay_mul(b, assay_div(b, mean, denominator), assay_div(b, options[1], correction1))));
 }
@@ -178,7 +180,8 @@ static int measure(const struct bench *bench, const struct settings *s, struct a
     if (s->steps == 1) last = first;
     const int64_t warm = s->steps / 5;
     qsort(times + warm, (size_t)(s->steps - warm), sizeof *times, ascending);
-    printf("{\"median_ms\": %.4f, \"minimum_ms\": %.4f, \"first_loss\": %.7g, \"last_loss\": %.7g}\n", times[warm + (s->steps - warm) / 2], times[warm], first, last);
+    printf("{\"median_ms\": %.4f, \"minimum_ms\": %.4f, \"first_loss\": %.7g, \"last_loss\": %.7g}\n", times[warm + (s->steps - warm) / 2], times[warm], first,
+           last);
   }
   free(times);
   return error;
@@ -223,16 +226,26 @@ static int run(const struct settings *s, struct assay_status *status) {
 
 int main(int argc, char **argv) {
   if (argc == 3 && strcmp(argv[1], "probe-plugin") == 0) return assay_plugin_probe_main(argv[2]); /* modules outside of $(pkglibdir) are tried out first */
-  struct settings s = {.backend = "cpu", .activation = "relu", .threads = "1", .clock = "wall",
-                       .channels = 16, .blocks = 2, .kernel = 3, .pool = 2, .batch = 16, .height = 30, .width = 60, .steps = 200};
+  struct settings s = {.backend = "cpu",
+                       .activation = "relu",
+                       .threads = "1",
+                       .clock = "wall",
+                       .channels = 16,
+                       .blocks = 2,
+                       .kernel = 3,
+                       .pool = 2,
+                       .batch = 16,
+                       .height = 30,
+                       .width = 60,
+                       .steps = 200};
   const struct {
     const char *name;
     int64_t *number;
     const char **text;
-  } flags[] = {{"--backend", NULL, &s.backend},     {"--threads", NULL, &s.threads},   {"--activation", NULL, &s.activation}, {"--channels", &s.channels, NULL},
-               {"--blocks", &s.blocks, NULL},       {"--kernel", &s.kernel, NULL},     {"--pool", &s.pool, NULL},             {"--batch", &s.batch, NULL},
-               {"--height", &s.height, NULL},       {"--width", &s.width, NULL},       {"--steps", &s.steps, NULL},
-               {"--clock", NULL, &s.clock}};
+  } flags[] = {{"--backend", NULL, &s.backend},   {"--threads", NULL, &s.threads}, {"--activation", NULL, &s.activation},
+               {"--channels", &s.channels, NULL}, {"--blocks", &s.blocks, NULL},   {"--kernel", &s.kernel, NULL},
+               {"--pool", &s.pool, NULL},         {"--batch", &s.batch, NULL},     {"--height", &s.height, NULL},
+               {"--width", &s.width, NULL},       {"--steps", &s.steps, NULL},     {"--clock", NULL, &s.clock}};
   for (int i = 1; i < argc; i += 2) {
     size_t f = 0;
     while (f < sizeof flags / sizeof *flags && strcmp(argv[i], flags[f].name) != 0) f++;

@@ -64,7 +64,8 @@ static bool keeps_zeros(const struct region *region, const struct assay_node *no
   case ASSAY_OP_ADD:
   case ASSAY_OP_SUBTRACT: return linear[node->inputs[0]] && linear[node->inputs[1]];
   case ASSAY_OP_SELECT:
-    return !linear[node->inputs[0]] && (linear[node->inputs[1]] || is_zero(region, node->inputs[1])) && (linear[node->inputs[2]] || is_zero(region, node->inputs[2]));
+    return !linear[node->inputs[0]] && (linear[node->inputs[1]] || is_zero(region, node->inputs[1])) &&
+           (linear[node->inputs[2]] || is_zero(region, node->inputs[2]));
   default: return false;
   }
 }
@@ -136,8 +137,8 @@ struct writer {
   const struct assay_tensor_type **types;
   int32_t *producers;
   uint32_t node_count, value_count;
-  int32_t *gathered; /* by old value: the gathered one, or -1 */
-  int32_t *paired;   /* by old value: its pairs, or -1 */
+  int32_t *gathered;                                      /* by old value: the gathered one, or -1 */
+  int32_t *paired;                                        /* by old value: its pairs, or -1 */
   const struct assay_tensor_type *pooled[ASSAY_BOOL + 1]; /* by dtype */
 };
 
@@ -286,7 +287,8 @@ static int write_end(struct writer *writer, const struct assay_node *node) {
 static int write_graph(const struct region *region, const struct assay_graph **result) {
   const struct assay_graph *graph = region->graph;
   struct assay_executable *executable = region->executable;
-  const size_t nodes = 2 * (size_t)graph->node_count, values = (size_t)graph->value_count + graph->node_count; /* at most one gather a value read, one list of pairs an end */
+  const size_t nodes = 2 * (size_t)graph->node_count,
+               values = (size_t)graph->value_count + graph->node_count; /* at most one gather a value read, one list of pairs an end */
   struct writer writer = {.region = region, .value_count = graph->value_count};
   writer.nodes = assay_cpu_take(executable, nodes + values, sizeof *writer.nodes);
   writer.types = assay_cpu_take(executable, 2 * values, sizeof *writer.types);
@@ -329,7 +331,8 @@ static int rewrite_one(struct assay_executable *executable, const struct assay_f
   struct region region = {.executable = executable, .graph = graph, .function = function, .gradient = graph->nodes[at], .gradient_at = at};
   region.pool_at = (uint32_t)graph->producers[region.gradient->inputs[1]];
   region.pool = graph->nodes[region.pool_at];
-  if (region.pool->op != ASSAY_OP_MAX_POOL2D || region.gradient->inputs[1] != region.pool->first_output + 1 || !pools_plainly(region.pool->attributes)) return 0;
+  if (region.pool->op != ASSAY_OP_MAX_POOL2D || region.gradient->inputs[1] != region.pool->first_output + 1 || !pools_plainly(region.pool->attributes))
+    return 0;
   region.plane = graph->types[region.gradient->first_output];
   if (!on_plane(&region, region.pool->inputs[0])) return 0;
   region.linear = assay_cpu_take(executable, graph->value_count, sizeof *region.linear);

@@ -46,7 +46,9 @@ int assay_cpu_keep(struct assay_executable *executable, void *handle, dnnl_statu
 static dnnl_status_t destroy_primitive(void *handle) { return dnnl_primitive_destroy(handle); }
 static dnnl_status_t destroy_descriptor(void *handle) { return dnnl_primitive_desc_destroy(handle); }
 static dnnl_status_t destroy_memory(void *handle) { return dnnl_memory_destroy(handle); }
-int assay_cpu_keep_primitive(struct assay_executable *executable, dnnl_primitive_t primitive) { return assay_cpu_keep(executable, primitive, destroy_primitive); }
+int assay_cpu_keep_primitive(struct assay_executable *executable, dnnl_primitive_t primitive) {
+  return assay_cpu_keep(executable, primitive, destroy_primitive);
+}
 int assay_cpu_keep_descriptor(struct assay_executable *executable, dnnl_primitive_desc_t descriptor) {
   return assay_cpu_keep(executable, descriptor, destroy_descriptor);
 }
@@ -103,8 +105,12 @@ static struct assay_cpu_buffer *use(struct assay_cpu_build *build, void *of, str
   return buffer;
 }
 
-struct assay_cpu_buffer *assay_cpu_read(struct assay_cpu_build *build, void *step, struct assay_cpu_buffer *buffer) { return use(build, step, buffer, false); }
-struct assay_cpu_buffer *assay_cpu_write(struct assay_cpu_build *build, void *step, struct assay_cpu_buffer *buffer) { return use(build, step, buffer, true); }
+struct assay_cpu_buffer *assay_cpu_read(struct assay_cpu_build *build, void *step, struct assay_cpu_buffer *buffer) {
+  return use(build, step, buffer, false);
+}
+struct assay_cpu_buffer *assay_cpu_write(struct assay_cpu_build *build, void *step, struct assay_cpu_buffer *buffer) {
+  return use(build, step, buffer, true);
+}
 
 struct assay_cpu_buffer *assay_cpu_buffer_new(struct assay_cpu_build *build, uint64_t size) {
   struct assay_cpu_buffer *buffer = assay_cpu_take(build->executable, 1, sizeof *buffer);
@@ -136,13 +142,15 @@ static struct assay_cpu_buffer *fixed_buffer(struct assay_cpu_build *build, uint
 const struct assay_node *assay_cpu_producer(const struct assay_cpu_build *build, int32_t value) { return build->graph->nodes[build->graph->producers[value]]; }
 
 uint32_t assay_cpu_only_consumer(const struct assay_cpu_build *build, int32_t value) {
-  return build->values[value].consumers == 1 && build->first_consumer[value + 1] == build->first_consumer[value] + 1 ? build->consumers[build->first_consumer[value]]
-                                                                                                                     : UINT32_MAX;
+  return build->values[value].consumers == 1 && build->first_consumer[value + 1] == build->first_consumer[value] + 1
+           ? build->consumers[build->first_consumer[value]]
+           : UINT32_MAX;
 }
 
 bool assay_cpu_constant(const struct assay_cpu_build *build, int32_t value, double *number) {
   const struct assay_node *node = assay_cpu_producer(build, value);
-  while (node->op == ASSAY_OP_BROADCAST || node->op == ASSAY_OP_RESHAPE || node->op == ASSAY_OP_STOP_GRADIENT) node = assay_cpu_producer(build, node->inputs[0]);
+  while (node->op == ASSAY_OP_BROADCAST || node->op == ASSAY_OP_RESHAPE || node->op == ASSAY_OP_STOP_GRADIENT)
+    node = assay_cpu_producer(build, node->inputs[0]);
   if (node->op != ASSAY_OP_CONSTANT) return false;
   *number = ((const struct assay_constant_attributes *)node->attributes)->value;
   return true;
@@ -219,8 +227,8 @@ static int emit_nodes(struct assay_cpu_build *build) {
     int error = 0;
     if (node->op == ASSAY_OP_CONSTANT || node->op == ASSAY_OP_BROADCAST) continue; /* on demand */
     else if (node->op == ASSAY_OP_ASSIGN)
-      build->assigns[build->assign_count++] = (struct assay_cpu_assign){
-        ((const struct assay_source_attributes *)assay_cpu_producer(build, node->inputs[0])->attributes)->index, node->inputs[1]};
+      build->assigns[build->assign_count++] =
+        (struct assay_cpu_assign){((const struct assay_source_attributes *)assay_cpu_producer(build, node->inputs[0])->attributes)->index, node->inputs[1]};
     else if (assay_cpu_is_elementwise(node->op)) error = group_goes_on(build, n) ? 0 : emit_group(build, n);
     else error = assay_cpu_emit_node(build, n);
     if (error) return error;

@@ -78,9 +78,8 @@ static int list_forward(struct assay_executable *executable, const struct proble
   dnnl_convolution_desc_t forward;
   dnnl_primitive_desc_iterator_t iterator = NULL;
   dnnl_memory_desc_t source = p->source, result = p->result;
-  if (algorithm == dnnl_convolution_winograd &&
-      (dnnl_memory_desc_init_by_tag(&source, 4, p->x, dnnl_f32, dnnl_format_tag_any) != dnnl_success ||
-       dnnl_memory_desc_init_by_tag(&result, 4, p->y, dnnl_f32, dnnl_format_tag_any) != dnnl_success))
+  if (algorithm == dnnl_convolution_winograd && (dnnl_memory_desc_init_by_tag(&source, 4, p->x, dnnl_f32, dnnl_format_tag_any) != dnnl_success ||
+                                                 dnnl_memory_desc_init_by_tag(&result, 4, p->y, dnnl_f32, dnnl_format_tag_any) != dnnl_success))
     return 0;
   if (dnnl_dilated_convolution_forward_desc_init(&forward, dnnl_forward_training, algorithm, &source, &p->weights, bias ? &p->bias : NULL, &result, p->stride,
                                                  p->dilation, p->pad_low, p->pad_high) != dnnl_success)
@@ -141,9 +140,10 @@ static int write_key(const struct assay_executable *executable, const struct pro
   for (int i = 0; i < 4 && length < size; i++) length += (size_t)snprintf(key + length, size - length, " %lld %lld", (long long)p->x[i], (long long)p->y[i]);
   for (int i = 0; i < p->weight_rank && length < size; i++) length += (size_t)snprintf(key + length, size - length, " %lld", (long long)p->w[i]);
   for (int i = 0; i < 2 && length < size; i++)
-    length += (size_t)snprintf(key + length, size - length, " %lld %lld %lld %lld", (long long)p->stride[i], (long long)p->dilation[i], (long long)p->pad_low[i],
-                               (long long)p->pad_high[i]);
-  for (uint32_t k = 0; k < candidates->count && length < size; k++) length += (size_t)snprintf(key + length, size - length, " %s", name_of(candidates->descriptors[k]));
+    length += (size_t)snprintf(key + length, size - length, " %lld %lld %lld %lld", (long long)p->stride[i], (long long)p->dilation[i],
+                               (long long)p->pad_low[i], (long long)p->pad_high[i]);
+  for (uint32_t k = 0; k < candidates->count && length < size; k++)
+    length += (size_t)snprintf(key + length, size - length, " %s", name_of(candidates->descriptors[k]));
   return length < size ? 0 : ASSAY_E_FAILED;
 }
 
@@ -156,8 +156,8 @@ static const char *choose(struct assay_executable *executable, const struct prob
   p.x[0] = p.y[0] = FEW;
   struct race race = {executable, &p, &candidates, {0}, NULL};
   if (dnnl_memory_desc_init_by_tag(&p.source, 4, p.x, dnnl_f32, dnnl_nhwc) != dnnl_success ||
-      dnnl_memory_desc_init_by_tag(&p.result, 4, p.y, dnnl_f32, dnnl_nhwc) != dnnl_success ||
-      list_candidates(executable, &p, false, false, &candidates) != 0 || candidates.count == 0)
+      dnnl_memory_desc_init_by_tag(&p.result, 4, p.y, dnnl_f32, dnnl_nhwc) != dnnl_success || list_candidates(executable, &p, false, false, &candidates) != 0 ||
+      candidates.count == 0)
     return "";
   uint32_t chosen = 0;
   if (candidates.count > 1 && row_major(&p, &race.weights) && write_key(executable, &p, &candidates, key, sizeof key) == 0 &&
@@ -202,9 +202,11 @@ static dnnl_primitive_desc_t make_gradient(struct assay_executable *executable, 
 }
 
 /* With weights lying as `wanted` where a fast primitive takes that, else as it likes. */
-static dnnl_primitive_desc_t make_forward_with(struct assay_executable *executable, struct problem *p, bool bias, bool relu, const struct assay_cpu_layout *wanted) {
+static dnnl_primitive_desc_t make_forward_with(struct assay_executable *executable, struct problem *p, bool bias, bool relu,
+                                               const struct assay_cpu_layout *wanted) {
   const dnnl_primitive_desc_t liked = make_forward(executable, p, bias, relu);
-  if (!liked || !wanted || p->weight_rank != 4 || dnnl_memory_desc_equal(&wanted->descriptor, dnnl_primitive_desc_query_md(liked, dnnl_query_weights_md, 0))) return liked;
+  if (!liked || !wanted || p->weight_rank != 4 || dnnl_memory_desc_equal(&wanted->descriptor, dnnl_primitive_desc_query_md(liked, dnnl_query_weights_md, 0)))
+    return liked;
   const dnnl_memory_desc_t any = p->weights;
   struct candidates candidates = {0};
   p->weights = wanted->descriptor;
@@ -213,7 +215,8 @@ static dnnl_primitive_desc_t make_forward_with(struct assay_executable *executab
   return !error && candidates.count > 0 && is_fast(name_of(candidates.descriptors[0])) ? candidates.descriptors[0] : liked;
 }
 
-static dnnl_primitive_desc_t make_weight_gradient_with(struct assay_executable *executable, struct problem *p, bool bias, const struct assay_cpu_layout *wanted) {
+static dnnl_primitive_desc_t make_weight_gradient_with(struct assay_executable *executable, struct problem *p, bool bias,
+                                                       const struct assay_cpu_layout *wanted) {
   if (wanted && p->weight_rank == 4) {
     const dnnl_memory_desc_t any = p->weights;
     p->weights = wanted->descriptor;
@@ -273,7 +276,8 @@ static int add_argument(struct assay_cpu_build *build, struct convolution_step *
 /* The step, without arguments but the scratchpad's, which comes last. */
 static struct convolution_step *begin(struct assay_cpu_build *build, dnnl_primitive_desc_t descriptor, const char *kind) {
   struct convolution_step *step = assay_cpu_emit(build, sizeof *step, kind, run_convolution);
-  if (!step || dnnl_primitive_create(&step->primitive, descriptor) != dnnl_success || assay_cpu_keep_primitive(build->executable, step->primitive) != 0) return NULL;
+  if (!step || dnnl_primitive_create(&step->primitive, descriptor) != dnnl_success || assay_cpu_keep_primitive(build->executable, step->primitive) != 0)
+    return NULL;
   return step;
 }
 
@@ -299,7 +303,7 @@ static struct assay_cpu_buffer *image_new(struct assay_cpu_build *build, int32_t
 
 /* What is fused behind a convolution. */
 struct tail {
-  int32_t bias, result;       /* values; bias -1: none */
+  int32_t bias, result;         /* values; bias -1: none */
   uint32_t add_node, relu_node; /* UINT32_MAX: none */
 };
 
@@ -354,8 +358,7 @@ static int emit_forward(struct assay_cpu_build *build, const struct assay_node *
   if (!weights || (tail.bias >= 0 && !bias)) return refuse(build, node);
   /* A padded layout is left at once. */
   const struct assay_cpu_layout *layout = assay_cpu_layout_blocked(build->executable, assay_cpu_type(build, tail.result), result_at);
-  struct assay_cpu_buffer *result =
-    layout ? assay_cpu_form_new(build, tail.result, layout) : assay_cpu_buffer_new(build, dnnl_memory_desc_get_size(result_at));
+  struct assay_cpu_buffer *result = layout ? assay_cpu_form_new(build, tail.result, layout) : assay_cpu_buffer_new(build, dnnl_memory_desc_get_size(result_at));
   struct convolution_step *step = result ? begin(build, made, "convolution") : NULL;
   if (!step) return refuse(build, node);
   int error = add_argument(build, step, DNNL_ARG_SRC, source_at, source, false);

@@ -6,7 +6,7 @@
  *   plugin.c       the door: options and table of functions          layout.c       orders of axes, and dnnl's blocked layouts
  *   device.c       the processor, threads, buffers                   elementwise.c  chains of elementwise ops, a tile at a time
  *   compile.c      from graph to steps                               convolution.c  convolutions and what is fused into them
- *   lower.c        which ops are taken, and by whom                  place.c, reduce.c, pool.c, rows.c, product.c, copy.c: ops
+ *   lower.c        which ops are taken, and by whom                  copy.c, place.c, reduce.c, pool.c, rows.c, product.c: ops
  *   memory.c       liveness, work in place, the plan of memory       store.c        variables
  *   behind_pool.c  gradients behind max pooling kept small           sparse.c       their steps
  *   choice.c       timed choices, remembered                         probe.c        timing convolutions
@@ -64,11 +64,11 @@ struct assay_cpu_layout {
 enum assay_cpu_base { ASSAY_CPU_WORKSPACE, ASSAY_CPU_STORE, ASSAY_CPU_CONSTANTS, ASSAY_CPU_FEEDS }; /* feed f is FEEDS + f; then the fetches */
 
 struct assay_cpu_buffer {
-  uint32_t base;                    /* enum assay_cpu_base */
-  uint32_t producer;                /* step that writes it; UINT32_MAX: none */
-  uint64_t offset, size;            /* bytes */
-  uint32_t first, last;             /* steps between which it is needed */
-  struct assay_cpu_buffer *host;    /* the buffer in whose place it lives, or NULL */
+  uint32_t base;                 /* enum assay_cpu_base */
+  uint32_t producer;             /* step that writes it; UINT32_MAX: none */
+  uint64_t offset, size;         /* bytes */
+  uint32_t first, last;          /* steps between which it is needed */
+  struct assay_cpu_buffer *host; /* the buffer in whose place it lives, or NULL */
   struct assay_cpu_buffer *next;
 };
 
@@ -119,8 +119,8 @@ struct assay_cpu_slot { /* of a variable in a store */
 struct assay_executable {
   struct assay_device *device;
   const struct assay_program *program;
-  struct assay_cpu_block *blocks;      /* everything that compile allocates, freed as one */
-  struct assay_cpu_handle *handles;    /* dnnl's objects, likewise */
+  struct assay_cpu_block *blocks;   /* everything that compile allocates, freed as one */
+  struct assay_cpu_handle *handles; /* dnnl's objects, likewise */
   struct assay_cpu_layout *layouts;
   struct assay_cpu_slot *slots;
   uint64_t store_size, workspace_size, constants_size;
@@ -296,8 +296,8 @@ void assay_cpu_forget_choices(struct assay_device *device);
 /* probe.c: milliseconds of a forward convolution, or -1. The first candidate fills `expected` (numbers of the result); others may differ from it by
  * this much of the largest number. Image and result are channels last, weights row-major. */
 #define ASSAY_CPU_MOST_DIFFERENCE 1e-5
-double assay_cpu_time_convolution(struct assay_device *device, dnnl_primitive_desc_t descriptor, const dnnl_memory_desc_t *image, const dnnl_memory_desc_t *weights,
-                                  const dnnl_memory_desc_t *result, float *expected, bool first);
+double assay_cpu_time_convolution(struct assay_device *device, dnnl_primitive_desc_t descriptor, const dnnl_memory_desc_t *image,
+                                  const dnnl_memory_desc_t *weights, const dnnl_memory_desc_t *result, float *expected, bool first);
 
 /* The vtable's functions, by file. */
 int assay_cpu_supports(struct assay_device *device, const struct assay_graph *graph, uint32_t node);

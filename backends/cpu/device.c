@@ -137,8 +137,8 @@ int assay_cpu_buffer_create(struct assay_device *device, uint64_t size, struct a
 
 static int check_range(const struct assay_buffer *buffer, uint64_t offset, uint64_t size, struct assay_status *status) {
   if (offset <= buffer->size && size <= buffer->size - offset) return 0;
-  return assay_cpu_fail(status, ASSAY_E_FAILED, "%llu bytes at %llu lie outside of a buffer of %llu bytes", (unsigned long long)size, (unsigned long long)offset,
-                        (unsigned long long)buffer->size);
+  return assay_cpu_fail(status, ASSAY_E_FAILED, "%llu bytes at %llu lie outside of a buffer of %llu bytes", (unsigned long long)size,
+                        (unsigned long long)offset, (unsigned long long)buffer->size);
 }
 
 int assay_cpu_buffer_write(struct assay_buffer *buffer, uint64_t offset, const void *data, uint64_t size, struct assay_status *status) {

@@ -20,10 +20,10 @@ enum slot_kind {
 
 struct slot {
   enum slot_kind kind;
-  uint32_t use;     /* LINEAR, FIXED, SPREAD: number of the step's use */
-  uint32_t tile;    /* TILE, SPREAD: number of the tile */
-  uint32_t element; /* bytes */
-  bool once;        /* SPREAD: the same in every tile */
+  uint32_t use;                           /* LINEAR, FIXED, SPREAD: number of the step's use */
+  uint32_t tile;                          /* TILE, SPREAD: number of the tile */
+  uint32_t element;                       /* bytes */
+  bool once;                              /* SPREAD: the same in every tile */
   int64_t strides[ASSAY_CPU_LAYOUT_DIMS]; /* SPREAD: elements, by physical dimension of the group */
 };
 
@@ -146,12 +146,10 @@ struct group {
   uint32_t node_count;
   const struct assay_tensor_type *type;  /* of the first output: the extents */
   const struct assay_cpu_layout *layout; /* of full-size operands, up to the dtype */
-  struct member { /* by slot */
-    int32_t value;      /* -1: none */
-    uint32_t last_read; /* instruction */
-    bool spread;        /* as a broadcast operand */
+  struct member {                        /* by slot */
+    int32_t value;                       /* -1: none */
+    uint32_t last_read;                  /* instruction */
   } *members;
-  uint32_t *free_tiles, free_count;
 };
 
 static bool same_extents(const struct assay_tensor_type *a, const struct assay_tensor_type *b) {
@@ -361,8 +359,8 @@ static int add_outputs(struct group *group) {
       target = add_slot(group, SLOT_LINEAR, -1);
       group->step->slots[target].element = (uint32_t)assay_dtype_size(dtype);
       struct instruction *copy = &group->step->instructions[group->step->instruction_count++];
-      *copy = (struct instruction){build->executable->device->kernels->tile(ASSAY_OP_BROADCAST, dtype, dtype), target,
-                                   {instruction->out, instruction->out, instruction->out}, 1};
+      *copy = (struct instruction){
+        build->executable->device->kernels->tile(ASSAY_OP_BROADCAST, dtype, dtype), target, {instruction->out, instruction->out, instruction->out}, 1};
       group->members[instruction->out].last_read = group->step->instruction_count - 1;
     }
     group->step->slots[target].kind = SLOT_LINEAR;
@@ -427,7 +425,8 @@ static int place_tiles(struct group *group) {
 int assay_cpu_emit_elementwise(struct assay_cpu_build *build, const uint32_t *nodes, uint32_t count) {
   struct assay_executable *executable = build->executable;
   struct elementwise_step *step = assay_cpu_take(executable, 1, sizeof *step);
-  struct group group = {.build = build, .step = step, .nodes = nodes, .node_count = count, .type = assay_cpu_type(build, build->graph->nodes[nodes[0]]->first_output)};
+  struct group group = {
+    .build = build, .step = step, .nodes = nodes, .node_count = count, .type = assay_cpu_type(build, build->graph->nodes[nodes[0]]->first_output)};
   if (build->graph->nodes[nodes[0]]->op == ASSAY_OP_CONSTANT) { /* somebody wants it in memory */
     const struct assay_constant_attributes *attributes = build->graph->nodes[nodes[0]]->attributes;
     return assay_cpu_form_put(build, build->graph->nodes[nodes[0]]->first_output, assay_cpu_layout_plain(executable, group.type),

@@ -160,7 +160,8 @@ static int convert(struct assay_cpu_build *build, const struct assay_cpu_layout 
   int64_t source_strides[ASSAY_MAX_RANK], target_strides[ASSAY_MAX_RANK];
   assay_cpu_layout_strides(from, source_strides);
   assay_cpu_layout_strides(to, target_strides);
-  return assay_cpu_emit_copy(build, assay_dtype_size(from->type.dtype), from->type.rank, from->type.extents, source, 0, source_strides, target, 0, target_strides);
+  return assay_cpu_emit_copy(build, assay_dtype_size(from->type.dtype), from->type.rank, from->type.extents, source, 0, source_strides, target, 0,
+                             target_strides);
 }
 
 struct assay_cpu_buffer *assay_cpu_form_get(struct assay_cpu_build *build, int32_t value, const struct assay_cpu_layout *layout) {
@@ -248,10 +249,11 @@ int assay_cpu_emit_reorder(struct assay_cpu_build *build, const dnnl_memory_desc
   struct reorder_step *step = assay_cpu_emit(build, sizeof *step, "reorder", run_reorder);
   if (!step || !assay_cpu_read(build, step, source) || !assay_cpu_write(build, step, target)) return assay_cpu_no_memory(build->status);
   dnnl_primitive_desc_t descriptor = NULL;
-  if (dnnl_reorder_primitive_desc_create(&descriptor, from, engine, to, engine, NULL) != dnnl_success || assay_cpu_keep_descriptor(executable, descriptor) != 0 ||
-      dnnl_primitive_create(&step->primitive, descriptor) != dnnl_success || assay_cpu_keep_primitive(executable, step->primitive) != 0 ||
-      dnnl_memory_create(&step->source, from, engine, DNNL_MEMORY_NONE) != dnnl_success || assay_cpu_keep_memory(executable, step->source) != 0 ||
-      dnnl_memory_create(&step->target, to, engine, DNNL_MEMORY_NONE) != dnnl_success || assay_cpu_keep_memory(executable, step->target) != 0)
+  if (dnnl_reorder_primitive_desc_create(&descriptor, from, engine, to, engine, NULL) != dnnl_success ||
+      assay_cpu_keep_descriptor(executable, descriptor) != 0 || dnnl_primitive_create(&step->primitive, descriptor) != dnnl_success ||
+      assay_cpu_keep_primitive(executable, step->primitive) != 0 || dnnl_memory_create(&step->source, from, engine, DNNL_MEMORY_NONE) != dnnl_success ||
+      assay_cpu_keep_memory(executable, step->source) != 0 || dnnl_memory_create(&step->target, to, engine, DNNL_MEMORY_NONE) != dnnl_success ||
+      assay_cpu_keep_memory(executable, step->target) != 0)
     return assay_cpu_fail(build->status, ASSAY_E_FAILED, "oneDNN cannot convert a layout for %s", build->graph->nodes[build->node]->origin);
   return 0;
 }

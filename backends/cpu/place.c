@@ -123,7 +123,7 @@ int assay_cpu_emit_concat(struct assay_cpu_build *build, const struct assay_node
 /* ---- Rows by index ---- */
 
 struct rows_step {
-  struct assay_cpu_step step; /* uses: rows, indices, result */
+  struct assay_cpu_step step;  /* uses: rows, indices, result */
   int64_t count, rows, length; /* indices; rows they point into; elements a row */
   int32_t dtype;
 };

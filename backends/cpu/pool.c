@@ -83,8 +83,7 @@ int assay_cpu_emit_pool(struct assay_cpu_build *build, const struct assay_node *
   struct assay_cpu_buffer *uses[3] = {NULL, NULL, NULL};
   uint32_t reads = 0, count = 0;
   for (; reads < node->input_count; reads++) {
-    uses[count] =
-      assay_cpu_form_get(build, node->inputs[reads], assay_cpu_layout_channels_last(build->executable, assay_cpu_type(build, node->inputs[reads])));
+    uses[count] = assay_cpu_form_get(build, node->inputs[reads], assay_cpu_layout_channels_last(build->executable, assay_cpu_type(build, node->inputs[reads])));
     if (!uses[count++]) return ASSAY_E_MEMORY;
   }
   for (uint32_t i = 0; i < node->output_count; i++) {

@@ -59,7 +59,8 @@ static void fill(dnnl_memory_t memory, const dnnl_memory_desc_t *descriptor, uin
 
 static bool execute(const struct chain *chain) {
   for (int i = 0; i < chain->link_count; i++)
-    if (dnnl_primitive_execute(chain->links[i].primitive, chain->device->stream, chain->links[i].count, chain->links[i].arguments) != dnnl_success) return false;
+    if (dnnl_primitive_execute(chain->links[i].primitive, chain->device->stream, chain->links[i].count, chain->links[i].arguments) != dnnl_success)
+      return false;
   return dnnl_stream_wait(chain->device->stream) == dnnl_success;
 }
 
@@ -121,8 +122,8 @@ static double difference(const float *a, const float *b, size_t count) {
   return largest > 0 ? most / largest : most;
 }
 
-double assay_cpu_time_convolution(struct assay_device *device, dnnl_primitive_desc_t descriptor, const dnnl_memory_desc_t *image, const dnnl_memory_desc_t *weights,
-                                  const dnnl_memory_desc_t *result, float *expected, bool first) {
+double assay_cpu_time_convolution(struct assay_device *device, dnnl_primitive_desc_t descriptor, const dnnl_memory_desc_t *image,
+                                  const dnnl_memory_desc_t *weights, const dnnl_memory_desc_t *result, float *expected, bool first) {
   struct chain chain = {.device = device};
   const dnnl_memory_t y = build(&chain, descriptor, image, weights, result);
   double best = -1;

@@ -32,8 +32,8 @@ static int run_matmul(const struct assay_cpu_step *base, const struct assay_cpu_
     if (dots) {
       const struct dot_context context = {step, frame->kernels, a, b, out};
       assay_cpu_share(frame, step->m, step->m * step->n * step->k, dot_part, &context);
-    } else if (dnnl_sgemm(step->transpose_a ? 'T' : 'N', step->transpose_b ? 'T' : 'N', step->m, step->n, step->k, 1.f, a, step->transpose_a ? step->m : step->k, b,
-                          step->transpose_b ? step->k : step->n, 0.f, out, step->n) != dnnl_success) {
+    } else if (dnnl_sgemm(step->transpose_a ? 'T' : 'N', step->transpose_b ? 'T' : 'N', step->m, step->n, step->k, 1.f, a,
+                          step->transpose_a ? step->m : step->k, b, step->transpose_b ? step->k : step->n, 0.f, out, step->n) != dnnl_success) {
       return ASSAY_E_FAILED;
     }
   }

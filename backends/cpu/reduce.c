@@ -77,7 +77,8 @@ static int run_reduce(const struct assay_cpu_step *base, const struct assay_cpu_
 }
 
 /* The result lies in the order in which the kept axes lie. */
-static const struct assay_cpu_layout *result_layout(struct assay_cpu_build *build, const struct assay_cpu_layout *layout, uint32_t axes, bool keep, int32_t value) {
+static const struct assay_cpu_layout *result_layout(struct assay_cpu_build *build, const struct assay_cpu_layout *layout, uint32_t axes, bool keep,
+                                                    int32_t value) {
   int32_t order[ASSAY_MAX_RANK], kept[ASSAY_MAX_RANK], count = 0;
   assay_cpu_layout_axes(layout, order);
   for (int32_t i = 0; i < layout->type.rank; i++) {

@@ -172,7 +172,8 @@ int assay_cpu_emit_sparse_weight_gradient(struct assay_cpu_build *build, const s
   struct assay_cpu_buffer *out = pairs ? assay_cpu_form_new(build, node->first_output, taps_last(build, node->first_output)) : NULL;
   struct sparse_step *step = out ? emit(build, node, "sparse weight gradient", run_weight_gradient) : NULL;
   if (!step || !assay_cpu_read(build, step, x) || !assay_cpu_read(build, step, pairs) || !assay_cpu_write(build, step, out) ||
-      !assay_cpu_scratch(build, step, (uint64_t)step->sizes.planes * sizeof(float)) || !assay_cpu_scratch(build, step, (uint64_t)step->sizes.sums * sizeof(float)))
+      !assay_cpu_scratch(build, step, (uint64_t)step->sizes.planes * sizeof(float)) ||
+      !assay_cpu_scratch(build, step, (uint64_t)step->sizes.sums * sizeof(float)))
     return assay_cpu_no_memory(build->status);
   return 0;
 }

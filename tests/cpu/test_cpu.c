@@ -20,10 +20,9 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-  {3, 3, 12, 14, 16, 3, 1, 2, 2, "relu"},   {2, 16, 9, 11, 32, 3, 1, 2, 2, "relu"},  {2, 32, 8, 9, 20, 5, 2, 3, 2, "tanh"},
-  {2, 20, 10, 7, 5, 7, 3, 2, 2, "leaky"},   {3, 4, 9, 9, 8, 3, 0, 3, 3, "sigmoid"},  {2, 17, 8, 8, 33, 1, 0, 2, 2, "none"},
-  {2, 1, 13, 12, 4, 3, 1, 4, 2, "silu"},    {1, 64, 7, 15, 48, 7, 3, 2, 2, "relu"},  {2, 8, 6, 6, 16, 3, 1, 2, 1, "relu"},
-  {2, 5, 10, 10, 6, 9, 4, 2, 2, "leaky"},
+  {3, 3, 12, 14, 16, 3, 1, 2, 2, "relu"}, {2, 16, 9, 11, 32, 3, 1, 2, 2, "relu"}, {2, 32, 8, 9, 20, 5, 2, 3, 2, "tanh"}, {2, 20, 10, 7, 5, 7, 3, 2, 2, "leaky"},
+  {3, 4, 9, 9, 8, 3, 0, 3, 3, "sigmoid"}, {2, 17, 8, 8, 33, 1, 0, 2, 2, "none"},  {2, 1, 13, 12, 4, 3, 1, 4, 2, "silu"}, {1, 64, 7, 15, 48, 7, 3, 2, 2, "relu"},
+  {2, 8, 6, 6, 16, 3, 1, 2, 1, "relu"},   {2, 5, 10, 10, 6, 9, 4, 2, 2, "leaky"},
 };
 
 static assay_value activate(struct assay_builder *b, const char *name, assay_value x) {
@@ -37,8 +36,10 @@ static assay_value activate(struct assay_builder *b, const char *name, assay_val
 
 static const struct assay_program *build_block(struct assay_program_builder *program, const struct shape *s) {
   struct assay_builder *b = assay_function_begin(program, "block");
-  const int64_t images[4] = {s->batch, s->channels, s->height, s->width}, weights[4] = {s->out, s->channels, s->kernel, s->kernel}, beside[4] = {1, s->out, 1, 1};
-  const struct assay_conv2d_attributes convolution = {.stride = {1, 1}, .dilation = {1, 1}, .pad_low = {s->pad, s->pad}, .pad_high = {s->pad, s->pad}, .groups = 1};
+  const int64_t images[4] = {s->batch, s->channels, s->height, s->width}, weights[4] = {s->out, s->channels, s->kernel, s->kernel},
+                beside[4] = {1, s->out, 1, 1};
+  const struct assay_conv2d_attributes convolution = {
+    .stride = {1, 1}, .dilation = {1, 1}, .pad_low = {s->pad, s->pad}, .pad_high = {s->pad, s->pad}, .groups = 1};
   const struct assay_pool2d_attributes pooling = {.kernel = {s->pool, s->pool}, .stride = {s->stride, s->stride}};
   const assay_value x = assay_function_feed(b, ASSAY_F32, 4, images);
   const assay_value w = assay_parameter(b, "w", 4, weights, ASSAY_INIT_HE_UNIFORM, 1, ASSAY_ROLE_WEIGHT);
@@ -128,7 +129,8 @@ static void check_close(const char *what, const float *a, const float *b, int64_
   double largest = 1e-3;
   for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs((double)b[i]));
   for (int64_t i = 0; i < count; i++)
-    ck_assert_msg(fabs((double)a[i] - b[i]) <= 2e-5 * largest, "%s, element %lld of %lld: %.8g, reference %.8g", what, (long long)i, (long long)count, a[i], b[i]);
+    ck_assert_msg(fabs((double)a[i] - b[i]) <= 2e-5 * largest, "%s, element %lld of %lld: %.8g, reference %.8g", what, (long long)i, (long long)count, a[i],
+                  b[i]);
 }
 
 START_TEST(blocks_agree_with_reference) {
@@ -160,8 +162,7 @@ START_TEST(runs_repeat_bit_for_bit) {
   for (int threads = 1; threads <= 2; threads++) {
     struct results first = run_program(registry, "cpu", threads == 1 ? "1" : "2", builder, program, 3);
     struct results second = run_program(registry, "cpu", threads == 1 ? "1" : "2", builder, program, 3);
-    for (uint32_t f = 0; f < first.fetch_count; f++)
-      ck_assert(memcmp(first.fetches[f], second.fetches[f], (size_t)first.fetch_counts[f] * sizeof(float)) == 0);
+    for (uint32_t f = 0; f < first.fetch_count; f++) ck_assert(memcmp(first.fetches[f], second.fetches[f], (size_t)first.fetch_counts[f] * sizeof(float)) == 0);
     for (uint32_t v = 0; v < first.variable_count; v++)
       ck_assert(memcmp(first.variables[v], second.variables[v], (size_t)first.variable_counts[v] * sizeof(float)) == 0);
     release(&first);

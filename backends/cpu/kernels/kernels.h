@@ -16,9 +16,9 @@ typedef void (*assay_cpu_tile)(void *out, const void *const *in, int64_t count);
 
 /* A pooling over N, H, W, C. */
 struct assay_cpu_pool {
-  int64_t batch, channels, height, width;  /* of the larger side */
-  int64_t out_height, out_width;           /* of the smaller */
-  int64_t kernel[2], stride[2], pad[2];    /* pad: top, left */
+  int64_t batch, channels, height, width; /* of the larger side */
+  int64_t out_height, out_width;          /* of the smaller */
+  int64_t kernel[2], stride[2], pad[2];   /* pad: top, left */
   bool count_padding;
 };
 
@@ -83,11 +83,11 @@ struct assay_cpu_kernels {
   void (*sparse_pad)(const struct assay_cpu_sparse *sparse, const float *x, float *planes, int64_t begin, int64_t end); /* parts are of images */
   void (*sparse_weights)(const struct assay_cpu_sparse *sparse, const float *weights, float *out); /* from O, KH, KW, C to blocks of channels */
   /* out: O, KH, KW, C. Parts are of output channels. */
-  void (*sparse_weight_gradient)(const struct assay_cpu_sparse *sparse, const float *planes, const struct assay_cpu_pairs *pairs, float *sums,
-                                 float *out, int64_t begin, int64_t end);
+  void (*sparse_weight_gradient)(const struct assay_cpu_sparse *sparse, const float *planes, const struct assay_cpu_pairs *pairs, float *sums, float *out,
+                                 int64_t begin, int64_t end);
   /* `weights` from sparse_weights; `plane` is scratch. Parts are of images. */
-  void (*sparse_input_gradient)(const struct assay_cpu_sparse *sparse, const float *weights, const struct assay_cpu_pairs *pairs,
-                                float *plane, float *out, int64_t begin, int64_t end);
+  void (*sparse_input_gradient)(const struct assay_cpu_sparse *sparse, const float *weights, const struct assay_cpu_pairs *pairs, float *plane, float *out,
+                                int64_t begin, int64_t end);
   /* out[m][n] = Σ a[m][k] b[n][k]: small products that are not worth a GEMM. Parts are of m. */
   void (*dot_rows)(const float *a, const float *b, float *out, int64_t columns, int64_t depth, int64_t begin, int64_t end);
 };

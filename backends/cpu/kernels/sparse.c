@@ -93,8 +93,9 @@ typedef void (*spreader)(const float *, int64_t, float *, const struct work *);
   static void spread_##rows##_##vectors(const float *weights, int64_t weights_line, float *plane, const struct work *work) {                                   \
     spread(weights, weights_line, plane, work, rows, vectors);                                                                                                 \
   }
-#define BLOCKS_12(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) X(1, 3) X(2, 3) X(3, 3) X(4, 3)     \
-  X(1, 4) X(2, 4) X(3, 4) X(1, 5) X(2, 5) X(1, 6) X(2, 6) X(1, 7)
+#define BLOCKS_12(X)                                                                                                                                           \
+  X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2)                                                      \
+  X(1, 3) X(2, 3) X(3, 3) X(4, 3) X(1, 4) X(2, 4) X(3, 4) X(1, 5) X(2, 5) X(1, 6) X(2, 6) X(1, 7)
 #define BLOCKS_28(X) X(7, 2) X(5, 3) X(6, 3) X(7, 3) X(4, 4) X(5, 4) X(6, 4) X(7, 4) X(3, 5) X(4, 5) X(5, 5) X(3, 6) X(4, 6) X(2, 7) X(3, 7) X(4, 7)
 BLOCKS_12(BLOCK)
 #if defined(__AVX512F__)

@@ -21,8 +21,8 @@ DECLARE(void, softmax_cross_entropy, const float *, const float *, float *, int6
 DECLARE(void, random_uniform, const uint32_t *, uint32_t, float *, int64_t, int64_t, int64_t);
 DECLARE(void, dot_rows, const float *, const float *, float *, int64_t, int64_t, int64_t, int64_t);
 DECLARE(void, sparse_sizes, const struct assay_cpu_sparse *, struct assay_cpu_sparse_sizes *);
-DECLARE(void, sparse_pairs, const struct assay_cpu_sparse *, const struct assay_cpu_pool *, const float *, const int32_t *, const struct assay_cpu_pairs *, int64_t,
-        int64_t);
+DECLARE(void, sparse_pairs, const struct assay_cpu_sparse *, const struct assay_cpu_pool *, const float *, const int32_t *, const struct assay_cpu_pairs *,
+        int64_t, int64_t);
 DECLARE(void, sparse_pad, const struct assay_cpu_sparse *, const float *, float *, int64_t, int64_t);
 DECLARE(void, sparse_weights, const struct assay_cpu_sparse *, const float *, float *);
 DECLARE(void, sparse_weight_gradient, const struct assay_cpu_sparse *, const float *, const struct assay_cpu_pairs *, float *, float *, int64_t,

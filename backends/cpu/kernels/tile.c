@@ -25,6 +25,14 @@
     }                                                                                                                                                          \
   }
 
+/* The mathematical library's, one at a time: rare where there are many numbers. */
+#define SCALAR(name, expression)                                                                                                                               \
+  static void name(void *out, const void *const *in, int64_t count) {                                                                                          \
+    float *y = out;                                                                                                                                            \
+    const float *a = in[0];                                                                                                                                    \
+    for (int64_t i = 0; i < count; i++) y[i] = expression;                                                                                                     \
+  }
+
 /* ---- f32 ---- */
 UNARY(negate_f32, float, float, -x)
 UNARY(abs_f32, float, float, fabsf(x))
@@ -38,16 +46,16 @@ UNARY(sigmoid_f32, float, float, sigmoid_of(x))
 UNARY(floor_f32, float, float, floorf(x))
 UNARY(relu_f32, float, float, x < 0.f ? 0.f : x)
 UNARY(is_finite_f32, float, uint8_t, (bits_of(x) & 0x7F800000u) != 0x7F800000u)
-UNARY(erf_f32, float, float, erff(x))
-UNARY(sin_f32, float, float, sinf(x))
-UNARY(cos_f32, float, float, cosf(x))
+UNARY(erf_f32, float, float, erf_of(x))
+SCALAR(sin_f32, sinf(a[i]))
+SCALAR(cos_f32, cosf(a[i]))
 BINARY(add_f32, float, float, x + y)
 BINARY(subtract_f32, float, float, x - y)
 BINARY(multiply_f32, float, float, x *y)
 BINARY(divide_f32, float, float, x / y)
 BINARY(maximum_f32, float, float, x >= y || x != x ? x : y)
 BINARY(minimum_f32, float, float, x <= y || x != x ? x : y)
-BINARY(power_f32, float, float, powf(x, y))
+SCALAR(power_f32, powf(a[i], ((const float *)in[1])[i]))
 BINARY(equal_f32, float, uint8_t, x == y)
 BINARY(less_f32, float, uint8_t, x < y)
 BINARY(less_equal_f32, float, uint8_t, x <= y)
