@@ -75,6 +75,7 @@ int assay_cpu_list(const struct assay_backend_host *host, const struct assay_opt
   memset(info, 0, sizeof *info);
   info->struct_size = sizeof *info;
   info->usable = 1;
+  info->kind = ASSAY_DEVICE_CPU;
   const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
   if (pages > 0 && page > 0) info->memory = (uint64_t)pages * (uint64_t)page;
   snprintf(info->id, sizeof info->id, "0");
