@@ -43,7 +43,7 @@ def main():
             logits = torch.cat([net(part) for part in px.split(500)])
         return loss_of(logits, py).item(), (logits.argmax(1) == py).float().mean().item()
 
-    for _ in range(12):
+    for _ in range(8):
         net.train()
         for rows in torch.randperm(len(x)).split(64):
             optimizer.zero_grad()

@@ -185,6 +185,41 @@ START_TEST(a_run_continues_and_says_what_differs) {
 }
 END_TEST
 
+START_TEST(searches_keep_their_limits) {
+  tool_enter_folder();
+  tool_write_images("photos", 12);
+  tool_write_ini("a.ini", "photos", "");
+  /* Out of time: the best so far becomes the model, and that is no failure. */
+  json_t *timed = tool_json("search a.ini -o timed --json --quiet -s search.trials=100000 -s search.time=2s");
+  ck_assert_int_lt(json_integer_value(json_object_get(timed, "trials")), 100000);
+  ck_assert(json_is_object(json_object_get(timed, "test")));
+  json_decref(timed);
+  json_t *shared = tool_json("search a.ini -o shared --json --quiet -s search.trials=9 -s search.workers=3 -s search.pruner=median");
+  ck_assert_int_eq(json_integer_value(json_object_get(shared, "trials")), 9);
+  ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(shared, "counts"), "open")), 0);
+  json_decref(shared);
+  /* A grid ends with its points: 2 channels x 3 levels of the rate, and the defaults, which are off the grid. */
+  json_t *grid = tool_json("search a.ini -o grid --json --quiet -s search.type=grid -s search.levels=3 -s search.trials=50");
+  ck_assert_int_eq(json_integer_value(json_object_get(grid, "trials")), 7);
+  json_decref(grid);
+}
+END_TEST
+
+START_TEST(every_way_to_the_final_model) {
+  static const char *const ways[] = {"refit", "best_fold", "ensemble"};
+  tool_enter_folder();
+  tool_write_images("photos", 16);
+  tool_write_ini("a.ini", "photos", "");
+  for (int i = 0; i < 3; i++) {
+    json_t *trained = tool_json("train a.ini -o %s --json --quiet -s train.final=%s", ways[i], ways[i]);
+    json_t *judged = tool_json("eval %s/model.safetensors photos --json -s backend.devices=reference", ways[i]);
+    ck_assert(json_number_value(json_object_get(judged, "accuracy")) > 0.8);
+    json_decref(judged);
+    json_decref(trained);
+  }
+}
+END_TEST
+
 START_TEST(failures_are_objects_with_json) {
   tool_enter_folder();
   struct outcome outcome = tool_run("train nowhere.ini --json");
@@ -241,6 +276,8 @@ int main(void) {
   tcase_add_test(tests, the_threshold_comes_from_out_of_fold_predictions);
   tcase_add_test(tests, predict_goes_on_past_unreadable_images);
   tcase_add_test(tests, a_run_continues_and_says_what_differs);
+  tcase_add_test(tests, searches_keep_their_limits);
+  tcase_add_test(tests, every_way_to_the_final_model);
   tcase_add_test(tests, failures_are_objects_with_json);
   tcase_add_test(tests, a_network_that_does_not_fit_says_so);
   tcase_add_test(tests, plugins_and_devices_are_listed);
