@@ -18,11 +18,6 @@ static const double list_seconds = 20; /* a cold driver takes some */
 
 /* ---- Listing ---- */
 
-static const struct assay_backend_host *list_host(void) {
-  static const struct assay_backend_host host = {.struct_size = sizeof host};
-  return &host;
-}
-
 int assay_devices_list_here(struct assay_registry *registry, const char *backend, json_t **list, struct assay_status *status) {
   const struct assay_plugin *plugin;
   const struct assay_option_value *const *values;
@@ -35,7 +30,7 @@ int assay_devices_list_here(struct assay_registry *registry, const char *backend
   if (result == 0) {
     const struct assay_backend *vtable = plugin->vtable;
     for (uint32_t i = 0; i < MOST_DEVICES; i++) devices[i].struct_size = sizeof *devices;
-    result = vtable->list(list_host(), values, devices, MOST_DEVICES, &count, status);
+    result = vtable->list(assay_backend_host_table(), values, devices, MOST_DEVICES, &count, status);
   }
   if (result == 0) {
     *list = json_array();
