@@ -231,29 +231,43 @@ static assay_value account(struct build *build, assay_value weights, assay_value
   return mean;
 }
 
-/* Gradients of all trained variables, and their updates. */
-static void update(struct build *build, struct assay_program_builder *program, assay_value mean) {
+/* Trained parameters and their gradients, in the order of the program's variables. */
+struct gradients {
+  assay_value *parameters, *gradients;
+  uint32_t count;
+};
+
+/* Gradients of `loss` for all trained variables; count 0 when the build has failed. */
+static struct gradients differentiate(struct build *build, struct assay_program_builder *program, assay_value loss) {
+  const uint32_t variables = assay_program_variable_count(program);
+  struct gradients made = {ASSAY_NEW_ARRAY(build->arena, assay_value, variables), ASSAY_NEW_ARRAY(build->arena, assay_value, variables), 0};
+  if (made.parameters == NULL || made.gradients == NULL) {
+    fail(build, "out of memory");
+    return made;
+  }
+  for (uint32_t i = 0; i < variables; i++)
+    if (is_trained(assay_program_variable(program, i)->base.role)) made.parameters[made.count++] = assay_builder_variable(build->b, i);
+  assay_builder_gradient(build->b, loss, made.parameters, made.count, made.gradients);
+  return made;
+}
+
+/* What the optimizer makes of the gradients. */
+static void update(struct build *build, struct assay_program_builder *program, struct gradients *given) {
   struct assay_builder *b = build->b;
   const struct assay_component *component = &build->settings->optimizer;
   const struct assay_optimizer *vtable = component->plugin->vtable;
-  const uint32_t variables = assay_program_variable_count(program);
-  assay_value *parameters = ASSAY_NEW_ARRAY(build->arena, assay_value, variables), *gradients = ASSAY_NEW_ARRAY(build->arena, assay_value, variables);
   const struct assay_option_value *const *values = enter(build, component);
-  if (parameters == NULL || gradients == NULL || values == NULL) {
+  if (values == NULL) {
     fail(build, "out of memory");
     return;
   }
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < variables; i++)
-    if (is_trained(assay_program_variable(program, i)->base.role)) parameters[count++] = assay_builder_variable(b, i);
-  assay_builder_gradient(b, mean, parameters, count, gradients);
-  if (vtable->prepare != NULL) vtable->prepare(b, values, gradients, count);
-  for (uint32_t i = 0; i < count; i++) {
-    const int32_t index = assay_builder_variable_index(b, parameters[i]);
+  if (vtable->prepare != NULL) vtable->prepare(b, values, given->gradients, given->count);
+  for (uint32_t i = 0; i < given->count; i++) {
+    const int32_t index = assay_builder_variable_index(b, given->parameters[i]);
     if (index < 0) return; /* the build has failed already */
     const struct assay_variable_definition *parameter = assay_program_variable(program, (uint32_t)index);
     assay_builder_scope(b, parameter->base.name, component->where);
-    assay_assign(b, parameters[i], vtable->update(b, values, parameters[i], gradients[i], parameter->base.role));
+    assay_assign(b, given->parameters[i], vtable->update(b, values, given->parameters[i], given->gradients[i], parameter->base.role));
   }
 }
 
@@ -273,7 +287,8 @@ static int build_step(struct assay_network *network, const struct assay_settings
   const struct assay_build_context context = {sizeof context, 1, network->facts.class_count, keys, step};
   assay_function_context(b, &context);
   forward(&build, pixels, labels);
-  update(&build, network->builder, account(&build, weights, step));
+  struct gradients gradients = differentiate(&build, network->builder, account(&build, weights, step));
+  update(&build, network->builder, &gradients);
   network->rate_option = build.rate_option;
   network->logit_count = (uint32_t)assay_extent(b, build.logits, 1);
   return assay_function_end(b, status);
