@@ -13,6 +13,15 @@
 #include <jansson.h>
 #include <stdio.h>
 
+/* An option of one command alone. */
+struct cli_option {
+  const char *name;     /* "mode" for --mode; NULL ends a table */
+  const char *argument; /* its name in the help; NULL: a switch without an argument */
+  const char *help;     /* one line */
+};
+
+enum { CLI_OWN_OPTIONS = 16 };
+
 struct cli {
   FILE *results;           /* the real standard output; descriptor 1 leads to standard error, whatever a driver prints */
   bool json, quiet, terminal;
@@ -20,6 +29,8 @@ struct cli {
   const char *plugin_path; /* --plugin-path */
   const char **overrides;  /* -s */
   uint32_t override_count;
+  const struct cli_command *command;
+  const char *own[CLI_OWN_OPTIONS]; /* parallel to the command's own options; see cli_option */
   char **arguments; /* positional */
   uint32_t argument_count;
   struct assay_arena *arena; /* for the life of the command */
@@ -36,6 +47,7 @@ struct cli_command {
   uint32_t options;      /* enum cli_options that it takes */
   uint32_t minimum, maximum; /* positional arguments */
   int (*run)(struct cli *cli);
+  const struct cli_option *own; /* options that no other command has; NULL: none */
 };
 
 int command_init(struct cli *cli);
@@ -60,6 +72,10 @@ int cli_plan(struct cli *cli, const char *path, struct assay_plan **plan);
 int cli_settings(struct cli *cli, const struct assay_plan *plan, const struct assay_settings **settings);
 /* Prints and releases `object` as the one JSON object of this run, with schema: 1 put in front. */
 void cli_print_json(struct cli *cli, json_t *object);
+/* What was given for one of the command's own options: its argument, "" for a switch; NULL when it was not given. */
+const char *cli_option(const struct cli *cli, const char *name);
+/* The same as a whole number within a range, `otherwise` when it was not given. */
+int cli_option_integer(struct cli *cli, const char *name, int64_t minimum, int64_t maximum, int64_t otherwise, int64_t *number);
 /* Talk on standard error, unless --quiet. */
 void cli_say(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

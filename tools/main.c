@@ -18,24 +18,24 @@
 
 static const struct cli_command commands[] = {
     {"init", "DIR", "write a commented INI for a folder of images, and name the next command",
-     "Writes DIR.ini beside the folder (or -o FILE; - is standard output) and never overwrites a file.", CLI_OUTPUT, 1, 1, command_init},
+     "Writes DIR.ini beside the folder (or -o FILE; - is standard output) and never overwrites a file.", CLI_OUTPUT, 1, 1, command_init, NULL},
     {"check", "FILE.ini|DIR", "audit the data: counts, sizes, broken files, duplicates, leaks between parts",
-     "Exit code 7 when something was found that should be looked at, 3 when the data cannot be used.", CLI_OVERRIDES, 1, 1, command_check},
+     "Exit code 7 when something was found that should be looked at, 3 when the data cannot be used.", CLI_OVERRIDES, 1, 1, command_check, NULL},
     {"train", "FILE.ini|DIR", "one training with the default values, then the final model", "The run folder is runs/NAME unless -o says otherwise. Starting the same run again continues it.",
-     CLI_OUTPUT | CLI_OVERRIDES, 1, 1, command_train},
+     CLI_OUTPUT | CLI_OVERRIDES, 1, 1, command_train, NULL},
     {"search", "FILE.ini|DIR", "explore the domains of the INI, then make the final model of the best trial",
      "The run folder is runs/NAME unless -o says otherwise. Starting the same run again continues it; only trials, time, workers and devices may have changed.",
-     CLI_OUTPUT | CLI_OVERRIDES, 1, 1, command_search},
-    {"finish", "RUN", "make the final model of the best trial so far", NULL, 0, 1, 1, command_finish},
-    {"eval", "MODEL DIR", "metrics of a model on a labelled folder", NULL, CLI_OVERRIDES, 2, 2, command_eval},
+     CLI_OUTPUT | CLI_OVERRIDES, 1, 1, command_search, NULL},
+    {"finish", "RUN", "make the final model of the best trial so far", NULL, 0, 1, 1, command_finish, NULL},
+    {"eval", "MODEL DIR", "metrics of a model on a labelled folder", NULL, CLI_OVERRIDES, 2, 2, command_eval, NULL},
     {"predict", "MODEL PATH...", "classify images: CSV with path, label, score of each class, error",
-     "Folders are searched to the bottom. Unreadable images get an error in their row, the others go on, and the exit code is 3.", CLI_OVERRIDES, 2, UINT32_MAX, command_predict},
-    {"report", "RUN", "rebuild the summary of a run", NULL, 0, 1, 1, command_report},
-    {"devices", "", "what can be used here, and what is wrong with what cannot", NULL, 0, 0, 0, command_devices},
-    {"plugins", "[NAME]", "what is installed; one plugin's options", NULL, 0, 0, 1, command_plugins},
-    {"config", "FILE.ini|DIR", "the resolved configuration, and where each value came from", NULL, CLI_OVERRIDES, 1, 1, command_config},
-    {"worker", "RUN MODE DEVICE", "", NULL, CLI_HIDDEN, 3, 3, command_worker},
-    {"list-devices", "BACKEND", "", NULL, CLI_HIDDEN, 1, 1, command_list_devices},
+     "Folders are searched to the bottom. Unreadable images get an error in their row, the others go on, and the exit code is 3.", CLI_OVERRIDES, 2, UINT32_MAX, command_predict, NULL},
+    {"report", "RUN", "rebuild the summary of a run", NULL, 0, 1, 1, command_report, NULL},
+    {"devices", "", "what can be used here, and what is wrong with what cannot", NULL, 0, 0, 0, command_devices, NULL},
+    {"plugins", "[NAME]", "what is installed; one plugin's options", NULL, 0, 0, 1, command_plugins, NULL},
+    {"config", "FILE.ini|DIR", "the resolved configuration, and where each value came from", NULL, CLI_OVERRIDES, 1, 1, command_config, NULL},
+    {"worker", "RUN MODE DEVICE", "", NULL, CLI_HIDDEN, 3, 3, command_worker, NULL},
+    {"list-devices", "BACKEND", "", NULL, CLI_HIDDEN, 1, 1, command_list_devices, NULL},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
@@ -63,10 +63,29 @@ static void print_command_help(FILE *stream, const struct cli_command *command) 
   fprintf(stream, "Usage: assay %s%s%s [OPTION]... %s\nassay %s: %s.\n", command->name, command->options & CLI_OVERRIDES ? " [-s SECTION.KEY=VALUE]..." : "",
           command->options & CLI_OUTPUT ? " [-o PATH]" : "", command->arguments, command->name, command->summary);
   if (command->help != NULL) fprintf(stream, "%s\n", command->help);
+  if (command->own != NULL) fprintf(stream, "\nIts own options:\n");
+  for (const struct cli_option *option = command->own; option != NULL && option->name != NULL; option++) {
+    char spelling[40];
+    snprintf(spelling, sizeof spelling, "--%s%s%s", option->name, option->argument != NULL ? " " : "", option->argument != NULL ? option->argument : "");
+    fprintf(stream, "      %-18s %s\n", spelling, option->help);
+  }
   fprintf(stream, "\n%s", common_help);
 }
 
 /* ---- What commands share ---- */
+
+const char *cli_option(const struct cli *cli, const char *name) {
+  for (uint32_t i = 0; cli->command->own != NULL && cli->command->own[i].name != NULL; i++)
+    if (strcmp(cli->command->own[i].name, name) == 0) return cli->own[i];
+  return NULL;
+}
+
+int cli_option_integer(struct cli *cli, const char *name, int64_t minimum, int64_t maximum, int64_t otherwise, int64_t *number) {
+  const char *text = cli_option(cli, name);
+  *number = otherwise;
+  if (text == NULL || (assay_parse_integer(text, number) && *number >= minimum && *number <= maximum)) return 0;
+  return assay_status_set(cli->status, ASSAY_E_CONFIG, "--%s %s: a whole number from %lld to %lld is needed", name, text, (long long)minimum, (long long)maximum);
+}
 
 void cli_say(const struct cli *cli, const char *format, ...) {
   if (cli->quiet) return;
@@ -118,12 +137,26 @@ static int usage_error(struct cli *cli, const struct cli_command *command) {
   return assay_status_set(cli->status, ASSAY_E_CONFIG, "usage: assay %s [OPTION]... %s; 'assay %s --help' says more", command->name, command->arguments, command->name);
 }
 
-enum { LONG_JSON = 256, LONG_QUIET, LONG_PLUGIN_PATH, LONG_HELP, LONG_VERSION };
+enum { LONG_JSON = 256, LONG_QUIET, LONG_PLUGIN_PATH, LONG_HELP, LONG_OWN };
+
+static const struct option common_options[] = {
+    {"json", no_argument, NULL, LONG_JSON}, {"quiet", no_argument, NULL, LONG_QUIET}, {"plugin-path", required_argument, NULL, LONG_PLUGIN_PATH}, {"help", no_argument, NULL, LONG_HELP}};
+enum { COMMON_OPTIONS = sizeof common_options / sizeof *common_options };
+
+/* The common options and the command's own, as getopt wants them. */
+static void list_options(const struct cli_command *command, struct option options[COMMON_OPTIONS + CLI_OWN_OPTIONS + 1]) {
+  int count = COMMON_OPTIONS;
+  memcpy(options, common_options, sizeof common_options);
+  for (int i = 0; command->own != NULL && command->own[i].name != NULL && i < CLI_OWN_OPTIONS; i++)
+    options[count++] = (struct option){command->own[i].name, command->own[i].argument != NULL ? required_argument : no_argument, NULL, LONG_OWN + i};
+  options[count] = (struct option){NULL, 0, NULL, 0};
+}
 
 /* Options of one command; `help` is set when only the help is wanted. */
 static int parse_options(struct cli *cli, const struct cli_command *command, int argc, char **argv, bool *help) {
-  static const struct option options[] = {{"json", no_argument, NULL, LONG_JSON},   {"quiet", no_argument, NULL, LONG_QUIET}, {"plugin-path", required_argument, NULL, LONG_PLUGIN_PATH},
-                                          {"help", no_argument, NULL, LONG_HELP},   {NULL, 0, NULL, 0}};
+  struct option options[COMMON_OPTIONS + CLI_OWN_OPTIONS + 1];
+  list_options(command, options);
+  cli->command = command;
   opterr = 0;
   for (int option; (option = getopt_long(argc, argv, ":o:s:h", options, NULL)) != -1;) {
     switch (option) {
@@ -141,7 +174,9 @@ static int parse_options(struct cli *cli, const struct cli_command *command, int
       cli->overrides[cli->override_count++] = optarg;
       break;
     case ':': return assay_status_set(cli->status, ASSAY_E_CONFIG, "option '%s' needs a value", argv[optind - 1]);
-    default: return assay_status_set(cli->status, ASSAY_E_CONFIG, "unknown option '%s'; 'assay %s --help' lists them", argv[optind - 1], command->name);
+    default:
+      if (option < LONG_OWN) return assay_status_set(cli->status, ASSAY_E_CONFIG, "unknown option '%s'; 'assay %s --help' lists them", argv[optind - 1], command->name);
+      cli->own[option - LONG_OWN] = optarg != NULL ? optarg : "";
     }
   }
   cli->arguments = argv + optind;
