@@ -48,7 +48,14 @@ struct assay_data_settings {
   uint64_t limit;         /* at most so many images outside of the test, stratified; 0: all */
 };
 
-enum assay_schedule { ASSAY_SCHEDULE_CONSTANT = 0, ASSAY_SCHEDULE_STEP = 1, ASSAY_SCHEDULE_COSINE = 2 };
+enum assay_schedule {
+  ASSAY_SCHEDULE_CONSTANT = 0,
+  ASSAY_SCHEDULE_STEP = 1,
+  ASSAY_SCHEDULE_COSINE = 2,
+  ASSAY_SCHEDULE_LINEAR = 3,
+  ASSAY_SCHEDULE_RESTARTS = 4,
+  ASSAY_SCHEDULE_ONE_CYCLE = 5
+};
 enum assay_final { ASSAY_FINAL_REFIT = 0, ASSAY_FINAL_BEST_FOLD = 1, ASSAY_FINAL_ENSEMBLE = 2 };
 enum assay_class_weights { ASSAY_CLASS_WEIGHTS_NONE = 0, ASSAY_CLASS_WEIGHTS_BALANCED = 1, ASSAY_CLASS_WEIGHTS_LIST = 2 };
 
@@ -57,8 +64,14 @@ struct assay_train_settings {
   uint32_t patience;      /* epochs without a better validation value; 0: never stop early */
   uint64_t seed;
   uint32_t schedule, final, class_weights;
+  double warmup_epochs, warmup_start; /* before any schedule: epochs, and the factor that they begin with */
   uint32_t step_epochs;   /* STEP: every so many epochs the rate is multiplied by … */
   double step_factor;     /* … this */
+  double cosine_end, linear_end;      /* the factor that is reached in the end */
+  uint32_t cycle_epochs;  /* RESTARTS: length of the first cycle; each further one is longer by … */
+  double cycle_factor, cycle_end;     /* … this; the factor at a cycle's end */
+  double one_cycle_rise, one_cycle_start, one_cycle_end; /* ONE_CYCLE: share of the steps that rise; the factors at both ends */
+  double one_cycle_momentum;          /* ONE_CYCLE: momentum (or beta1) at the top */
   const double *class_weight_list; /* LIST: one a class */
   uint32_t class_weight_count;
   struct assay_component loss; /* plugin NULL: binary_cross_entropy for one logit, cross_entropy otherwise */

@@ -26,7 +26,7 @@
 static const char *const fits[] = {"stretch", "crop", "letterbox", NULL};
 static const char *const colours[] = {"rgb", "grey", NULL};
 static const char *const normalisations[] = {"standard", "unit", NULL};
-static const char *const schedules[] = {"constant", "step", "cosine", NULL};
+static const char *const schedules[] = {"constant", "step", "cosine", "linear", "restarts", "one_cycle", NULL};
 static const char *const finals[] = {"refit", "best_fold", "ensemble", NULL};
 
 /* ---- [data] ---- */
@@ -57,9 +57,21 @@ INT_KEY(train_epochs, "epochs", "30", 1, 1000000, 0, "at most so many passes ove
 INT_KEY(train_batch, "batch", "16", 1, 65536, SEARCHABLE, "images a step");
 INT_KEY(train_patience, "patience", "5", 0, 1000000, 0, "epochs without a better validation loss after which training stops; 0: never");
 INT_KEY(train_seed, "seed", "1", 0, MOST_EXACT, 0, "seed of first weights, order and dropout");
-CHOICE_KEY(train_schedule, "schedule", "constant", schedules, SEARCHABLE, "how the learning rate changes over the epochs");
+CHOICE_KEY(train_schedule, "schedule", "constant", schedules, SEARCHABLE, "how the learning rate changes over the epochs, step by step");
+REAL_KEY(train_warmup_epochs, "warmup_epochs", "0", 0, 1000000, SEARCHABLE, "epochs, before the schedule begins, in which the learning rate rises evenly to its value");
+REAL_KEY(train_warmup_start, "warmup_start", "0.01", 0, 1, SEARCHABLE, "share of the learning rate that warmup_epochs begin with");
 INT_KEY(train_step_epochs, "step_epochs", "10", 1, 1000000, SEARCHABLE, "epochs after which the learning rate is multiplied by step_factor");
 REAL_KEY(train_step_factor, "step_factor", "0.1", 1e-9, 1, SEARCHABLE, "what the learning rate is multiplied by every step_epochs");
+REAL_KEY(train_cosine_end, "cosine_end", "0", 0, 1, SEARCHABLE, "share of the learning rate that is left after half a cosine over all epochs");
+REAL_KEY(train_linear_end, "linear_end", "0", 0, 1, SEARCHABLE, "share of the learning rate that is left after a straight line over all epochs");
+INT_KEY(train_cycle_epochs, "cycle_epochs", "1", 1, 1000000, SEARCHABLE, "epochs from the start to the first warm restart; each cycle is half a cosine");
+REAL_KEY(train_cycle_factor, "cycle_factor", "2", 1, 100, SEARCHABLE, "how many times as long as the one before each cycle is: 1, 2, 4, 8, 16 epochs for 2");
+REAL_KEY(train_cycle_end, "cycle_end", "0", 0, 1, SEARCHABLE, "share of the learning rate at the end of a cycle");
+REAL_KEY(train_one_cycle_rise, "one_cycle_rise", "0.3", 0, 1, SEARCHABLE, "share of all steps in which the learning rate rises to its value before it falls");
+REAL_KEY(train_one_cycle_start, "one_cycle_start", "0.04", 0, 1, SEARCHABLE, "share of the learning rate that the cycle begins with");
+REAL_KEY(train_one_cycle_end, "one_cycle_end", "0.000004", 0, 1, SEARCHABLE, "share of the learning rate that the cycle ends with");
+REAL_KEY(train_one_cycle_momentum, "one_cycle_momentum", "0.85", 0, 0.9999, SEARCHABLE,
+         "momentum (or beta1) where the learning rate is highest, if that is less than the optimizer's own");
 CHOICE_KEY(train_final, "final", "refit", finals, 0, "the final model: trained again on all training images, the best fold's, or the folds' average");
 TEXT_KEY(train_class_weights, "class_weights", "none", SEARCHABLE, "weight of each class in the training loss: none, balanced, or one number a class");
 TEXT_KEY(train_loss, "loss", "auto", 0, "the training loss; auto: binary_cross_entropy for one logit, cross_entropy otherwise");
@@ -68,8 +80,14 @@ TEXT_KEY(train_metrics, "metrics", "loss, accuracy, balanced_accuracy, precision
 static const struct assay_option *const train_options[] = {
     [TRAIN_EPOCHS] = &train_epochs,           [TRAIN_BATCH] = &train_batch,
     [TRAIN_PATIENCE] = &train_patience,       [TRAIN_SEED] = &train_seed,
-    [TRAIN_SCHEDULE] = &train_schedule,       [TRAIN_STEP_EPOCHS] = &train_step_epochs,
-    [TRAIN_STEP_FACTOR] = &train_step_factor, [TRAIN_FINAL] = &train_final,
+    [TRAIN_SCHEDULE] = &train_schedule,       [TRAIN_WARMUP_EPOCHS] = &train_warmup_epochs,
+    [TRAIN_WARMUP_START] = &train_warmup_start, [TRAIN_STEP_EPOCHS] = &train_step_epochs,
+    [TRAIN_STEP_FACTOR] = &train_step_factor, [TRAIN_COSINE_END] = &train_cosine_end,
+    [TRAIN_LINEAR_END] = &train_linear_end,   [TRAIN_CYCLE_EPOCHS] = &train_cycle_epochs,
+    [TRAIN_CYCLE_FACTOR] = &train_cycle_factor, [TRAIN_CYCLE_END] = &train_cycle_end,
+    [TRAIN_ONE_CYCLE_RISE] = &train_one_cycle_rise, [TRAIN_ONE_CYCLE_START] = &train_one_cycle_start,
+    [TRAIN_ONE_CYCLE_END] = &train_one_cycle_end, [TRAIN_ONE_CYCLE_MOMENTUM] = &train_one_cycle_momentum,
+    [TRAIN_FINAL] = &train_final,
     [TRAIN_CLASS_WEIGHTS] = &train_class_weights, [TRAIN_LOSS] = &train_loss,
     [TRAIN_METRICS] = &train_metrics,         NULL};
 
@@ -105,7 +123,18 @@ const struct assay_option *const *assay_section_options(const char *section) {
 const char *assay_section_condition(const char *section, const char *key, const char **choice) {
   static const struct {
     const char *section, *key, *on, *choice;
-  } conditions[] = {{"data", "validation", "folds", "1"}, {"train", "step_epochs", "schedule", "step"}, {"train", "step_factor", "schedule", "step"}};
+  } conditions[] = {{"data", "validation", "folds", "1"},
+                    {"train", "step_epochs", "schedule", "step"},
+                    {"train", "step_factor", "schedule", "step"},
+                    {"train", "cosine_end", "schedule", "cosine"},
+                    {"train", "linear_end", "schedule", "linear"},
+                    {"train", "cycle_epochs", "schedule", "restarts"},
+                    {"train", "cycle_factor", "schedule", "restarts"},
+                    {"train", "cycle_end", "schedule", "restarts"},
+                    {"train", "one_cycle_rise", "schedule", "one_cycle"},
+                    {"train", "one_cycle_start", "schedule", "one_cycle"},
+                    {"train", "one_cycle_end", "schedule", "one_cycle"},
+                    {"train", "one_cycle_momentum", "schedule", "one_cycle"}};
   for (uint32_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
     if (strcmp(conditions[i].section, section) != 0 || strcmp(conditions[i].key, key) != 0) continue;
     *choice = conditions[i].choice;

@@ -100,8 +100,19 @@ static int read_train(const struct reader *reader, struct assay_train_settings *
   train->patience = (uint32_t)values[TRAIN_PATIENCE]->integer;
   train->seed = (uint64_t)values[TRAIN_SEED]->integer;
   train->schedule = (uint32_t)values[TRAIN_SCHEDULE]->integer;
+  train->warmup_epochs = values[TRAIN_WARMUP_EPOCHS]->real;
+  train->warmup_start = values[TRAIN_WARMUP_START]->real;
   train->step_epochs = (uint32_t)values[TRAIN_STEP_EPOCHS]->integer;
   train->step_factor = values[TRAIN_STEP_FACTOR]->real;
+  train->cosine_end = values[TRAIN_COSINE_END]->real;
+  train->linear_end = values[TRAIN_LINEAR_END]->real;
+  train->cycle_epochs = (uint32_t)values[TRAIN_CYCLE_EPOCHS]->integer;
+  train->cycle_factor = values[TRAIN_CYCLE_FACTOR]->real;
+  train->cycle_end = values[TRAIN_CYCLE_END]->real;
+  train->one_cycle_rise = values[TRAIN_ONE_CYCLE_RISE]->real;
+  train->one_cycle_start = values[TRAIN_ONE_CYCLE_START]->real;
+  train->one_cycle_end = values[TRAIN_ONE_CYCLE_END]->real;
+  train->one_cycle_momentum = values[TRAIN_ONE_CYCLE_MOMENTUM]->real;
   train->final = (uint32_t)values[TRAIN_FINAL]->integer;
   return read_component(reader, &reader->plan->loss, "loss", &train->loss);
 }

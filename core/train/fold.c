@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "data/batch.h"
+#include "train/schedule.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,20 +22,14 @@ struct loop {
   struct assay_fold_result *result;
   struct assay_epoch *epochs;
   float *options;
-  double rate;                       /* base learning rate; NaN: the optimizer has none */
+  double rate, momentum;             /* as the settings have them; NaN: the optimizer has none */
+  uint32_t steps;                    /* an epoch */
+  struct assay_pace *paces;          /* of the epoch's steps */
   double *class_weights;
   uint32_t *order;
   struct assay_prediction_set *now;  /* predictions of the epoch at hand */
   double best_loss;
 };
-
-double assay_schedule_factor(const struct assay_train_settings *settings, uint32_t epoch) {
-  switch (settings->schedule) {
-  case ASSAY_SCHEDULE_STEP: return pow(settings->step_factor, settings->step_epochs > 0 ? epoch / settings->step_epochs : 0);
-  case ASSAY_SCHEDULE_COSINE: return 0.5 * (1 + cos(3.14159265358979323846 * epoch / settings->epochs)); /* Loshchilov and Hutter, 2017, without restarts */
-  default: return 1;
-  }
-}
 
 int assay_class_weights_fill(const struct assay_train_settings *settings, const struct assay_samples *samples, const uint32_t *numbers, uint32_t count,
                              double *weights, struct assay_status *status) {
@@ -58,11 +53,13 @@ static int prepare(struct loop *loop, struct assay_arena *arena, struct assay_st
   const struct assay_network *network = loop->runner->network;
   loop->epochs = ASSAY_NEW_ARRAY(arena, struct assay_epoch, task->epoch_limit);
   loop->options = ASSAY_NEW_ARRAY(arena, float, network->option_count);
+  loop->steps = (task->training_count + network->batch - 1) / network->batch;
+  loop->paces = ASSAY_NEW_ARRAY(arena, struct assay_pace, loop->steps);
   loop->class_weights = ASSAY_NEW_ARRAY(arena, double, samples->class_count);
   loop->order = ASSAY_NEW_ARRAY(arena, uint32_t, task->training_count);
   loop->now = assay_predictions_create(samples->class_count, samples->classes, samples->positive);
   double *scores = ASSAY_NEW_ARRAY(arena, double, samples->class_count);
-  if (loop->epochs == NULL || loop->options == NULL || loop->class_weights == NULL || loop->order == NULL || loop->now == NULL || scores == NULL)
+  if (loop->epochs == NULL || loop->options == NULL || loop->paces == NULL || loop->class_weights == NULL || loop->order == NULL || loop->now == NULL || scores == NULL)
     return assay_status_memory(status);
   int code = 0;
   for (uint32_t i = 0; code == 0 && i < task->validation_count; i++) {
@@ -74,9 +71,24 @@ static int prepare(struct loop *loop, struct assay_arena *arena, struct assay_st
   if (code != 0) return code;
   assay_network_options(task->settings, loop->options);
   loop->rate = network->rate_option >= 0 ? loop->options[network->rate_option] : NAN;
+  loop->momentum = network->momentum_option >= 0 ? loop->options[network->momentum_option] : NAN;
   loop->best_loss = INFINITY;
   *loop->result = (struct assay_fold_result){.training_count = task->training_count, .validation_count = task->validation_count, .epochs = loop->epochs, .objective = NAN};
   return 0;
+}
+
+static double rate_at(const struct loop *loop, uint64_t step) {
+  return loop->rate * assay_schedule_factor(&loop->task->settings->train, loop->task->settings->train.epochs, step, loop->steps);
+}
+
+/* The rates of an epoch's steps. */
+static void set_paces(struct loop *loop, uint32_t epoch) {
+  const struct assay_train_settings *settings = &loop->task->settings->train;
+  for (uint32_t i = 0; i < loop->steps; i++) {
+    const uint64_t step = (uint64_t)epoch * loop->steps + i;
+    loop->paces[i].rate = (float)rate_at(loop, step);
+    loop->paces[i].momentum = (float)assay_schedule_momentum(settings, settings->epochs, step, loop->steps, loop->momentum);
+  }
 }
 
 static int refuse_nonfinite(const struct loop *loop, uint32_t epoch, uint32_t step, struct assay_status *status) {
@@ -84,7 +96,7 @@ static int refuse_nonfinite(const struct loop *loop, uint32_t epoch, uint32_t st
   if (step > 0) snprintf(place, sizeof place, "epoch %u, step %u: the training loss", epoch + 1, step);
   else snprintf(place, sizeof place, "epoch %u: the validation loss", epoch + 1);
   return assay_status_set(status, ASSAY_E_NONFINITE, "fold %u, %s is not a finite number; try a smaller learning_rate (it is %g here), or batch_norm layers",
-                          loop->task->fold + 1, place, loop->rate * assay_schedule_factor(&loop->task->settings->train, epoch));
+                          loop->task->fold + 1, place, rate_at(loop, (uint64_t)epoch * loop->steps + (step > 0 ? step - 1 : 0)));
 }
 
 static int train(struct loop *loop, uint32_t epoch, struct assay_status *status) {
@@ -92,10 +104,18 @@ static int train(struct loop *loop, uint32_t epoch, struct assay_status *status)
   struct assay_epoch *line = &loop->epochs[epoch];
   memcpy(loop->order, task->training, task->training_count * sizeof *loop->order);
   assay_batch_shuffle(loop->order, task->training_count, task->seed, epoch);
-  line->learning_rate = loop->rate * assay_schedule_factor(&task->settings->train, epoch);
-  if (loop->runner->network->rate_option >= 0) loop->options[loop->runner->network->rate_option] = (float)line->learning_rate;
+  line->learning_rate = rate_at(loop, (uint64_t)epoch * loop->steps);
+  set_paces(loop, epoch);
+  const struct assay_epoch_task work = {.numbers = loop->order,
+                                        .count = task->training_count,
+                                        .options = loop->options,
+                                        .paces = loop->paces,
+                                        .class_weights = loop->class_weights,
+                                        .seed = task->seed,
+                                        .epoch = epoch,
+                                        .hooks = task->hooks};
   struct assay_epoch_sums sums;
-  const int code = assay_runner_train(loop->runner, loop->order, task->training_count, loop->options, loop->class_weights, task->seed, epoch, task->hooks, &sums, status);
+  const int code = assay_runner_train(loop->runner, &work, &sums, status);
   if (code != 0) return code;
   if (sums.nonfinite_step > 0 || !isfinite(sums.loss)) return refuse_nonfinite(loop, epoch, sums.nonfinite_step > 0 ? sums.nonfinite_step : 1, status);
   line->training_loss = sums.weight > 0 ? sums.loss / sums.weight : 0;

@@ -23,9 +23,6 @@ struct assay_fold_task {
 int assay_fold_run(struct assay_runner *runner, const struct assay_fold_task *task, struct assay_arena *arena, struct assay_fold_result *result,
                    struct assay_prediction_set *best, bool *pruned, struct assay_status *status);
 
-/* What the schedule makes of the learning rate in an epoch (from 0): a factor. */
-double assay_schedule_factor(const struct assay_train_settings *settings, uint32_t epoch);
-
 /* Weights of the classes. BALANCED: samples / (classes * samples of the class), as in scikit-learn; a class without samples gets 1. ASSAY_E_CONFIG when a
  * list does not fit the classes. */
 int assay_class_weights_fill(const struct assay_train_settings *settings, const struct assay_samples *samples, const uint32_t *numbers, uint32_t count,

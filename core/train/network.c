@@ -30,7 +30,7 @@ struct build {
   struct assay_arena *arena;     /* for option values */
   assay_value options;           /* the feed; invalid: runtime options become constants */
   uint32_t option_count;         /* so far; 0 is the count of updates */
-  int32_t rate_option;
+  int32_t rate_option, momentum_option;
   uint32_t batch;
   bool training;
   assay_value logits, labels;    /* labels of the batch */
@@ -77,8 +77,10 @@ static const struct assay_option_value *const *enter(struct build *build, const 
     struct assay_option_value *value = ASSAY_NEW(build->arena, struct assay_option_value);
     if (value == NULL) return NULL;
     *value = *component->values[i];
-    if (component->plugin->kind == ASSAY_OPTIMIZER && strcmp(component->plugin->options[i]->name, "learning_rate") == 0)
-      build->rate_option = (int32_t)build->option_count;
+    const char *name = component->plugin->options[i]->name;
+    const bool of_optimizer = component->plugin->kind == ASSAY_OPTIMIZER;
+    if (of_optimizer && strcmp(name, "learning_rate") == 0) build->rate_option = (int32_t)build->option_count;
+    if (of_optimizer && (strcmp(name, "momentum") == 0 || strcmp(name, "beta1") == 0)) build->momentum_option = (int32_t)build->option_count;
     value->runtime = runtime_option(build, value->real);
     bound[i] = value;
   }
@@ -276,7 +278,7 @@ static int build_step(struct assay_network *network, const struct assay_settings
   snprintf(name, sizeof name, "step%u", batch);
   struct assay_builder *b = assay_function_begin(network->builder, name);
   if (b == NULL) return assay_status_memory(status);
-  struct build build = {.b = b, .settings = settings, .facts = &network->facts, .arena = network->arena, .option_count = 1, .rate_option = -1, .batch = batch,
+  struct build build = {.b = b, .settings = settings, .facts = &network->facts, .arena = network->arena, .option_count = 1, .rate_option = -1, .momentum_option = -1, .batch = batch,
                         .training = true};
   assay_value pixels, labels;
   begin(&build, &pixels, &labels);
@@ -290,6 +292,7 @@ static int build_step(struct assay_network *network, const struct assay_settings
   struct gradients gradients = differentiate(&build, network->builder, account(&build, weights, step));
   update(&build, network->builder, &gradients);
   network->rate_option = build.rate_option;
+  network->momentum_option = build.momentum_option;
   network->logit_count = (uint32_t)assay_extent(b, build.logits, 1);
   return assay_function_end(b, status);
 }

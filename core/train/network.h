@@ -57,7 +57,7 @@ struct assay_network {
   const struct assay_network_step *steps; /* by batch size, the full one first */
   uint32_t evaluate;                      /* number of the function */
   uint32_t option_count;
-  int32_t rate_option;                    /* place of the learning rate in the options; -1: the optimizer has none */
+  int32_t rate_option, momentum_option;   /* places of the learning rate and of the momentum (or beta1) in the options; -1: the optimizer has none */
   uint32_t sums[ASSAY_SUM_COUNT];         /* numbers of variables */
   uint32_t mean, scale;                   /* numbers of variables: (pixel - mean) * scale, f32 [C] */
   uint64_t parameter_count;               /* trained numbers */

@@ -148,16 +148,21 @@ static void sample_key(uint64_t seed, uint32_t epoch, uint32_t sample, uint32_t 
   key[1] = block[1];
 }
 
-static int submit_step(struct assay_runner *runner, const uint32_t *numbers, uint32_t batch, const double *class_weights, uint64_t seed, uint32_t epoch,
+/* One step on `batch` samples of the epoch, beginning with number `first` of them. */
+static int submit_step(struct assay_runner *runner, const struct assay_epoch_task *task, uint32_t first, uint32_t batch, const struct assay_pace *pace,
                        struct assay_status *status) {
+  const uint32_t *numbers = task->numbers + first;
+  const struct assay_network *network = runner->network;
   const struct assay_backend *backend = runner->backend;
   const int32_t function = assay_network_step_function(runner->network, batch);
   if (function < 0) return assay_status_set(status, ASSAY_E_FAILED, "no step was compiled for a batch of %u", batch);
   for (uint32_t i = 0; i < batch; i++) {
-    runner->host_weights[i] = (float)class_weights[runner->samples->labels[numbers[i]]];
-    sample_key(seed, epoch, numbers[i], runner->host_keys + 2 * (size_t)i);
+    runner->host_weights[i] = (float)task->class_weights[runner->samples->labels[numbers[i]]];
+    sample_key(task->seed, task->epoch, numbers[i], runner->host_keys + 2 * (size_t)i);
   }
   runner->host_options[0] = (float)++runner->updates;
+  if (pace != NULL && network->rate_option >= 0) runner->host_options[network->rate_option] = pace->rate;
+  if (pace != NULL && network->momentum_option >= 0) runner->host_options[network->momentum_option] = pace->momentum;
   int code = feed_batch(runner, numbers, batch, batch, status);
   if (code == 0) code = backend->buffer_write(runner->weights, 0, runner->host_weights, batch * sizeof(float), status);
   if (code == 0) code = backend->buffer_write(runner->keys, 0, runner->host_keys, batch * 2 * sizeof(uint32_t), status);
@@ -185,15 +190,15 @@ static int read_sums(struct assay_runner *runner, uint64_t updates_before, struc
   return 0;
 }
 
-int assay_runner_train(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, const float *options, const double *class_weights, uint64_t seed,
-                       uint32_t epoch, const struct assay_hooks *hooks, struct assay_epoch_sums *sums, struct assay_status *status) {
+int assay_runner_train(struct assay_runner *runner, const struct assay_epoch_task *task, struct assay_epoch_sums *sums, struct assay_status *status) {
   const uint64_t updates_before = runner->updates;
-  memcpy(runner->host_options, options, runner->network->option_count * sizeof(float));
+  const struct assay_hooks *hooks = task->hooks;
+  memcpy(runner->host_options, task->options, runner->network->option_count * sizeof(float));
   int code = reset_sums(runner, status);
-  for (uint32_t first = 0, batch; code == 0 && first < count; first += batch) {
+  for (uint32_t first = 0, batch; code == 0 && first < task->count; first += batch) {
     if (hooks != NULL && hooks->interrupted != NULL && hooks->interrupted(hooks->context)) return assay_status_set(status, ASSAY_E_INTERRUPTED, "stopped on request");
-    batch = count - first < runner->network->batch ? count - first : runner->network->batch;
-    code = submit_step(runner, numbers + first, batch, class_weights, seed, epoch, status);
+    batch = task->count - first < runner->network->batch ? task->count - first : runner->network->batch;
+    code = submit_step(runner, task, first, batch, task->paces == NULL ? NULL : &task->paces[first / runner->network->batch], status);
   }
   return code != 0 ? code : read_sums(runner, updates_before, sums, status);
 }

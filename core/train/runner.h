@@ -51,9 +51,22 @@ struct assay_epoch_sums {
   double loss, weight, correct;
   uint32_t nonfinite_step; /* in this epoch, from 1; 0: none */
 };
-/* One epoch over the samples in the order given. `options` as assay_network_options made it, with the epoch's learning rate. `class_weights` [class_count]. */
-int assay_runner_train(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, const float *options, const double *class_weights, uint64_t seed,
-                       uint32_t epoch, const struct assay_hooks *hooks, struct assay_epoch_sums *sums, struct assay_status *status);
+/* What changes from step to step. Not looked at where the optimizer has no such option. */
+struct assay_pace {
+  float rate, momentum;
+};
+struct assay_epoch_task {
+  const uint32_t *numbers;         /* samples, in the order in which they are trained on */
+  uint32_t count;
+  const float *options;            /* as assay_network_options made it */
+  const struct assay_pace *paces;  /* one a step; NULL: as the options have it */
+  const double *class_weights;     /* [class_count] */
+  uint64_t seed;
+  uint32_t epoch;                  /* with the seed and a sample's number it makes the sample's random key */
+  const struct assay_hooks *hooks; /* may be NULL */
+};
+/* One epoch. */
+int assay_runner_train(struct assay_runner *runner, const struct assay_epoch_task *task, struct assay_epoch_sums *sums, struct assay_status *status);
 
 /* Scores [count, class_count] and losses [count] of the samples. */
 int assay_runner_evaluate(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, const float *options, double *scores, double *losses,

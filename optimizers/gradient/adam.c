@@ -4,14 +4,15 @@
  */
 #include "gradient.h"
 
-enum { LEARNING_RATE, BETA1, BETA2, EPSILON, WEIGHT_DECAY };
+enum { LEARNING_RATE, BETA1, BETA2, EPSILON, WEIGHT_DECAY, CLIP };
 #define MOMENT_OPTIONS                                                                                                                                         \
   LEARNING_RATE_OPTION, RUNTIME_OPTION("beta1", "0.9", 0, 0.9999, "Share of the running mean of gradients that is kept at each step."),                        \
       RUNTIME_OPTION("beta2", "0.999", 0, 0.99999, "Share of the running mean of squared gradients that is kept at each step."),                               \
       RUNTIME_OPTION("epsilon", "0.00000001", 0, 1, "Added to the root, against division by zero.")
-static const struct assay_option *const adam_options[] = {MOMENT_OPTIONS, WEIGHT_DECAY_OPTION("0", "This times the weight is added to the gradient."), NULL};
+static const struct assay_option *const adam_options[] = {MOMENT_OPTIONS, WEIGHT_DECAY_OPTION("0", "This times the weight is added to the gradient."), CLIP_OPTIONS, NULL};
 static const struct assay_option *const adamw_options[] = {
-    MOMENT_OPTIONS, WEIGHT_DECAY_OPTION("0.01", "This times the learning rate is the share of each weight that is taken off at each step."), NULL};
+    MOMENT_OPTIONS, WEIGHT_DECAY_OPTION("0.01", "This times the learning rate is the share of each weight that is taken off at each step."),
+    CLIP_OPTIONS, NULL};
 
 /* 1 - beta^step. As 1 - exp(-u) = 2 tanh(u/2) / (1 + tanh(u/2)), since the plain difference has few digits in f32 while beta^step is near 1. */
 static assay_value one_minus_power(struct assay_builder *b, assay_value beta) {
@@ -44,5 +45,5 @@ static assay_value adamw(struct assay_builder *b, const struct assay_option_valu
   return step(b, values, assay_mul(b, parameter, assay_sub(b, assay_number(b, share, 1), share)), gradient);
 }
 
-OPTIMIZER(adam, "adaptive moments", adam_options, adam);
-OPTIMIZER(adamw, "adaptive moments with decoupled weight decay", adamw_options, adamw);
+OPTIMIZER(adam, "adaptive moments", adam_options, adam, CLIP);
+OPTIMIZER(adamw, "adaptive moments with decoupled weight decay", adamw_options, adamw, CLIP);

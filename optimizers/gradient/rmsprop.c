@@ -5,13 +5,14 @@
  */
 #include "gradient.h"
 
-enum { LEARNING_RATE, SMOOTHING, MOMENTUM, EPSILON, WEIGHT_DECAY };
+enum { LEARNING_RATE, SMOOTHING, MOMENTUM, EPSILON, WEIGHT_DECAY, CLIP };
 static const struct assay_option *const options[] = {
     LEARNING_RATE_OPTION,
     RUNTIME_OPTION("smoothing", "0.99", 0, 0.99999, "Share of the running mean square that is kept at each step."),
     RUNTIME_OPTION("momentum", "0", 0, 0.9999, "Share of the last step that is taken again."),
     RUNTIME_OPTION("epsilon", "0.00000001", 0, 1, "Added to the root, against division by zero."),
     WEIGHT_DECAY_OPTION("0", "This times the weight is added to the gradient."),
+    CLIP_OPTIONS,
     NULL,
 };
 
@@ -27,4 +28,4 @@ static assay_value update(struct assay_builder *b, const struct assay_option_val
   return assay_sub(b, parameter, assay_mul(b, velocity, values[LEARNING_RATE]->runtime));
 }
 
-OPTIMIZER(rmsprop, "gradients divided by the root of their running mean square", options, update);
+OPTIMIZER(rmsprop, "gradients divided by the root of their running mean square", options, update, CLIP);

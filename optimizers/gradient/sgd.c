@@ -5,12 +5,13 @@
  */
 #include "gradient.h"
 
-enum { LEARNING_RATE, MOMENTUM, NESTEROV, WEIGHT_DECAY };
+enum { LEARNING_RATE, MOMENTUM, NESTEROV, WEIGHT_DECAY, CLIP };
 static const struct assay_option *const options[] = {
     LEARNING_RATE_OPTION,
     RUNTIME_OPTION("momentum", "0.9", 0, 0.9999, "Share of the last step that is taken again; 0: plain gradient descent."),
     OPTION(.name = "nesterov", .type = ASSAY_OPTION_BOOL, .flags = ASSAY_OPTION_SEARCHABLE, .default_text = "no", .help = "Look ahead by one momentum step (Nesterov, 1983)."),
     WEIGHT_DECAY_OPTION("0", "This times the weight is added to the gradient."),
+    CLIP_OPTIONS,
     NULL,
 };
 
@@ -24,4 +25,4 @@ static assay_value update(struct assay_builder *b, const struct assay_option_val
   return assay_sub(b, parameter, assay_mul(b, direction, values[LEARNING_RATE]->runtime));
 }
 
-OPTIMIZER(sgd, "stochastic gradient descent with momentum", options, update);
+OPTIMIZER(sgd, "stochastic gradient descent with momentum", options, update, CLIP);

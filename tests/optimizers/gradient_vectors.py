@@ -4,6 +4,8 @@
 
 Element i of the weight starts as sin(0.7 i + 0.1); its gradient at step t (from 1) is cos(1.1 i + 0.9 t) / t, twice that at t = 3.
 
+Where gradients are clipped, a second parameter with twice the gradient is clipped with it.
+
     python3 gradient_vectors.py > gradient_vectors.h
 """
 import math
@@ -26,6 +28,10 @@ cases = [
     ("adam", "learning_rate=0.05;beta1=0.8;beta2=0.95;epsilon=0.0001;weight_decay=0.1", torch.optim.Adam, dict(lr=0.05, betas=(0.8, 0.95), eps=1e-4, weight_decay=0.1)),
     ("adamw", "learning_rate=0.01", torch.optim.AdamW, dict(lr=0.01)),
     ("adamw", "learning_rate=0.05;beta1=0.7;weight_decay=0.3", torch.optim.AdamW, dict(lr=0.05, betas=(0.7, 0.999), weight_decay=0.3)),
+    ("sgd", "learning_rate=0.1;clip=norm;clip_limit=0.8", torch.optim.SGD, dict(lr=0.1, momentum=0.9)),
+    ("adam", "learning_rate=0.05;clip=norm;clip_limit=0.5", torch.optim.Adam, dict(lr=0.05)),
+    ("adamw", "learning_rate=0.05;clip=value;clip_limit=0.2", torch.optim.AdamW, dict(lr=0.05)),
+    ("rmsprop", "learning_rate=0.05;clip=value;clip_limit=0.2", torch.optim.RMSprop, dict(lr=0.05)),
 ]
 for name, options, optimizer, arguments in cases:
     weight = torch.tensor([math.sin(0.7 * i + 0.1) for i in range(COUNT)], dtype=torch.float32, requires_grad=True)
@@ -33,6 +39,13 @@ for name, options, optimizer, arguments in cases:
     print(f'    {{"{name}",\n     "{options}",\n     {{')
     for t in range(1, STEPS + 1):
         weight.grad = torch.tensor([math.cos(1.1 * i + 0.9 * t) / t * (2 if t == 3 else 1) for i in range(COUNT)], dtype=torch.float32)
+        other = torch.nn.Parameter(torch.zeros(COUNT))
+        other.grad = 2 * weight.grad
+        limit = float(options.split("clip_limit=")[1]) if "clip" in options else 0
+        if "clip=norm" in options:
+            torch.nn.utils.clip_grad_norm_([weight, other], limit)
+        if "clip=value" in options:
+            torch.nn.utils.clip_grad_value_([weight, other], limit)
         optimizer.step()
         print("         {" + ", ".join(repr(v) for v in weight.detach().double().tolist()) + "},")
     print("     }},")

@@ -37,8 +37,11 @@ static struct stepper create(const char *name, const char *options, uint32_t rol
   }
   assay_function_context(b, &context);
   const struct assay_optimizer *vtable = stepper.optimizer.plugin->vtable;
+  /* Another parameter's gradient is twice as long. */
+  assay_value gradients[2] = {gradient, assay_add(b, gradient, gradient)};
+  vtable->prepare(b, values, gradients, 2);
   assay_builder_scope(b, "weight", "test");
-  assay_assign(b, weight, vtable->update(b, values, weight, gradient, role));
+  assay_assign(b, weight, vtable->update(b, values, weight, gradients[0], role));
   CHECK_STATUS(assay_function_end(b, &status));
   stepper.running = run_builder(stepper.program);
   float first[VECTOR_COUNT];

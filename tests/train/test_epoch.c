@@ -76,8 +76,9 @@ static void repeat_on(const char *backend_name) {
   write_weights(&runner);
   assay_network_options(&settings, options);
   for (uint32_t epoch = 0; epoch < 2; epoch++) {
+    const struct assay_epoch_task task = {.numbers = order, .count = COUNT, .options = options, .class_weights = class_weights, .seed = 1, .epoch = epoch};
     struct assay_epoch_sums sums;
-    ck_assert_msg(assay_runner_train(&runner, order, COUNT, options, class_weights, 1, epoch, NULL, &sums, &status) == 0, "%s", status.message);
+    ck_assert_msg(assay_runner_train(&runner, &task, &sums, &status) == 0, "%s", status.message);
     ck_assert_double_eq_tol(sums.loss / sums.weight, epoch_training_loss[epoch], 2e-6);
     ck_assert_double_eq(sums.weight, 15);
     ck_assert_msg(assay_runner_evaluate(&runner, all, COUNT, options, scores, losses, &status) == 0, "%s", status.message);
