@@ -48,7 +48,7 @@ static const char common_help[] = "Common options:\n"
                                   "      --help            this text, or that of one command\n"
                                   "      --version         the version\n"
                                   "\n"
-                                  "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 data, 4 device, 5 storage, 6 plugin,\n"
+                                  "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 data, 4 device or memory, 5 storage, 6 plugin,\n"
                                   "7 target missed or findings, 128+n ended by signal n.\n";
 
 static void print_help(FILE *stream) {

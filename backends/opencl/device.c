@@ -28,25 +28,47 @@ struct inventory {
   struct platform platforms[MOST_PLATFORMS];
   struct found devices[MOST_DEVICES];
   uint32_t platform_count, device_count;
+  struct assay_status failure; /* of the first platform that could not be asked; code 0: none */
 };
 
-static void platform_text(cl_platform_id platform, cl_platform_info what, char *text, size_t size) {
-  if (clGetPlatformInfo(platform, what, size, text, NULL) != CL_SUCCESS) text[0] = 0;
+static cl_int platform_text(cl_platform_id platform, cl_platform_info what, char *text, size_t size) {
+  const cl_int error = clGetPlatformInfo(platform, what, size, text, NULL);
+  if (error != CL_SUCCESS) text[0] = 0;
   text[size - 1] = 0;
+  return error;
 }
 
-static void device_text(cl_device_id device, cl_device_info what, char *text, size_t size) {
+static cl_int ask_platform(cl_platform_id id, struct platform *platform) {
+  platform->id = id;
+  cl_int error = platform_text(id, CL_PLATFORM_NAME, platform->name, sizeof platform->name);
+  if (error == CL_SUCCESS) error = platform_text(id, CL_PLATFORM_VENDOR, platform->vendor, sizeof platform->vendor);
+  return error == CL_SUCCESS ? platform_text(id, CL_PLATFORM_VERSION, platform->version, sizeof platform->version) : error;
+}
+
+/* Questions to a device; after the first that fails the others are not asked, and give nothing. */
+struct questions {
+  cl_device_id device;
+  cl_int error;
+};
+
+static void device_text(struct questions *questions, cl_device_info what, char *text, size_t size) {
   char *whole = NULL;
   size_t needed = 0;
   text[0] = 0;
-  if (clGetDeviceInfo(device, what, 0, NULL, &needed) != CL_SUCCESS || !needed || !(whole = calloc(1, needed + 1))) return;
-  if (clGetDeviceInfo(device, what, needed, whole, NULL) == CL_SUCCESS) snprintf(text, size, "%s", whole);
+  if (questions->error != CL_SUCCESS) return;
+  questions->error = clGetDeviceInfo(questions->device, what, 0, NULL, &needed);
+  if (questions->error != CL_SUCCESS || !needed) return;
+  if (!(whole = calloc(1, needed + 1))) questions->error = CL_OUT_OF_HOST_MEMORY;
+  else questions->error = clGetDeviceInfo(questions->device, what, needed, whole, NULL);
+  if (questions->error == CL_SUCCESS) snprintf(text, size, "%s", whole);
   free(whole);
 }
 
-static uint64_t device_number(cl_device_id device, cl_device_info what, size_t size) {
+static uint64_t device_number(struct questions *questions, cl_device_info what, size_t size) {
   uint64_t number = 0; /* little-endian: a shorter answer fills the low bytes */
-  return clGetDeviceInfo(device, what, size, &number, NULL) == CL_SUCCESS ? number : 0;
+  if (questions->error != CL_SUCCESS) return 0;
+  questions->error = clGetDeviceInfo(questions->device, what, size, &number, NULL);
+  return questions->error == CL_SUCCESS ? number : 0;
 }
 
 static int compare_platforms(const void *left, const void *right) {
@@ -55,7 +77,24 @@ static int compare_platforms(const void *left, const void *right) {
   return by_name ? by_name : strcmp(a->version, b->version);
 }
 
+static void note_failure(struct inventory *inventory, const char *platform, const char *call, cl_int error) {
+  if (inventory->failure.code == ASSAY_OK) assay_cl_fail_on(platform, call, error, &inventory->failure);
+}
+
 /* A driver that is registered twice shows up as two platforms of one name, maker and version; what comes after one with devices is left out. */
+static void take_devices(struct inventory *inventory, const struct platform *platform) {
+  const struct platform *last = inventory->device_count ? inventory->devices[inventory->device_count - 1].platform : NULL;
+  if (last && !compare_platforms(platform, last) && !strcmp(platform->vendor, last->vendor)) return;
+  cl_device_id devices[MOST_DEVICES];
+  cl_uint count = 0;
+  const cl_int error = clGetDeviceIDs(platform->id, CL_DEVICE_TYPE_ALL, MOST_DEVICES, devices, &count);
+  if (error != CL_SUCCESS && error != CL_DEVICE_NOT_FOUND) note_failure(inventory, platform->name, "clGetDeviceIDs", error);
+  if (error != CL_SUCCESS) return;
+  for (cl_uint d = 0; d < count && d < MOST_DEVICES && inventory->device_count < MOST_DEVICES; d++)
+    inventory->devices[inventory->device_count++] = (struct found){platform, devices[d]};
+}
+
+/* All platforms and devices that can be asked. An error when there is none. */
 static int take_inventory(struct inventory *inventory, struct assay_status *status) {
   cl_platform_id ids[MOST_PLATFORMS];
   cl_uint count = 0;
@@ -65,67 +104,65 @@ static int take_inventory(struct inventory *inventory, struct assay_status *stat
   if (error != CL_SUCCESS) return assay_cl_fail(NULL, "clGetPlatformIDs", error, status);
   if (count > MOST_PLATFORMS) count = MOST_PLATFORMS;
   for (cl_uint i = 0; i < count; i++) {
-    struct platform *platform = &inventory->platforms[i];
-    platform->id = ids[i];
-    platform_text(ids[i], CL_PLATFORM_NAME, platform->name, sizeof platform->name);
-    platform_text(ids[i], CL_PLATFORM_VENDOR, platform->vendor, sizeof platform->vendor);
-    platform_text(ids[i], CL_PLATFORM_VERSION, platform->version, sizeof platform->version);
+    struct platform *platform = &inventory->platforms[inventory->platform_count];
+    const cl_int refusal = ask_platform(ids[i], platform);
+    if (refusal != CL_SUCCESS) note_failure(inventory, platform->name[0] ? platform->name : "an OpenCL platform", "clGetPlatformInfo", refusal);
+    else inventory->platform_count++;
   }
-  inventory->platform_count = count;
-  qsort(inventory->platforms, count, sizeof *inventory->platforms, compare_platforms);
-  for (uint32_t i = 0; i < count; i++) {
-    const struct platform *platform = &inventory->platforms[i];
-    const struct platform *last = inventory->device_count ? inventory->devices[inventory->device_count - 1].platform : NULL;
-    if (last && !compare_platforms(platform, last) && !strcmp(platform->vendor, last->vendor)) continue;
-    cl_device_id devices[MOST_DEVICES];
-    cl_uint device_count = 0;
-    if (clGetDeviceIDs(platform->id, CL_DEVICE_TYPE_ALL, MOST_DEVICES, devices, &device_count) != CL_SUCCESS) continue; /* none here */
-    for (cl_uint d = 0; d < device_count && d < MOST_DEVICES && inventory->device_count < MOST_DEVICES; d++)
-      inventory->devices[inventory->device_count++] = (struct found){platform, devices[d]};
-  }
-  if (!inventory->device_count)
-    return assay_cl_status(status, ASSAY_E_DEVICE,
-                           "%u OpenCL platform%s installed (%s%s), but none has a device; check that the driver's kernel module is loaded and that you may open its "
-                           "device files (groups render and video)",
-                           count, count == 1 ? " is" : "s are", inventory->platforms[0].name, count > 1 ? ", …" : "");
-  return ASSAY_OK;
+  qsort(inventory->platforms, inventory->platform_count, sizeof *inventory->platforms, compare_platforms);
+  for (uint32_t i = 0; i < inventory->platform_count; i++) take_devices(inventory, &inventory->platforms[i]);
+  if (inventory->device_count) return ASSAY_OK;
+  if (inventory->failure.code) return assay_cl_status(status, inventory->failure.code, "%s", inventory->failure.message);
+  return assay_cl_status(status, ASSAY_E_DEVICE,
+                         "%u OpenCL platform%s installed (%s%s), but none has a device; check that the driver's kernel module is loaded and that you may open its "
+                         "device files (groups render and video)",
+                         count, count == 1 ? " is" : "s are", inventory->platforms[0].name, count > 1 ? ", …" : "");
 }
 
-static uint32_t device_kind(cl_device_id device) {
-  const uint64_t type = device_number(device, CL_DEVICE_TYPE, sizeof(cl_device_type));
+static uint32_t device_kind(struct questions *questions) {
+  const uint64_t type = device_number(questions, CL_DEVICE_TYPE, sizeof(cl_device_type));
   return type & CL_DEVICE_TYPE_GPU ? ASSAY_DEVICE_GPU : type & CL_DEVICE_TYPE_CPU ? ASSAY_DEVICE_CPU : ASSAY_DEVICE_OTHER;
 }
 
 /* Why a device cannot be used, with the remedy; false when it can. */
 static bool unusable(const struct found *found, char *note, size_t size) {
+  struct questions questions = {found->id, CL_SUCCESS};
   char version[128];
   int major = 0, minor = 0;
   note[0] = 0;
-  device_text(found->id, CL_DEVICE_VERSION, version, sizeof version);
-  if (!device_number(found->id, CL_DEVICE_AVAILABLE, sizeof(cl_bool)))
+  device_text(&questions, CL_DEVICE_VERSION, version, sizeof version);
+  const bool available = device_number(&questions, CL_DEVICE_AVAILABLE, sizeof(cl_bool)) != 0;
+  const bool compiler = device_number(&questions, CL_DEVICE_COMPILER_AVAILABLE, sizeof(cl_bool)) != 0;
+  const bool little = device_number(&questions, CL_DEVICE_ENDIAN_LITTLE, sizeof(cl_bool)) != 0;
+  const uint64_t items = device_number(&questions, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t));
+  if (questions.error != CL_SUCCESS)
+    snprintf(note, size, "the driver does not answer: clGetDeviceInfo failed with %s (%d); reinstall it, or look at its log", assay_cl_error_name(questions.error),
+             (int)questions.error);
+  else if (!available)
     snprintf(note, size, "the driver says that the device is not available; another process may hold it, or the driver needs a restart");
-  else if (!device_number(found->id, CL_DEVICE_COMPILER_AVAILABLE, sizeof(cl_bool)))
+  else if (!compiler)
     snprintf(note, size, "the driver has no OpenCL C compiler; install the vendor's full driver");
   else if (sscanf(version, "OpenCL %d.%d", &major, &minor) != 2 || major < 1 || (major == 1 && minor < 2))
     snprintf(note, size, "the driver offers \"%s\", but OpenCL 1.2 is needed; install a newer driver", version);
-  else if (!device_number(found->id, CL_DEVICE_ENDIAN_LITTLE, sizeof(cl_bool)))
+  else if (!little)
     snprintf(note, size, "the device is big-endian, which is not supported");
-  else if (device_number(found->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t)) < 64)
+  else if (items < 64)
     snprintf(note, size, "the device runs fewer than 64 work-items in a group, and the kernels need 64");
   return note[0] != 0;
 }
 
 static void describe(const struct found *found, uint32_t number, struct assay_device_info *info) {
+  struct questions questions = {found->id, CL_SUCCESS};
+  char driver[64];
   memset(info, 0, sizeof *info);
   info->struct_size = sizeof *info;
-  info->memory = device_number(found->id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong));
   snprintf(info->id, sizeof info->id, "%u", number);
-  device_text(found->id, CL_DEVICE_NAME, info->name, sizeof info->name);
-  device_text(found->id, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
-  char driver[64];
-  device_text(found->id, CL_DRIVER_VERSION, driver, sizeof driver);
+  device_text(&questions, CL_DEVICE_NAME, info->name, sizeof info->name);
+  device_text(&questions, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
+  device_text(&questions, CL_DRIVER_VERSION, driver, sizeof driver);
   snprintf(info->driver, sizeof info->driver, "%.60s %s", found->platform->name, driver);
-  info->kind = device_kind(found->id);
+  info->memory = device_number(&questions, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong));
+  info->kind = device_kind(&questions);
   info->usable = !unusable(found, info->note, sizeof info->note);
 }
 
@@ -148,6 +185,8 @@ int assay_cl_list(const struct assay_backend_host *host, const struct assay_opti
 /* The device that `id` names; NULL: the first that can be used. */
 static int choose(const struct inventory *inventory, const char *id, const struct found **chosen, struct assay_status *status) {
   char note[512] = "";
+  /* With a platform missing the numbers may mean other devices. */
+  if (inventory->failure.code) return assay_cl_status(status, inventory->failure.code, "%s", inventory->failure.message);
   if (!id) {
     for (uint32_t i = 0; i < inventory->device_count; i++)
       if (!unusable(&inventory->devices[i], note, sizeof note)) {
@@ -166,19 +205,27 @@ static int choose(const struct inventory *inventory, const char *id, const struc
   return ASSAY_OK;
 }
 
+static int ask_device(struct assay_device *device, struct assay_status *status) {
+  struct questions questions = {device->id, CL_SUCCESS};
+  device_text(&questions, CL_DEVICE_NAME, device->name, sizeof device->name);
+  device_text(&questions, CL_DRIVER_VERSION, device->driver, sizeof device->driver);
+  device->memory = device_number(&questions, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong));
+  device->largest_allocation = device_number(&questions, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(cl_ulong));
+  device->alignment = (size_t)device_number(&questions, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof(cl_uint)) / 8;
+  if (device->alignment < 64) device->alignment = 64;
+  device->parameter_size = (size_t)device_number(&questions, CL_DEVICE_MAX_PARAMETER_SIZE, sizeof(size_t));
+  device->compute_units = (uint32_t)device_number(&questions, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(cl_uint));
+  if (questions.error == CL_SUCCESS) return ASSAY_OK;
+  return assay_cl_fail_on(device->name[0] ? device->name : "the OpenCL device", "clGetDeviceInfo", questions.error, status);
+}
+
 static int open_found(struct assay_device *device, const struct found *found, struct assay_status *status) {
   cl_int error;
   device->platform = found->platform->id;
   device->id = found->id;
-  device_text(found->id, CL_DEVICE_NAME, device->name, sizeof device->name);
-  device_text(found->id, CL_DRIVER_VERSION, device->driver, sizeof device->driver);
   snprintf(device->platform_version, sizeof device->platform_version, "%s", found->platform->version);
-  device->memory = device_number(found->id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong));
-  device->largest_allocation = device_number(found->id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(cl_ulong));
-  device->alignment = (size_t)device_number(found->id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof(cl_uint)) / 8;
-  if (device->alignment < 64) device->alignment = 64;
-  device->parameter_size = (size_t)device_number(found->id, CL_DEVICE_MAX_PARAMETER_SIZE, sizeof(size_t));
-  device->compute_units = (uint32_t)device_number(found->id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(cl_uint));
+  const int code = ask_device(device, status);
+  if (code) return code;
   const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)device->platform, 0};
   device->context = clCreateContext(properties, 1, &device->id, NULL, NULL, &error);
   if (error != CL_SUCCESS) return assay_cl_fail(device, "clCreateContext", error, status);

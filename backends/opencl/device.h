@@ -51,6 +51,8 @@ int assay_cl_sync(struct assay_device *device, struct assay_status *status);
 const char *assay_cl_error_name(cl_int error);
 /* Says which call failed on which device, and how; gives ASSAY_E_MEMORY or ASSAY_E_DEVICE. `device` may be NULL. */
 int assay_cl_fail(const struct assay_device *device, const char *call, cl_int error, struct assay_status *status);
+/* The same where there is only a name yet. */
+int assay_cl_fail_on(const char *device, const char *call, cl_int error, struct assay_status *status);
 int assay_cl_no_memory(struct assay_status *status);
 
 #endif

@@ -51,15 +51,18 @@ const char *assay_cl_error_name(cl_int error) {
   }
 }
 
-int assay_cl_fail(const struct assay_device *device, const char *call, cl_int error, struct assay_status *status) {
-  const char *name = device ? device->name : "OpenCL";
+int assay_cl_fail_on(const char *device, const char *call, cl_int error, struct assay_status *status) {
+  const char *name = assay_cl_error_name(error);
   if (error == CL_MEM_OBJECT_ALLOCATION_FAILURE)
-    return assay_cl_status(status, ASSAY_E_MEMORY, "%s: %s found no memory on the device (%s, %d); use a smaller batch or network", name, call,
-                           assay_cl_error_name(error), (int)error);
+    return assay_cl_status(status, ASSAY_E_MEMORY, "%s: %s found no memory on the device (%s, %d); use a smaller batch or network", device, call, name, (int)error);
   if (error == CL_OUT_OF_HOST_MEMORY)
-    return assay_cl_status(status, ASSAY_E_MEMORY, "%s: %s found no memory on the host (%s, %d)", name, call, assay_cl_error_name(error), (int)error);
-  return assay_cl_status(status, ASSAY_E_DEVICE, "%s: %s failed with %s (%d); if it happens again, look at the driver's log or use another device", name, call,
-                         assay_cl_error_name(error), (int)error);
+    return assay_cl_status(status, ASSAY_E_MEMORY, "%s: %s found no memory on the host (%s, %d)", device, call, name, (int)error);
+  return assay_cl_status(status, ASSAY_E_DEVICE, "%s: %s failed with %s (%d); if it happens again, look at the driver's log or use another device", device, call,
+                         name, (int)error);
+}
+
+int assay_cl_fail(const struct assay_device *device, const char *call, cl_int error, struct assay_status *status) {
+  return assay_cl_fail_on(device ? device->name : "OpenCL", call, error, status);
 }
 
 int assay_cl_no_memory(struct assay_status *status) { return assay_cl_status(status, ASSAY_E_MEMORY, "out of memory on the host, in the OpenCL backend"); }

@@ -33,5 +33,6 @@ int assay_status_memory(struct assay_status *status) {
 
 int assay_exit_code(int code) {
   if (code <= ASSAY_E_FAILED && code >= ASSAY_E_FINDINGS) return -code;
+  if (code == ASSAY_E_MEMORY) return -ASSAY_E_DEVICE; /* a device's memory, nearly always */
   return code == ASSAY_OK ? 0 : 1;
 }

@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-/* Functions that can fail return 0 or one of these. For -1 to -7 the exit code of the `assay` tool is the number without its sign. */
+/* Functions that can fail return 0 or one of these. For -1 to -7 the exit code of the `assay` tool is the number without its sign; for MEMORY it is 4. */
 enum assay_error {
   ASSAY_OK = 0,
   ASSAY_E_FAILED = -1,      /* none of the below */

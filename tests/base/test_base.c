@@ -150,7 +150,7 @@ START_TEST(exit_codes_follow_the_table) {
   ck_assert_int_eq(assay_exit_code(ASSAY_OK), 0);
   ck_assert_int_eq(assay_exit_code(ASSAY_E_CONFIG), 2);
   ck_assert_int_eq(assay_exit_code(ASSAY_E_FINDINGS), 7);
-  ck_assert_int_eq(assay_exit_code(ASSAY_E_MEMORY), 1);
+  ck_assert_int_eq(assay_exit_code(ASSAY_E_MEMORY), 4);
 }
 END_TEST
 

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+int tool_seconds = 900;
+
 void tool_enter_folder(void) {
   char folder[] = "/tmp/assay-tool-XXXXXX";
   ck_assert_ptr_nonnull(mkdtemp(folder));
@@ -31,7 +33,7 @@ static struct outcome run(const char *format, va_list arguments) {
   vsnprintf(command, sizeof command, format, arguments);
   const char *tool = getenv("ASSAY_TOOL");
   ck_assert_msg(tool != NULL, "ASSAY_TOOL is not set; run through make check");
-  snprintf(whole, sizeof whole, "'%s' %s >.results 2>.talk </dev/null", tool, command);
+  snprintf(whole, sizeof whole, "timeout -k 10 %d '%s' %s >.results 2>.talk </dev/null", tool_seconds, tool, command);
   const int state = system(whole);
   struct outcome outcome = {WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state), read_whole(".results"), read_whole(".talk")};
   return outcome;

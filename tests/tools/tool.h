@@ -18,6 +18,7 @@ struct outcome {
 
 /* Makes a new folder under /tmp and enters it. To be called first in each test. */
 void tool_enter_folder(void);
+extern int tool_seconds; /* after which a command that runs is ended, with code 124 */
 /* Runs `assay ARGUMENTS` through the shell. */
 struct outcome tool_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void outcome_release(struct outcome *outcome);
