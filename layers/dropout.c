@@ -11,13 +11,16 @@ static const struct assay_option *const options[] = {
     NULL,
 };
 
-static assay_value build(struct assay_builder *b, const struct assay_option_value *const *values, const assay_value *inputs, uint32_t input_count) {
-  (void)input_count;
-  const assay_value x = inputs[0], rate = values[0]->runtime;
+assay_value assay_drop(struct assay_builder *b, assay_value x, assay_value rate) {
   if (!b->context->training) return x;
   const assay_value kept = assay_less_equal(b, rate, assay_random_like(b, x));
   const assay_value gain = assay_div(b, assay_number(b, rate, 1), assay_sub(b, assay_number(b, rate, 1), rate));
   return assay_select(b, kept, assay_mul(b, x, gain), assay_number(b, x, 0));
+}
+
+static assay_value build(struct assay_builder *b, const struct assay_option_value *const *values, const assay_value *inputs, uint32_t input_count) {
+  (void)input_count;
+  return assay_drop(b, inputs[0], values[0]->runtime);
 }
 
 LAYER(dropout, "sets a share of the numbers to zero while training", 0, 1, 1, options, build);

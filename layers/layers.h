@@ -59,6 +59,29 @@ struct assay_convolution {
 };
 assay_value assay_convolve(struct assay_builder *b, assay_value x, const struct assay_convolution *convolution, const char *prefix);
 
+/* Longest name of a variable inside of a layer, its end counted. */
+#define ASSAY_LAYER_NAME 96
+
+/* How a layer normalises by the batch. */
+struct assay_batch_norm_choice {
+  double epsilon;
+  assay_value momentum;
+};
+/* Batch normalisation of x with variables of its own: scale, bias, mean and variance where `prefix` is empty, else torchvision's names behind it (weight, bias,
+ * running_mean, running_var). */
+assay_value assay_batch_norm(struct assay_builder *b, assay_value x, const struct assay_batch_norm_choice *choice, const char *prefix);
+#define NORM_OPTIONS                                                                                                                                           \
+  OPTION(.name = "momentum", .type = ASSAY_OPTION_REAL, .flags = ASSAY_OPTION_RUNTIME | ASSAY_OPTION_SEARCHABLE, .default_text = "0.1", .minimum = 0,          \
+         .maximum = 1, .help = "Weight of the newest batch in the running statistics."),                                                                       \
+      OPTION(.name = "epsilon", .type = ASSAY_OPTION_REAL, .flags = ASSAY_OPTION_SEARCHABLE, .default_text = "0.00001", .minimum = 1e-12, .maximum = 1,        \
+             .help = "Added to the variance before its root is taken.")
+
+/* x with a share `rate` of its numbers set to zero and the rest scaled up, while training. */
+assay_value assay_drop(struct assay_builder *b, assay_value x, assay_value rate);
+
+/* Mean over height x width cells that cover x evenly, as adaptive pooling in PyTorch: cell i of n begins at floor(i e / n) and ends before ceil((i + 1) e / n). */
+assay_value assay_adaptive_mean(struct assay_builder *b, assay_value x, int64_t height, int64_t width);
+
 /* max(x, slope * x), with the slope as gradient at 0. */
 assay_value assay_leaky_relu(struct assay_builder *b, assay_value x, double slope);
 

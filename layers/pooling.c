@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pooling: the largest or the mean of a window, and the mean of a whole channel.
+ * Pooling: the largest or the mean of a window, means of a fixed number of cells, and the mean of a whole channel.
  */
 #include "layers.h"
 
@@ -50,6 +50,40 @@ static assay_value avg_pool(struct assay_builder *b, const struct assay_option_v
   return window(b, values, inputs[0], &attributes) ? assay_avg_pool2d(b, inputs[0], &attributes) : assay_invalid();
 }
 
+/* Means of `count` cells of one axis, one after another. */
+static assay_value cells(struct assay_builder *b, assay_value x, int32_t axis, int64_t count) {
+  enum { MOST_CELLS = 64 };
+  const int64_t extent = assay_extent(b, x, axis);
+  assay_value means[MOST_CELLS];
+  if (extent == count) return x;
+  if (count > MOST_CELLS) return assay_fail(b, "adaptive pooling makes at most 64 cells an axis");
+  for (int64_t i = 0; i < count; i++)
+    means[i] = assay_mean(b, assay_slice(b, x, axis, i * extent / count, ((i + 1) * extent + count - 1) / count), 1u << axis, 1);
+  return assay_concat(b, means, (uint32_t)count, axis);
+}
+
+assay_value assay_adaptive_mean(struct assay_builder *b, assay_value x, int64_t height, int64_t width) {
+  const int64_t h = assay_extent(b, x, 2), w = assay_extent(b, x, 3);
+  if (!assay_is_valid(x) || (h == height && w == width)) return x;
+  if (h % height != 0 || w % width != 0) return cells(b, cells(b, x, 2, height), 3, width);
+  const struct assay_pool2d_attributes attributes = {.kernel = {h / height, w / width}, .stride = {h / height, w / width}};
+  return assay_avg_pool2d(b, x, &attributes);
+}
+
+static const struct assay_option *const adaptive_options[] = {
+    OPTION(.name = "cells", .type = ASSAY_OPTION_INTS, .flags = ASSAY_OPTION_SEARCHABLE, .default_text = "7", .minimum = 1, .maximum = 64,
+           .help = "Cells that go out: one number, or height, width."),
+    NULL,
+};
+
+static assay_value adaptive_avg_pool(struct assay_builder *b, const struct assay_option_value *const *values, const assay_value *inputs, uint32_t input_count) {
+  (void)input_count;
+  int64_t extents[2];
+  if (!assay_is_image(b, inputs[0])) return assay_invalid();
+  assay_height_width(b, values[0], "cells", extents);
+  return assay_adaptive_mean(b, inputs[0], extents[0], extents[1]);
+}
+
 static assay_value global_avg_pool(struct assay_builder *b, const struct assay_option_value *const *values, const assay_value *inputs, uint32_t input_count) {
   (void)values, (void)input_count;
   return assay_is_image(b, inputs[0]) ? assay_mean(b, inputs[0], 1u << 2 | 1u << 3, 0) : assay_invalid();
@@ -57,4 +91,5 @@ static assay_value global_avg_pool(struct assay_builder *b, const struct assay_o
 
 LAYER(max_pool, "largest value of each window", 0, 1, 1, max_options, max_pool);
 LAYER(avg_pool, "mean of each window", 0, 1, 1, avg_options, avg_pool);
+LAYER(adaptive_avg_pool, "mean of cells that cover the image evenly, whatever its size", 0, 1, 1, adaptive_options, adaptive_avg_pool);
 LAYER(global_avg_pool, "mean of each channel, flat (N, C)", 0, 1, 1, NULL, global_avg_pool);

@@ -54,6 +54,8 @@ emit("flatten", image.flatten(1))
 emit("max_pool", F.max_pool2d(image, (3, 2), (2, 1), (1, 0)))
 emit("avg_pool", F.avg_pool2d(image, (3, 2), (2, 1), (1, 0)))
 emit("avg_pool_real", F.avg_pool2d(image, (3, 2), (2, 1), (1, 0), count_include_pad=False))
+emit("adaptive", F.adaptive_avg_pool2d(image, (3, 7)))
+emit("adaptive_even", F.adaptive_avg_pool2d(image, (5, 2)))
 emit("global_avg_pool", image.mean((2, 3)))
 # Variables of batch_norm: scale, bias, then the statistics: mean 0 and variance 1 unless said otherwise.
 mean, variance = torch.zeros(2), torch.ones(2)

@@ -38,6 +38,8 @@ static const struct layer_case layer_cases[] = {
     {"max_pool", "max_pool", "kernel=3, 2;stride=2, 1;padding=1, 0", VALUES(max_pool), 1, {IMAGE}, 1, 2, {0}, {0}},
     {"avg_pool", "avg_pool", "kernel=3, 2;stride=2, 1;padding=1, 0", VALUES(avg_pool), 1, {IMAGE}, 1, 2, {0}, {0}},
     {"avg_pool of real pixels", "avg_pool", "kernel=3, 2;stride=2, 1;padding=1, 0;count_padding=no", VALUES(avg_pool_real), 1, {IMAGE}, 1, 2, {0}, {0}},
+    {"adaptive_avg_pool", "adaptive_avg_pool", "cells=3, 7", VALUES(adaptive), 1, {IMAGE}, 1, 2, {0}, {0}},
+    {"adaptive_avg_pool, even cells", "adaptive_avg_pool", "cells=5, 2", VALUES(adaptive_even), 1, {IMAGE}, 1, 2, {0}, {0}},
     {"global_avg_pool", "global_avg_pool", "", VALUES(global_avg_pool), 1, {IMAGE}, 1, 2, {0}, {0}},
     {"batch_norm training", "batch_norm", "momentum=0.3;epsilon=0.001", VALUES(batch_norm_training), 1, {IMAGE}, 1, 2, {0, 0}, {1, 1}},
     {"batch_norm inference", "batch_norm", "epsilon=0.001", VALUES(batch_norm_inference), 1, {IMAGE}, 0, 2, {0.25, -0.5}, {0.75, 1.5}},
