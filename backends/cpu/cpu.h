@@ -6,7 +6,7 @@
  *   plugin.c       the door: options and table of functions          layout.c       orders of axes, and dnnl's blocked layouts
  *   device.c       the processor, threads, buffers                   elementwise.c  chains of elementwise ops, a tile at a time
  *   compile.c      from graph to steps                               convolution.c  convolutions and what is fused into them
- *   lower.c        which ops are taken, and by whom                  copy.c, place.c, reduce.c, pool.c, rows.c, product.c: ops
+ *   lower.c        which ops are taken, and by whom                  copy.c, place.c, reduce.c, pool.c, rows.c, picture.c, product.c: ops
  *   memory.c       liveness, work in place, the plan of memory       store.c        variables
  *   behind_pool.c  gradients behind max pooling kept small           sparse.c       their steps
  *   choice.c       timed choices, remembered                         probe.c        timing convolutions
@@ -241,7 +241,7 @@ const struct assay_cpu_layout *assay_cpu_convolution_weights(struct assay_execut
 
 /* lower.c: ops that are neither elementwise nor sources */
 int assay_cpu_emit_node(struct assay_cpu_build *build, uint32_t node);
-/* place.c, reduce.c, pool.c, rows.c, product.c: one node each */
+/* place.c, reduce.c, pool.c, rows.c, picture.c, product.c: one node each */
 int assay_cpu_emit_reshape(struct assay_cpu_build *build, const struct assay_node *node);
 int assay_cpu_emit_transpose(struct assay_cpu_build *build, const struct assay_node *node);
 int assay_cpu_emit_slice(struct assay_cpu_build *build, const struct assay_node *node);
@@ -257,6 +257,8 @@ int assay_cpu_emit_softmax(struct assay_cpu_build *build, const struct assay_nod
 int assay_cpu_emit_cross_entropy(struct assay_cpu_build *build, const struct assay_node *node);
 int assay_cpu_emit_batch_norm(struct assay_cpu_build *build, const struct assay_node *node);
 int assay_cpu_emit_random(struct assay_cpu_build *build, const struct assay_node *node);
+int assay_cpu_emit_picture(struct assay_cpu_build *build, const struct assay_node *node);
+bool assay_cpu_picture_supported(const struct assay_graph *graph, const struct assay_node *node);
 int assay_cpu_emit_matmul(struct assay_cpu_build *build, const struct assay_node *node);
 
 /* behind_pool.c: ops that only exist inside, and the pass that brings them in. `graph` is replaced by a graph that lives as long as the executable. */

@@ -49,6 +49,9 @@ int assay_cpu_supports(struct assay_device *device, const struct assay_graph *gr
   case ASSAY_OP_BATCH_NORM_TRAINING:
   case ASSAY_OP_BATCH_NORM_TRAINING_GRADIENT:
   case ASSAY_OP_BATCH_NORM_INFERENCE: return dtype == ASSAY_F32;
+  case ASSAY_OP_WARP:
+  case ASSAY_OP_MIX_CHANNELS:
+  case ASSAY_OP_GAUSSIAN_BLUR: return assay_cpu_picture_supported(graph, node);
   default: return 0; /* SIGMOID_CROSS_ENTROPY's decomposition is one chain of elementwise ops */
   }
 }
@@ -82,6 +85,9 @@ int assay_cpu_emit_node(struct assay_cpu_build *build, uint32_t index) {
   case ASSAY_OP_BATCH_NORM_TRAINING:
   case ASSAY_OP_BATCH_NORM_TRAINING_GRADIENT:
   case ASSAY_OP_BATCH_NORM_INFERENCE: return assay_cpu_emit_batch_norm(build, node);
+  case ASSAY_OP_WARP:
+  case ASSAY_OP_MIX_CHANNELS:
+  case ASSAY_OP_GAUSSIAN_BLUR: return assay_cpu_emit_picture(build, node);
   case ASSAY_CPU_OP_GATHER_MAXIMA: return assay_cpu_emit_gather_maxima(build, node);
   case ASSAY_CPU_OP_SPARSE_PAIRS: return assay_cpu_emit_sparse_pairs(build, node);
   case ASSAY_CPU_OP_SPARSE_WEIGHT_GRADIENT: return assay_cpu_emit_sparse_weight_gradient(build, node);

@@ -206,7 +206,8 @@ bool assay_cl_supports(const struct assay_graph *graph, uint32_t number) {
   case ASSAY_OP_MAX_POOL2D:
   case ASSAY_OP_MAX_POOL2D_GRADIENT:
   case ASSAY_OP_AVG_POOL2D:
-  case ASSAY_OP_AVG_POOL2D_GRADIENT: return is_dtype(graph, node->inputs[0], ASSAY_F32);
+  case ASSAY_OP_AVG_POOL2D_GRADIENT:
+  case ASSAY_OP_WARP: return is_dtype(graph, node->inputs[0], ASSAY_F32);
   default: return false; /* composites: the core's decompositions are taken */
   }
 }
@@ -314,6 +315,7 @@ static void lower_node(struct assay_cl_lowering *lowering, uint32_t number) {
   case ASSAY_OP_ONE_HOT:
   case ASSAY_OP_RANDOM_UNIFORM: assay_cl_lower_rows(lowering, node); return;
   case ASSAY_OP_MATMUL: assay_cl_lower_matmul(lowering, node); return;
+  case ASSAY_OP_WARP: assay_cl_lower_warp(lowering, node); return;
   case ASSAY_OP_CONV2D:
   case ASSAY_OP_CONV2D_INPUT_GRADIENT:
   case ASSAY_OP_CONV2D_WEIGHT_GRADIENT: assay_cl_lower_conv2d(lowering, node); return;

@@ -166,4 +166,14 @@ ASSAY_DECOMPOSITION(batch_norm_training);
 ASSAY_DECOMPOSITION(batch_norm_training_gradient);
 ASSAY_DECOMPOSITION(batch_norm_inference);
 
+
+/* composites_image.c */
+ASSAY_NORMALISER(warp);
+ASSAY_SHAPE_RULE(warp);
+ASSAY_SHAPE_RULE(mix_channels);
+ASSAY_SHAPE_RULE(gaussian_blur);
+ASSAY_DECOMPOSITION(warp);
+ASSAY_DECOMPOSITION(mix_channels);
+ASSAY_DECOMPOSITION(gaussian_blur);
+
 #endif

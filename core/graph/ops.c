@@ -33,6 +33,8 @@ static const field_list pool2d_fields = {FIELD(pool2d, kernel, I64, 2),   FIELD(
                                          FIELD(pool2d, pad_high, I64, 2), FIELD(pool2d, count_padding, I64, 1), FIELD(pool2d, input_extents, I64, 2), END};
 static const field_list random_fields = {FIELD(random, stream, U32, 1), FIELD(random, rank, I32, 1), FIELD(random, extents, I64, ASSAY_MAX_RANK), END};
 static const field_list epsilon_fields = {FIELD(epsilon, epsilon, F64, 1), END};
+static const field_list warp_fields = {FIELD(warp, border, U32, 1), END};
+static const field_list blur_fields = {FIELD(blur, radius, I64, 1), END};
 
 /* ---- The table ---- */
 
@@ -123,6 +125,9 @@ static const struct assay_op_info table[] = {
      DECOMPOSE(batch_norm_training_gradient)},
     {ASSAY_OP_BATCH_NORM_INFERENCE, ASSAY_OP_COMPOSITE, "batch_norm_inference", 5, 1, WITH(epsilon), SHAPE(batch_norm_inference), NULL,
      DECOMPOSE(batch_norm_inference)},
+    {ASSAY_OP_WARP, ASSAY_OP_COMPOSITE, "warp", 2, 1, NORMAL(warp), SHAPE(warp), NULL, DECOMPOSE(warp)},
+    {ASSAY_OP_MIX_CHANNELS, ASSAY_OP_COMPOSITE, "mix_channels", 2, 1, NONE, SHAPE(mix_channels), NULL, DECOMPOSE(mix_channels)},
+    {ASSAY_OP_GAUSSIAN_BLUR, ASSAY_OP_COMPOSITE, "gaussian_blur", 2, 1, WITH(blur), SHAPE(gaussian_blur), NULL, DECOMPOSE(gaussian_blur)},
 };
 
 enum { OP_COUNT = sizeof table / sizeof table[0] };

@@ -110,7 +110,19 @@ enum assay_op {
   ASSAY_OP_BATCH_NORM_TRAINING = 1004,          /* (x, scale [C], bias [C]) to (y, mean [C], biased variance [C]) over all axes but 1;
                                                    struct assay_epsilon_attributes. Ioffe and Szegedy, 2015 */
   ASSAY_OP_BATCH_NORM_TRAINING_GRADIENT = 1005, /* (dy, x, scale, mean, variance) to (dx, dscale, dbias); same attributes */
-  ASSAY_OP_BATCH_NORM_INFERENCE = 1006          /* (x, scale, bias, mean, variance) to y; same attributes */
+  ASSAY_OP_BATCH_NORM_INFERENCE = 1006,         /* (x, scale, bias, mean, variance) to y; same attributes */
+  ASSAY_OP_WARP = 1007,                         /* (x [N, C, H, W], maps [N, 9]) to a picture of x's shape, sampled bilinearly where a projective map
+                                                   says; struct assay_warp_attributes */
+  ASSAY_OP_MIX_CHANNELS = 1008,                 /* (x [N, C, H, W], maps [N, C, C + 1]) to y[n, k] = sum over c of maps[n, k, c] x[n, c], + maps[n, k, C] */
+  ASSAY_OP_GAUSSIAN_BLUR = 1009                 /* (x [N, C, H, W], deviations [N], in pixels) to x's shape, the edge going on beyond the picture;
+                                                   struct assay_blur_attributes */
+};
+
+/* What lies beyond the edge of a picture that is sampled. */
+enum assay_border {
+  ASSAY_BORDER_ZERO = 0,
+  ASSAY_BORDER_EDGE = 1,   /* the nearest pixel */
+  ASSAY_BORDER_REFLECT = 2 /* mirrored at the outer side of the outermost pixel: c b a | a b c */
 };
 
 /* Attributes: plain structures, copied by `emit`. Zero is the neutral value of a field added later. */
@@ -176,6 +188,15 @@ struct assay_random_attributes {
 };
 struct assay_epsilon_attributes {
   double epsilon;
+};
+/* A map is a 3x3 matrix, row by row. With u to the right and v downwards from the centre of the picture, in pixels, the result at (u, v) is taken from
+ * (X / Z, Y / Z) for (X, Y, Z) = map (u, v, 1). The identity leaves the picture as it is. */
+struct assay_warp_attributes {
+  uint32_t border; /* enum assay_border */
+  uint32_t reserved;
+};
+struct assay_blur_attributes {
+  int64_t radius; /* 0 to 64: the weights exp(-k² / (2 deviation²)) for |k| up to it are made to sum to 1 */
 };
 
 /* How a parameter starts. fan_in is the product of all extents but the first (weights are [out, in, …]), fan_out the product of
@@ -400,6 +421,18 @@ static inline assay_value assay_softmax_cross_entropy(struct assay_builder *b, a
 }
 static inline assay_value assay_sigmoid_cross_entropy(struct assay_builder *b, assay_value logits, assay_value targets) {
   return assay_emit2(b, ASSAY_OP_SIGMOID_CROSS_ENTROPY, logits, targets, NULL, 0);
+}
+
+static inline assay_value assay_warp(struct assay_builder *b, assay_value x, assay_value maps, uint32_t border) {
+  const struct assay_warp_attributes attributes = {border, 0};
+  return assay_emit2(b, ASSAY_OP_WARP, x, maps, &attributes, sizeof attributes);
+}
+static inline assay_value assay_mix_channels(struct assay_builder *b, assay_value x, assay_value maps) {
+  return assay_emit2(b, ASSAY_OP_MIX_CHANNELS, x, maps, NULL, 0);
+}
+static inline assay_value assay_gaussian_blur(struct assay_builder *b, assay_value x, assay_value deviations, int64_t radius) {
+  const struct assay_blur_attributes attributes = {radius};
+  return assay_emit2(b, ASSAY_OP_GAUSSIAN_BLUR, x, deviations, &attributes, sizeof attributes);
 }
 
 /* A trained parameter, f32, with its first value: enum assay_initialiser and its argument. */

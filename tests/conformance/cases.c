@@ -426,6 +426,53 @@ static void pool_cases(struct assay_case_list *list, uint32_t op, int32_t dtype,
 
 /* ---- Random ---- */
 
+/* ---- Pictures ---- */
+
+/* Gradients by the maps jump where a place crosses a pixel's centre, which f32 and f64 may see differently: only pictures get them. */
+static void warp_case(struct assay_case_list *list, struct assay_tensor_type x, uint32_t border) {
+  struct assay_case c = new_case(ASSAY_OP_WARP, arithmetic_flags(x.dtype) & ~(uint32_t)ASSAY_CASE_GRADIENT);
+  operand(&c, x, ASSAY_FILL_NORMAL);
+  operand(&c, shape(x.dtype, 2, (int)x.extents[0], 9), ASSAY_FILL_MAP);
+  c.attributes.warp.border = border;
+  c.attributes_size = sizeof c.attributes.warp;
+  c.terms = 4096; /* places are sums whose rounding is stretched by the slope between pixels */
+  add(list, &c);
+}
+
+static void picture_case(struct assay_case_list *list, uint32_t op, struct assay_tensor_type x, struct assay_tensor_type by_sample, enum assay_case_fill fill,
+                         int64_t radius) {
+  struct assay_case c = new_case(op, arithmetic_flags(x.dtype));
+  operand(&c, x, ASSAY_FILL_NORMAL);
+  operand(&c, by_sample, fill);
+  if (op == ASSAY_OP_GAUSSIAN_BLUR) c.attributes.blur.radius = radius;
+  if (op == ASSAY_OP_GAUSSIAN_BLUR) c.attributes_size = sizeof c.attributes.blur;
+  c.terms = (double)(x.extents[2] * x.extents[3]);
+  add(list, &c);
+}
+
+static void picture_cases(struct assay_case_list *list, uint32_t op, int32_t dtype, bool thorough) {
+  if (is_half(dtype)) return; /* places of pixels need more digits */
+  if (op == ASSAY_OP_WARP)
+    for (uint32_t border = ASSAY_BORDER_ZERO; border <= ASSAY_BORDER_REFLECT; border++) {
+      warp_case(list, shape(dtype, 4, 2, 3, 7, 9), border);
+      warp_case(list, shape(dtype, 4, 3, 1, 5, 33), border);
+      warp_case(list, shape(dtype, 4, 1, 5, 1, 6), border);
+      if (thorough) warp_case(list, shape(dtype, 4, 2, 4, 33, 75), border);
+    }
+  if (op == ASSAY_OP_MIX_CHANNELS) {
+    picture_case(list, op, shape(dtype, 4, 2, 3, 5, 7), shape(dtype, 3, 2, 3, 4), ASSAY_FILL_NORMAL, 0);
+    picture_case(list, op, shape(dtype, 4, 3, 1, 4, 33), shape(dtype, 3, 3, 1, 2), ASSAY_FILL_NORMAL, 0);
+    if (thorough) picture_case(list, op, shape(dtype, 4, 2, 6, 9, 17), shape(dtype, 3, 2, 6, 7), ASSAY_FILL_NORMAL, 0);
+  }
+  if (op == ASSAY_OP_GAUSSIAN_BLUR) {
+    picture_case(list, op, shape(dtype, 4, 2, 3, 7, 9), shape(dtype, 1, 2), ASSAY_FILL_POSITIVE, 3);
+    picture_case(list, op, shape(dtype, 4, 3, 1, 2, 5), shape(dtype, 1, 3), ASSAY_FILL_POSITIVE, 6);
+    picture_case(list, op, shape(dtype, 4, 1, 2, 3, 4), shape(dtype, 1, 1), ASSAY_FILL_POSITIVE, 0);
+    if (thorough) picture_case(list, op, shape(dtype, 4, 1, 3, 17, 701), shape(dtype, 1, 1), ASSAY_FILL_POSITIVE, 9);
+    if (thorough) picture_case(list, op, shape(dtype, 4, 1, 5, 6, 7), shape(dtype, 1, 1), ASSAY_FILL_POSITIVE, 2);
+  }
+}
+
 static void random_cases(struct assay_case_list *list, bool thorough) {
   const struct assay_tensor_type shapes[] = {shape(ASSAY_F32, 4, 3, 2, 3, 5), shape(ASSAY_F32, 2, 5, 8), shape(ASSAY_F32, 1, 7), shape(ASSAY_F32, 2, 16, 1031)};
   for (int i = 0; i < (thorough ? 4 : 2); i++) {
@@ -510,6 +557,9 @@ static void float_cases(struct assay_case_list *list, uint32_t op, int32_t dtype
   case ASSAY_OP_BATCH_NORM_TRAINING:
   case ASSAY_OP_BATCH_NORM_TRAINING_GRADIENT:
   case ASSAY_OP_BATCH_NORM_INFERENCE: batch_norm_cases(list, op, dtype, thorough); break;
+  case ASSAY_OP_WARP:
+  case ASSAY_OP_MIX_CHANNELS:
+  case ASSAY_OP_GAUSSIAN_BLUR: picture_cases(list, op, dtype, thorough); break;
   default: break;
   }
 }
@@ -604,6 +654,8 @@ void assay_case_describe(const struct assay_case *c, char *text, size_t size) {
            (int)a->pad_low[0], (int)a->pad_low[1], (int)a->pad_high[0], (int)a->pad_high[1], a->count_padding ? " counted" : "");
   }
   if (c->op == ASSAY_OP_MATMUL) append(text, size, "%s%s", c->attributes.matmul.transpose_a ? " ta" : "", c->attributes.matmul.transpose_b ? " tb" : "");
+  if (c->op == ASSAY_OP_WARP) append(text, size, " border %u", c->attributes.warp.border);
+  if (c->op == ASSAY_OP_GAUSSIAN_BLUR) append(text, size, " radius %d", (int)c->attributes.blur.radius);
   if (c->op == ASSAY_OP_CAST) append(text, size, " to dtype %d", (int)c->attributes.cast.dtype);
   if (c->op >= ASSAY_OP_REDUCE_SUM && c->op <= ASSAY_OP_ARGMAX) append(text, size, " axes 0x%x", c->attributes.reduce.axes);
 }

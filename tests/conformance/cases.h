@@ -20,7 +20,8 @@ enum assay_case_fill {
   ASSAY_FILL_BITS,        /* any bits; for integers */
   ASSAY_FILL_HUGE,        /* floats: ± 1e10 on a logarithmic scale, and halves; for conversions */
   ASSAY_FILL_SPECIAL,     /* floats: finite, infinite, not a number */
-  ASSAY_FILL_BOOL
+  ASSAY_FILL_BOOL,
+  ASSAY_FILL_MAP          /* rows of nine: 3x3 maps near the identity */
 };
 
 enum { ASSAY_CASE_INPUTS = 5 };
@@ -61,6 +62,8 @@ struct assay_case {
     struct assay_pool2d_attributes pool2d;
     struct assay_random_attributes random;
     struct assay_epsilon_attributes epsilon;
+    struct assay_warp_attributes warp;
+    struct assay_blur_attributes blur;
   } attributes;
 };
 

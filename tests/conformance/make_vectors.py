@@ -141,6 +141,38 @@ conversions = {"numbers": numbers.double().tolist()}
 for name, dtype in (("f16", torch.float16), ("bf16", torch.bfloat16)):
     conversions[name] = [bits & 0xFFFF for bits in numbers.to(dtype).view(torch.int16).tolist()]
 
+
+# Pictures. Places are measured from the centre, in pixels; grid_sample wants them so that -1 and 1 are the outer sides of the outermost pixels.
+def warp(x, maps, mode):
+    count, _, height, width = x.shape
+    v, u = torch.meshgrid(torch.arange(height).double() - (height - 1) / 2, torch.arange(width).double() - (width - 1) / 2, indexing="ij")
+    points = torch.stack([u, v, torch.ones_like(u)], -1)
+    mapped = torch.einsum("nik,hwk->nhwi", maps.view(count, 3, 3), points)
+    grid = mapped[..., :2] / mapped[..., 2:] * torch.tensor([2 / width, 2 / height])
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode=mode, align_corners=False)
+
+
+maps = torch.cat([torch.tensor([[1.0, 0, 0, 0, 1, 0, 0, 0, 1]]), torch.eye(3).view(1, 9) + draw(4, 9) / torch.tensor([4, 4, 1, 4, 4, 1, 64, 64, 16])])
+for border, mode in enumerate(("zeros", "border", "reflection")):
+    # The map's own gradient at the edge differs by convention (PyTorch cuts it off), so it is compared where nothing lies beyond.
+    case("warp", [draw(5, 2, 4, 6), maps], lambda x, m: warp(x, m, mode), {"border": border}, differentiate=[0])
+inner = torch.eye(3).view(1, 9) * torch.tensor([0.5, 1, 1, 1, 0.5, 1, 1, 1, 1]) + draw(3, 9) / torch.tensor([32, 32, 4, 32, 32, 4, 128, 128, 64])
+case("warp", [draw(3, 2, 6, 8), inner], lambda x, m: warp(x, m, "border"), {"border": 1})
+case("mix_channels", [draw(2, 3, 4, 5), draw(2, 3, 4)], lambda x, m: torch.einsum("nkc,nchw->nkhw", m[..., :3], x) + m[..., 3, None, None])
+
+
+def blur(x, deviations, radius):
+    k = torch.arange(-radius, radius + 1).double()
+    weights = torch.exp(-k * k / (2 * deviations[:, None] ** 2))
+    weights = (weights / weights.sum(1, keepdim=True)).repeat_interleave(x.shape[1], 0)
+    planes = F.pad(x, (radius,) * 4, mode="replicate").reshape(1, -1, x.shape[2] + 2 * radius, x.shape[3] + 2 * radius)
+    down = F.conv2d(planes, weights[:, None, :, None], groups=len(weights))
+    return F.conv2d(down, weights[:, None, None, :], groups=len(weights)).view(x.shape)
+
+
+case("gaussian_blur", [draw(3, 2, 5, 6), torch.tensor([0.5, 1.25, 3.0])], lambda x, d: blur(x, d, 4), {"radius": 4})
+
+
 def line(value):
     return json.dumps(value, separators=(",", ":"))
 

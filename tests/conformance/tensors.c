@@ -91,6 +91,15 @@ static void normalise_rows(double *numbers, const struct assay_tensor_type *type
   }
 }
 
+/* Turns and stretches at will, shifts by a few pixels, and tilts a little; the denominator stays positive for pictures of up to 40 pixels. */
+static void make_maps(double *numbers, int64_t count, struct assay_random *random) {
+  for (int64_t i = 0; i < count; i++) {
+    const double u = 2 * assay_random_uniform(random) - 1;
+    const int64_t at = i % 9;
+    numbers[i] = at == 8 ? 1 + u / 4 : at >= 6 ? u / 100 : at == 2 || at == 5 ? 4 * u : (at == 0 || at == 4 ? 1 : 0) + u;
+  }
+}
+
 bool assay_host_tensor_fill(struct assay_host_tensor *tensor, const struct assay_case_operand *operand, struct assay_random *random) {
   const int64_t count = assay_element_count(&operand->type);
   const size_t size = assay_dtype_size(operand->type.dtype);
@@ -99,6 +108,7 @@ bool assay_host_tensor_fill(struct assay_host_tensor *tensor, const struct assay
   double *numbers = malloc((size_t)count * sizeof *numbers);
   if (tensor->bytes && numbers) {
     for (int64_t i = 0; i < count; i++) numbers[i] = draw(operand, random);
+    if (operand->fill == ASSAY_FILL_MAP) make_maps(numbers, count, random);
     if (operand->fill == ASSAY_FILL_PROBABILITY) normalise_rows(numbers, &operand->type);
     for (int64_t i = 0; i < count; i++) assay_store_number(numbers[i], operand->type.dtype, tensor->bytes + (size_t)i * size);
     for (size_t i = 0; operand->fill == ASSAY_FILL_BITS && i < (size_t)count * size; i++) tensor->bytes[i] = (unsigned char)assay_random_u32(random);

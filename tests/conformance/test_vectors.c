@@ -57,6 +57,8 @@ static struct assay_case attributes_of(uint32_t op, const json_t *object) {
     break;
   case ASSAY_OP_BATCH_NORM_TRAINING:
   case ASSAY_OP_BATCH_NORM_INFERENCE: c.attributes.epsilon.epsilon = json_number_value(json_object_get(object, "epsilon")); break;
+  case ASSAY_OP_WARP: c.attributes.warp.border = (uint32_t)whole(object, "border"); break;
+  case ASSAY_OP_GAUSSIAN_BLUR: c.attributes.blur.radius = whole(object, "radius"); break;
   default: break;
   }
   return c;

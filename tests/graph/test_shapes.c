@@ -270,6 +270,24 @@ START_TEST(composites) {
 }
 END_TEST
 
+START_TEST(pictures) {
+  const struct assay_warp_attributes beyond = {3, 0};
+  GIVES("f32 [2, 3, 5, 7]", assay_warp(b, F32(2, 3, 5, 7), F32(2, 9), ASSAY_BORDER_REFLECT));
+  GIVES("f32 [2, 3, 5, 7]", assay_mix_channels(b, F32(2, 3, 5, 7), F32(2, 3, 4)));
+  GIVES("f32 [2, 3, 5, 7]", assay_gaussian_blur(b, F32(2, 3, 5, 7), F32(2), 64));
+  REFUSED("warp: needs pictures [N, C, H, W] and maps [N, 9] of one float dtype, not f32 [2, 3, 5] and f32 [2, 9]", assay_warp(b, F32(2, 3, 5), F32(2, 9), 0));
+  REFUSED("warp: needs pictures [N, C, H, W] and maps [N, 9] of one float dtype, not f32 [2, 3, 5, 7] and f32 [1, 9]",
+          assay_warp(b, F32(2, 3, 5, 7), F32(1, 9), 0));
+  REFUSED("warp: 3 is no border", EMIT(ASSAY_OP_WARP, beyond, F32(2, 3, 5, 7), F32(2, 9)));
+  REFUSED("warp: f32 [3, 1, 40000, 40000] has more than 2^31 pixels", assay_warp(b, F32(3, 1, 40000, 40000), F32(3, 9), 0));
+  REFUSED("mix_channels: needs pictures [N, C, H, W] and maps [N, C, C + 1] of one float dtype, not f32 [2, 3, 5, 7] and f32 [2, 3, 3]",
+          assay_mix_channels(b, F32(2, 3, 5, 7), F32(2, 3, 3)));
+  REFUSED("gaussian_blur: the radius must be 0 to 64, not 65", assay_gaussian_blur(b, F32(2, 3, 5, 7), F32(2), 65));
+  REFUSED("gaussian_blur: needs pictures [N, C, H, W] and deviations [N] of one float dtype, not f32 [2, 3, 5, 7] and f64 [2]",
+          assay_gaussian_blur(b, F32(2, 3, 5, 7), F64(2), 3));
+}
+END_TEST
+
 /* ---- Where an error comes from ---- */
 
 static const char *first_error(void) {

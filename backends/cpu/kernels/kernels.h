@@ -22,6 +22,13 @@ struct assay_cpu_pool {
   bool count_padding;
 };
 
+/* Pictures N, H, W, C that each sample treats in its own way. */
+struct assay_cpu_picture {
+  int64_t channels, height, width;
+  int64_t radius;  /* of a blur */
+  uint32_t border; /* of a warp: enum assay_border */
+};
+
 /* A tensor seen as rows of channels. */
 struct assay_cpu_rows {
   int64_t rows, channels;
@@ -76,6 +83,10 @@ struct assay_cpu_kernels {
   void (*softmax)(const float *x, float *y, int64_t classes, bool logarithm, int64_t begin, int64_t end);
   void (*softmax_cross_entropy)(const float *logits, const float *targets, float *loss, int64_t classes, int64_t begin, int64_t end);
   void (*random_uniform)(const uint32_t *keys, uint32_t stream, float *out, int64_t sample_size, int64_t begin, int64_t end);
+  /* At most four channels; parts are of lines (n, y). maps: [N, 9] and [N, C, C + 1]; deviations [N]. */
+  void (*warp)(const struct assay_cpu_picture *picture, const float *x, const float *maps, float *y, int64_t begin, int64_t end);
+  void (*mix_channels)(const struct assay_cpu_picture *picture, const float *x, const float *maps, float *y, int64_t begin, int64_t end);
+  void (*gaussian_blur)(const struct assay_cpu_picture *picture, const float *x, const float *deviations, float *y, int64_t begin, int64_t end);
   /* Gradients behind max pooling; see sparse.c. Gradients of zero are left out of the lists. Parts are of images. */
   void (*sparse_sizes)(const struct assay_cpu_sparse *sparse, struct assay_cpu_sparse_sizes *sizes);
   void (*sparse_pairs)(const struct assay_cpu_sparse *sparse, const struct assay_cpu_pool *pool, const float *gradients, const int32_t *where,

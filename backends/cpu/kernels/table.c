@@ -19,6 +19,9 @@ DECLARE(void, norm_gradient_apply, const float *, const float *, const float *, 
 DECLARE(void, softmax, const float *, float *, int64_t, bool, int64_t, int64_t);
 DECLARE(void, softmax_cross_entropy, const float *, const float *, float *, int64_t, int64_t, int64_t);
 DECLARE(void, random_uniform, const uint32_t *, uint32_t, float *, int64_t, int64_t, int64_t);
+DECLARE(void, warp, const struct assay_cpu_picture *, const float *, const float *, float *, int64_t, int64_t);
+DECLARE(void, mix_channels, const struct assay_cpu_picture *, const float *, const float *, float *, int64_t, int64_t);
+DECLARE(void, gaussian_blur, const struct assay_cpu_picture *, const float *, const float *, float *, int64_t, int64_t);
 DECLARE(void, dot_rows, const float *, const float *, float *, int64_t, int64_t, int64_t, int64_t);
 DECLARE(void, sparse_sizes, const struct assay_cpu_sparse *, struct assay_cpu_sparse_sizes *);
 DECLARE(void, sparse_pairs, const struct assay_cpu_sparse *, const struct assay_cpu_pool *, const float *, const int32_t *, const struct assay_cpu_pairs *,
@@ -48,6 +51,9 @@ const struct assay_cpu_kernels ASSAY_CPU_KERNEL(kernels) = {
   .softmax = ASSAY_CPU_KERNEL(softmax),
   .softmax_cross_entropy = ASSAY_CPU_KERNEL(softmax_cross_entropy),
   .random_uniform = ASSAY_CPU_KERNEL(random_uniform),
+  .warp = ASSAY_CPU_KERNEL(warp),
+  .mix_channels = ASSAY_CPU_KERNEL(mix_channels),
+  .gaussian_blur = ASSAY_CPU_KERNEL(gaussian_blur),
   .dot_rows = ASSAY_CPU_KERNEL(dot_rows),
   .sparse_sizes = ASSAY_CPU_KERNEL(sparse_sizes),
   .sparse_pairs = ASSAY_CPU_KERNEL(sparse_pairs),
