@@ -23,7 +23,17 @@ static const struct expected_metric imbalanced_expected[] = {
     {"f1", "macro", 0.7333333333333334},
     {"f1", "weighted", 0.9066666666666666},
     {"f1", "binary", 0.5333333333333333},
+    {"calibration_error", "auto", 0.15166666666666656},
+    {"brier", "auto", 0.08916666666666667},
     {"false_negative_rate", "auto", 0.0},
+    {"true_positives", "auto", 4.0},
+    {"false_negatives", "auto", 0.0},
+    {"false_positives", "auto", 7.0},
+    {"true_negatives", "auto", 49.0},
+    {"specificity", "auto", 0.875},
+    {"false_positive_rate", "auto", 0.125},
+    {"cost", "auto", 0.11666666666666667},
+    {"average_precision", "auto", 0.7208333333333333},
     {"roc_auc", "auto", 0.9866071428571429},
 };
 static const int32_t first_positive_labels[] = {0, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 1, 1, 0, 0, 0};
@@ -45,7 +55,17 @@ static const struct expected_metric first_positive_expected[] = {
     {"f1", "macro", 0.797979797979798},
     {"f1", "weighted", 0.7979797979797979},
     {"f1", "binary", 0.8181818181818182},
+    {"calibration_error", "auto", 0.07697499999999997},
+    {"brier", "auto", 0.14363257499999998},
     {"false_negative_rate", "auto", 0.09999999999999998},
+    {"true_positives", "auto", 18.0},
+    {"false_negatives", "auto", 2.0},
+    {"false_positives", "auto", 6.0},
+    {"true_negatives", "auto", 14.0},
+    {"specificity", "auto", 0.7},
+    {"false_positive_rate", "auto", 0.3},
+    {"cost", "auto", 0.2},
+    {"average_precision", "auto", 0.9159194773600401},
     {"roc_auc", "auto", 0.9125},
 };
 static const int32_t unnamed_labels[] = {0, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 1, 1, 0, 0, 0};
@@ -64,6 +84,9 @@ static const struct expected_metric unnamed_expected[] = {
     {"recall", "weighted", 0.8},
     {"f1", "macro", 0.797979797979798},
     {"f1", "weighted", 0.7979797979797979},
+    {"calibration_error", "auto", 0.07697499999999997},
+    {"brier", "auto", 0.14363257499999998},
+    {"average_precision", "auto", 0.920317789508966},
     {"roc_auc", "auto", 0.9125},
 };
 static const int32_t one_guess_labels[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1};
@@ -85,7 +108,17 @@ static const struct expected_metric one_guess_expected[] = {
     {"f1", "macro", 0.42857142857142855},
     {"f1", "weighted", 0.6428571428571428},
     {"f1", "binary", 0.0},
+    {"calibration_error", "auto", 0.41250000000000003},
+    {"brier", "auto", 0.256},
     {"false_negative_rate", "auto", 1.0},
+    {"true_positives", "auto", 0.0},
+    {"false_negatives", "auto", 4.0},
+    {"false_positives", "auto", 0.0},
+    {"true_negatives", "auto", 12.0},
+    {"specificity", "auto", 1.0},
+    {"false_positive_rate", "auto", 0.0},
+    {"cost", "auto", 0.25},
+    {"average_precision", "auto", 0.16744505494505496},
     {"roc_auc", "auto", 0.0},
 };
 static const int32_t four_classes_labels[] = {3, 0, 1, 1, 2, 0, 0, 3, 2, 1, 0, 3, 3, 1, 2, 0, 0, 1, 0, 2, 1, 0, 2, 0, 1, 0, 0, 2, 2, 0, 1, 0, 2, 2, 0, 0, 0, 2, 0, 1, 0, 2, 3, 0, 0, 1, 2, 2, 1, 0};
@@ -104,6 +137,9 @@ static const struct expected_metric four_classes_expected[] = {
     {"recall", "weighted", 0.64},
     {"f1", "macro", 0.59000666000666},
     {"f1", "weighted", 0.65730989010989},
+    {"calibration_error", "auto", 0.1382912007912008},
+    {"brier", "auto", 0.48066210130932646},
+    {"average_precision", "auto", 0.6562338598327859},
     {"roc_auc", "auto", 0.866973816801403},
 };
 static const int32_t absent_classes_labels[] = {1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1, 1, 1, 1, 1, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1};
@@ -122,6 +158,8 @@ static const struct expected_metric absent_classes_expected[] = {
     {"recall", "weighted", 0.5333333333333333},
     {"f1", "macro", 0.3890362511052166},
     {"f1", "weighted", 0.583554376657825},
+    {"calibration_error", "auto", 0.24578864395531058},
+    {"brier", "auto", 0.6230314028613377},
 };
 static const struct metric_case {
   const char *name;

@@ -19,6 +19,17 @@ def softmax(z):
     return e / e.sum(axis=1, keepdims=True)
 
 
+def calibration_error(labels, scores, bins=15):
+    """Expected calibration error as in Guo et al., 2017: bins (0, 1/15], (1/15, 2/15], … of the highest score."""
+    confidence, right = scores.max(axis=1), scores.argmax(axis=1) == labels
+    edges, error = np.linspace(0, 1, bins + 1), 0.0
+    for low, high in zip(edges[:-1], edges[1:]):
+        inside = (confidence > low) & (confidence <= high)
+        if inside.any():
+            error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    return error
+
+
 def case(name, labels, scores, positive, guesses=None):
     labels = np.asarray(labels)
     scores = np.round(np.asarray(scores), 3)
@@ -38,9 +49,23 @@ def case(name, labels, scores, positive, guesses=None):
             out[f"{metric} {average}"] = function(labels, guesses, average=average, zero_division=0)
         if classes == 2 and positive >= 0:
             out[f"{metric} binary"] = function(labels, guesses, pos_label=positive, zero_division=0)
+    out["calibration_error"] = calibration_error(labels, scores)
+    one_hot = np.eye(classes)[labels]
+    out["brier"] = m.brier_score_loss(labels, scores[:, 1], pos_label=1) if classes == 2 else ((scores - one_hot) ** 2).sum(axis=1).mean()
     if classes == 2 and positive >= 0:
         out["false_negative_rate"] = 1 - m.recall_score(labels, guesses, pos_label=positive, zero_division=0)
+    if classes == 2 and positive >= 0:
+        (tn, fp), (fn, tp) = m.confusion_matrix(labels == positive, guesses == positive, labels=[False, True])
+        out.update(true_positives=tp, false_negatives=fn, false_positives=fp, true_negatives=tn)
+        out["specificity"] = m.recall_score(labels != positive, guesses != positive, zero_division=0)
+        out["false_positive_rate"] = fp / (fp + tn)
+        out["cost"] = (fn + fp) / len(labels)
     if len(set(labels)) == classes:
+        if classes == 2:
+            p = positive if positive >= 0 else 1
+            out["average_precision"] = m.average_precision_score(labels == p, scores[:, p])
+        else:
+            out["average_precision"] = m.average_precision_score(one_hot, scores, average="macro")
         if classes == 2:
             p = positive if positive >= 0 else 1
             out["roc_auc"] = m.roc_auc_score(labels == p, scores[:, p])
