@@ -4,9 +4,11 @@
  */
 #include "model.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "data/data.h"
 #include "report/judgement.h"
+#include "report/threshold.h"
 
 enum { WRONG_LISTED = 10000 };
 
@@ -59,17 +61,33 @@ static int judge(struct cli *cli, struct model_in_use *use, struct assay_dataset
   return result;
 }
 
+/* The files that -o asks for. */
+static int write_files(struct cli *cli, const struct assay_prediction_set *set) {
+  const char *predictions = assay_path_join(cli->arena, cli->output, "predictions.csv"), *thresholds = assay_path_join(cli->arena, cli->output, "thresholds.csv");
+  const char *errors = assay_path_join(cli->arena, cli->output, "errors.csv");
+  if (predictions == NULL || thresholds == NULL || errors == NULL) return assay_status_memory(cli->status);
+  int result = assay_folder_create(cli->output, cli->status);
+  if (result == 0) result = assay_predictions_write(set, predictions, cli->status);
+  if (result == 0) result = assay_thresholds_write(set, thresholds, cli->status);
+  return result == 0 ? assay_errors_write(set, errors, cli->status) : result;
+}
+
 static int tell(struct cli *cli, const struct model_in_use *use, const struct assay_prediction_set *set) {
   json_t *judgement;
   int result = assay_judgement_build(set, use->settings->metrics, use->settings->metric_count, WRONG_LISTED, &judgement, cli->status);
   if (result != 0) return result;
+  json_t *target = assay_judgement_target(judgement, "test", &use->settings->judge);
+  json_object_set_new(judgement, "target", target);
+  result = assay_judgement_heed_target(target, cli->status);
   if (cli->json) {
     cli_print_json(cli, judgement);
-    return 0;
+    return result;
   }
   struct assay_text text = {0};
   assay_text_print(&text, "%s on %s: %u images\n\n", cli->arguments[0], cli->arguments[1], set->count);
   assay_judgement_print(judgement, &text);
+  if (json_is_object(target)) assay_text_add(&text, "\n");
+  assay_judgement_print_target(target, &text);
   if (text.failed) result = assay_status_memory(cli->status);
   else fputs(text.data, cli->results);
   assay_text_release(&text);
@@ -94,6 +112,7 @@ int command_eval(struct cli *cli) {
     assay_predictions_decide(set, use.model->threshold);
     result = judge(cli, &use, dataset, set);
   }
+  if (result == 0 && cli->output != NULL) result = write_files(cli, set);
   if (result == 0) result = tell(cli, &use, set);
   assay_predictions_release(set);
   assay_dataset_release(dataset);

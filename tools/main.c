@@ -27,7 +27,10 @@ static const struct cli_command commands[] = {
      "The run folder is runs/NAME unless -o says otherwise. Starting the same run again continues it; only trials, time, workers and devices may have changed.",
      CLI_OUTPUT | CLI_OVERRIDES, 1, 1, command_search, NULL},
     {"finish", "RUN", "make the final model of the best trial so far", NULL, 0, 1, 1, command_finish, NULL},
-    {"eval", "MODEL DIR", "metrics of a model on a labelled folder", NULL, CLI_OVERRIDES, 2, 2, command_eval, NULL},
+    {"eval", "MODEL DIR", "metrics of a model on a labelled folder",
+     "With -o DIR also writes predictions.csv, thresholds.csv (the ROC and precision-recall curves) and errors.csv there. With -s 'judge.target=f1 >= 0.95' the exit code is 7 "
+     "when the target is missed.",
+     CLI_OUTPUT | CLI_OVERRIDES, 2, 2, command_eval, NULL},
     {"predict", "MODEL PATH...", "classify images: CSV with path, label, score of each class, error",
      "Folders are searched to the bottom. Unreadable images get an error in their row, the others go on, and the exit code is 3.", CLI_OVERRIDES, 2, UINT32_MAX, command_predict, NULL},
     {"report", "RUN", "rebuild the summary of a run", NULL, 0, 1, 1, command_report, NULL},

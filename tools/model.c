@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model.h"
 
+#include "config/ini.h"
 #include "run/device.h"
 #include "run/loader.h"
 
@@ -12,15 +13,24 @@ enum { BATCH = 32, BLOCK = 256 };
 /* The least that an INI must say; -s adds [backend] and the like. */
 static const char empty_ini[] = "[data]\npath = .\ntest = none\n[network]\nlayers = classifier\n";
 
+/* The plan of the command line, in which the model's positive class is named, so that metrics of it can be asked for. */
+static int plan_for(struct cli *cli, const struct assay_model *model, struct assay_registry *registry, struct assay_plan **plan) {
+  const char **overrides = ASSAY_NEW_ARRAY(cli->arena, const char *, cli->override_count + 1);
+  const char *positive = model->positive >= 0 ? assay_ini_quote(model->classes[model->positive], cli->arena) : "";
+  if (overrides == NULL || positive == NULL || (overrides[0] = assay_arena_print(cli->arena, "data.positive=%s", positive)) == NULL) return assay_status_memory(cli->status);
+  for (uint32_t i = 0; i < cli->override_count; i++) overrides[i + 1] = cli->overrides[i];
+  return assay_plan_parse("command line", empty_ini, sizeof empty_ini - 1, overrides, cli->override_count + 1, registry, plan, cli->status);
+}
+
 int model_open(struct cli *cli, const char *path, struct model_in_use *use) {
   struct assay_registry *registry;
   const char *const *devices;
   uint32_t device_count;
   *use = (struct model_in_use){0};
   int result = cli_registry(cli, &registry);
-  if (result == 0) result = assay_plan_parse("command line", empty_ini, sizeof empty_ini - 1, cli->overrides, cli->override_count, registry, &use->plan, cli->status);
-  if (result == 0) result = cli_settings(cli, use->plan, &use->settings);
   if (result == 0) result = assay_model_read(path, &use->model, cli->status);
+  if (result == 0) result = plan_for(cli, use->model, registry, &use->plan);
+  if (result == 0) result = cli_settings(cli, use->plan, &use->settings);
   if (result == 0) result = assay_devices_choose(use->settings, registry, cli->plugin_path, cli->arena, &devices, &device_count, cli->status);
   if (result == 0) result = assay_device_open(devices[0], use->settings, registry, cli->arena, &use->session, cli->status);
   if (result == 0) result = assay_predictor_create(use->session, use->model, BATCH, &use->predictor, cli->status);

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "report/summary.h"
+#include "report/threshold.h"
 #include "train/predictions.h"
 
 #include <string.h>
@@ -23,7 +24,15 @@ static int read_predictions(struct cli *cli, struct assay_run *run, struct assay
   return 0;
 }
 
-int summary_write(struct cli *cli, struct assay_run *run) {
+/* thresholds.csv and errors.csv. */
+static int write_details(struct cli *cli, const struct assay_run *run, const struct assay_prediction_set *set) {
+  const char *thresholds = assay_run_path(run, "thresholds.csv"), *errors = assay_run_path(run, "errors.csv");
+  if (thresholds == NULL || errors == NULL) return assay_status_memory(cli->status);
+  const int result = assay_thresholds_write(set, thresholds, cli->status);
+  return result != 0 ? result : assay_errors_write(set, errors, cli->status);
+}
+
+int summary_write(struct cli *cli, struct assay_run *run, bool heed_target) {
   const char *model = assay_run_path(run, "model.safetensors"), *path = assay_run_path(run, "summary.txt");
   struct assay_prediction_set *set = NULL;
   json_t *summary = NULL;
@@ -36,10 +45,12 @@ int summary_write(struct cli *cli, struct assay_run *run) {
     assay_summary_print(summary, &text);
     result = text.failed ? assay_status_memory(cli->status) : assay_file_write(path, text.data, text.length, cli->status);
   }
-  if (result == 0 && cli->json) {
+  if (result == 0 && set != NULL) result = write_details(cli, run, set);
+  if (result == 0 && heed_target) result = assay_judgement_heed_target(json_object_get(summary, "target"), cli->status);
+  if ((result == 0 || result == ASSAY_E_FINDINGS) && cli->json) {
     cli_print_json(cli, summary);
     summary = NULL;
-  } else if (result == 0) {
+  } else if (result == 0 || result == ASSAY_E_FINDINGS) {
     fputs(text.data, cli->results);
   }
   json_decref(summary);
@@ -55,7 +66,7 @@ int command_report(struct cli *cli) {
   if (result == 0) result = assay_run_load(cli->arguments[0], registry, &run, cli->status);
   if (result != 0) return result;
   result = assay_run_read_study(run, cli->status);
-  if (result == 0) result = summary_write(cli, run);
+  if (result == 0) result = summary_write(cli, run, false);
   assay_run_close(run);
   return result;
 }

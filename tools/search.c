@@ -144,7 +144,7 @@ static int work(struct job *job, const char *command, const char *file) {
   job->progress.final = true;
   result = supervise(job, ASSAY_WORKER_FINAL, &interrupted);
   if (result == 0 && interrupted) result = tell_interruption(job, command, file);
-  return result != 0 ? result : summary_write(job->cli, job->run);
+  return result != 0 ? result : summary_write(job->cli, job->run, true);
 }
 
 static int prepare(struct job *job) {
@@ -194,7 +194,7 @@ int command_finish(struct cli *cli) {
     result = supervise(&job, ASSAY_WORKER_FINAL, &interrupted);
   }
   if (result == 0 && interrupted) result = assay_status_set(cli->status, ASSAY_E_INTERRUPTED, "stopped; 'assay finish %s' starts the final training again", job.run->folder);
-  if (result == 0) result = summary_write(cli, job.run);
+  if (result == 0) result = summary_write(cli, job.run, true);
   assay_run_close(job.run);
   return result;
 }

@@ -9,7 +9,8 @@
 
 #include "run/folder.h"
 
-/* Needs the run's study. Writes summary.txt and prints it, or its JSON. */
-int summary_write(struct cli *cli, struct assay_run *run);
+/* Needs the run's study. Writes summary.txt, thresholds.csv and errors.csv, and prints the summary, or its JSON. With `heed_target`, ASSAY_E_FINDINGS when the
+ * run missed [judge] target. */
+int summary_write(struct cli *cli, struct assay_run *run, bool heed_target);
 
 #endif

@@ -84,6 +84,29 @@ struct assay_search_settings {
   uint64_t seed;
 };
 
+/* What a rule of [judge] says of one metric. */
+enum assay_rule_kind {
+  ASSAY_RULE_NONE = 0,
+  ASSAY_RULE_FIXED = 1,    /* just `bound` */
+  ASSAY_RULE_BEST = 2,     /* the metric at its best */
+  ASSAY_RULE_AT_LEAST = 3, /* the metric reaches `bound` */
+  ASSAY_RULE_AT_MOST = 4
+};
+struct assay_judge_rule {
+  uint32_t kind;
+  const char *metric; /* its name; NULL with NONE and FIXED */
+  double bound;
+};
+
+enum assay_calibration { ASSAY_CALIBRATION_NONE = 0, ASSAY_CALIBRATION_TEMPERATURE = 1 };
+
+struct assay_judge_settings {
+  struct assay_judge_rule threshold, target;                    /* threshold's NONE: the objective at its best */
+  struct assay_component threshold_metric, target_metric; /* plugin NULL: the rule names none (a threshold of NONE has the objective) */
+  const char *threshold_text, *target_text;                     /* as written */
+  uint32_t calibration;
+};
+
 struct assay_settings {
   struct assay_data_settings data;
   uint32_t layer_count;
@@ -91,12 +114,13 @@ struct assay_settings {
   struct assay_component optimizer;
   struct assay_train_settings train;
   struct assay_search_settings search;
+  struct assay_judge_settings judge;
   uint32_t device_count;
   const char *const *devices;           /* `[backend] devices`, word by word: "cpu", "opencl:0", a part of a name, "auto", "all" */
   uint32_t backend_count;
   const struct assay_component *backends; /* those that the words name ("cpu", "opencl:…"); every installed one when a word names none. Options: [backend.NAME] */
   uint32_t metric_count;
-  const struct assay_component *metrics; /* what is reported, the objective among them */
+  const struct assay_component *metrics; /* what is reported, the objective and those of [judge] among them */
 };
 
 /* ---- From file to plan ---- */
@@ -121,7 +145,7 @@ int assay_plan_settings(const struct assay_plan *plan, const double *point, stru
 
 /* The resolved file as INI text, at a point (NULL: with its domains). With `origins`, each line ends in a comment that says where the value came from. */
 void assay_plan_print(const struct assay_plan *plan, const double *point, bool origins, struct assay_text *text);
-/* The keys whose values differ between two plans and that a continued run may not change (all but trials, time, workers, devices, threads), as
+/* The keys whose values differ between two plans and that a continued run may not change (all but trials, time, workers, devices, threads, [judge]), as
  * "section.key" with commas between them, from `arena`; NULL when there are none. What means the same (0.1 and 0.10) does not differ. */
 const char *assay_plan_difference(const struct assay_plan *before, const struct assay_plan *now, struct assay_arena *arena);
 

@@ -128,7 +128,10 @@ void assay_plan_print(const struct assay_plan *plan, const double *point, bool o
 /* ---- Difference ---- */
 
 /* What a continued run may change. */
-static bool is_free(const struct line *line) {
+static bool is_free(const struct lines *lines, const struct line *line) {
+  const char *objective = lines->plan->metric_names[lines->plan->objective];
+  if (strncmp(line->section, "metric.", 7) == 0) return strcmp(line->section + 7, objective) != 0; /* only reported */
+  if (strcmp(line->section, "judge") == 0) return true;
   if (strcmp(line->section, "search") == 0)
     return strcmp(line->key, "trials") == 0 || strcmp(line->key, "time") == 0 || strcmp(line->key, "workers") == 0;
   if (strncmp(line->section, "backend", 7) == 0) return strcmp(line->key, "devices") == 0 || strcmp(line->key, "threads") == 0;
@@ -174,13 +177,13 @@ const char *assay_plan_difference(const struct assay_plan *before, const struct 
   struct assay_text list = {0};
   for (uint32_t i = 0; i < old.count; i++) {
     const struct line *line = &old.list[i], *other = find_line(&new, line->section, line->key);
-    if (is_free(line)) continue;
+    if (is_free(&old, line)) continue;
     /* Another device may bring another backend with other options. */
     if (other == NULL ? strncmp(line->section, "backend", 7) != 0 : strcmp(canonical(line, arena), canonical(other, arena)) != 0) add_difference(&list, line);
   }
   for (uint32_t i = 0; i < new.count; i++) {
     const struct line *line = &new.list[i];
-    if (!is_free(line) && strncmp(line->section, "backend", 7) != 0 && find_line(&old, line->section, line->key) == NULL) add_difference(&list, line);
+    if (!is_free(&new, line) && strncmp(line->section, "backend", 7) != 0 && find_line(&old, line->section, line->key) == NULL) add_difference(&list, line);
   }
   const char *copy = list.length > 0 ? assay_arena_copy(arena, list.data) : NULL;
   assay_text_release(&list);

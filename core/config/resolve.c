@@ -11,7 +11,6 @@
 #include "config/sections.h"
 
 #include <assay/layer.h>
-#include <assay/metric.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,78 +68,6 @@ static int resolve_loss(struct assay_resolver *resolver) {
       return REFUSE_FILE(resolver, "%s: options of a loss need its name: write loss = cross_entropy (say) in [train]", assay_resolve_place(resolver, section));
   }
   return 0;
-}
-
-/* ---- Metrics ---- */
-
-static bool needs_positive(const struct assay_plan_group *group) {
-  return (((const struct assay_metric *)group->variants[0].plugin->vtable)->flags & ASSAY_METRIC_BINARY) != 0;
-}
-
-/* The list of `metrics`, with the objective at its end when it is not in it. */
-static int list_metrics(struct assay_resolver *resolver, const struct assay_ini_entry *list_entry, const char ***names, uint32_t *count) {
-  struct assay_plan *plan = resolver->plan;
-  const char *objective = plan->search.core[SEARCH_OBJECTIVE]->text;
-  const char *const *listed;
-  if (assay_parse_names(plan->train.core[TRAIN_METRICS]->text, resolver->arena, &listed, count, resolver->status) != 0)
-    return assay_ini_blame(resolver->ini, list_entry, resolver->status);
-  *names = ASSAY_NEW_ARRAY(resolver->arena, const char *, *count + 1);
-  if (*names == NULL) return OUT_OF_MEMORY(resolver);
-  memcpy(*names, listed, *count * sizeof **names);
-  for (uint32_t i = 0; i < *count; i++)
-    for (uint32_t other = 0; other < i; other++)
-      if (strcmp(listed[other], listed[i]) == 0) return assay_ini_refuse(resolver->ini, list_entry, resolver->status, "%.60s stands twice; remove one", listed[i]);
-  for (uint32_t i = 0; i < *count; i++)
-    if (strcmp(listed[i], objective) == 0) return 0;
-  (*names)[(*count)++] = objective;
-  return 0;
-}
-
-/* `blame`: the entry that names the metric; NULL for one that is reported by default. */
-static int resolve_metric(struct assay_resolver *resolver, const char *name, const struct assay_ini_entry *blame, struct assay_plan_group **made) {
-  if (!assay_is_name(name) || strlen(name) > ASSAY_INI_MOST_NAME)
-    return assay_ini_refuse(resolver->ini, blame, resolver->status, "\"%.60s\" cannot be a metric: names are a-z, 0-9 and _, a letter first", name);
-  struct assay_plan_group *group = *made = ASSAY_NEW(resolver->arena, struct assay_plan_group);
-  const char *section = assay_arena_print(resolver->arena, "metric.%s", name);
-  if (group == NULL || section == NULL) return OUT_OF_MEMORY(resolver);
-  int code = assay_resolve_group(resolver, group, section);
-  if (code == 0) code = assay_resolve_typed(resolver, group, ASSAY_METRIC, name);
-  if (code == ASSAY_E_PLUGIN && blame != NULL && assay_ini_find(resolver->ini, section, "type") == NULL)
-    return assay_ini_blame(resolver->ini, blame, resolver->status);
-  if (code != 0 || blame == NULL || !needs_positive(group) || resolver->plan->data.core[DATA_POSITIVE]->text[0] != '\0') return code;
-  return assay_ini_refuse(resolver->ini, blame, resolver->status, "%s needs to know which class is the positive one; write positive = NAME in [data]", name);
-}
-
-static int resolve_metrics(struct assay_resolver *resolver) {
-  struct assay_plan *plan = resolver->plan;
-  const char *objective = plan->search.core[SEARCH_OBJECTIVE]->text;
-  const struct assay_ini_entry *list_entry = assay_ini_find(resolver->ini, "train", "metrics");
-  const struct assay_ini_entry *objective_entry = assay_ini_find(resolver->ini, "search", "objective");
-  const char **names = NULL;
-  uint32_t count = 0;
-  int code = list_metrics(resolver, list_entry, &names, &count);
-  if (code == 0 && (plan->metrics = ASSAY_NEW_ARRAY(resolver->arena, struct assay_plan_group *, count)) == NULL) code = OUT_OF_MEMORY(resolver);
-  plan->metric_names = names;
-  for (uint32_t i = 0; i < count && code == 0; i++) {
-    const bool is_objective = strcmp(names[i], objective) == 0;
-    const struct assay_ini_entry *blame = is_objective && objective_entry != NULL ? objective_entry : list_entry;
-    struct assay_plan_group *group = NULL;
-    code = resolve_metric(resolver, names[i], blame, &group);
-    if (code != 0) break;
-    /* Of the metrics that are reported by default, those of a positive class stay out where none is named. */
-    if (blame == NULL && needs_positive(group) && plan->data.core[DATA_POSITIVE]->text[0] == '\0') {
-      plan->group_count--;
-      continue;
-    }
-    if (is_objective) plan->objective = plan->metric_count;
-    names[plan->metric_count] = names[i];
-    plan->metrics[plan->metric_count++] = group;
-  }
-  if (code != 0 || list_entry != NULL) return code;
-  const char *text = names[0]; /* what is reported after all, so that the printed plan reads back the same */
-  for (uint32_t i = 1; i < plan->metric_count && text != NULL; i++) text = assay_arena_print(resolver->arena, "%s, %s", text, names[i]);
-  plan->train.core[TRAIN_METRICS]->text = text;
-  return text != NULL ? 0 : OUT_OF_MEMORY(resolver);
 }
 
 /* ---- [backend] ---- */
@@ -218,7 +145,7 @@ static int resolve_backend(struct assay_resolver *resolver) {
 
 /* Sections whose first name nobody knows: first of all, as a slip there would be reported as something missing. */
 static int check_sections(struct assay_resolver *resolver) {
-  static const char *const heads[] = {"data", "network", "layer", "optimizer", "train", "loss", "search", "pruner", "metric", "backend", NULL};
+  static const char *const heads[] = {"data", "network", "layer", "optimizer", "train", "loss", "search", "pruner", "judge", "metric", "backend", NULL};
   for (uint32_t i = 0; i < resolver->ini->section_count; i++) {
     const struct assay_ini_section *section = &resolver->ini->sections[i];
     char head[ASSAY_INI_MOST_NAME + 1];
@@ -230,8 +157,8 @@ static int check_sections(struct assay_resolver *resolver) {
     if (known) continue;
     const char *nearest = assay_nearest(head, heads);
     return REFUSE_FILE(resolver,
-                       "%s: there is no such section%s%s%s%s; there are data, network, layer.NAME, optimizer, train, loss, search, pruner, metric.NAME "
-                       "and backend",
+                       "%s: there is no such section%s%s%s%s; there are data, network, layer.NAME, optimizer, train, loss, search, pruner, judge, "
+                       "metric.NAME and backend",
                        section->line > 0 ? assay_resolve_place(resolver, section->name) : assay_arena_print(resolver->arena, "-s %s", section->name),
                        nearest != NULL ? "; did you mean [" : "", nearest != NULL ? nearest : "", nearest != NULL ? section->name + length : "",
                        nearest != NULL ? "]?" : "");
@@ -278,7 +205,7 @@ static int check_leftovers(struct assay_resolver *resolver) {
 
 /* Keys of the sections that have no plugin, checked before anything else is missed for a slip. */
 static int check_plain_keys(struct assay_resolver *resolver) {
-  static const char *const plain[] = {"data", "network", "train"};
+  static const char *const plain[] = {"data", "network", "train", "judge"};
   for (uint32_t e = 0; e < resolver->ini->entry_count; e++) {
     const struct assay_ini_entry *entry = &resolver->ini->entries[e];
     for (uint32_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
@@ -307,7 +234,8 @@ int assay_plan_resolve(struct assay_plan *plan, struct assay_ini *ini, struct as
   if (code == 0) code = assay_resolve_group(&resolver, &plan->search, "search");
   if (code == 0) code = assay_resolve_typed(&resolver, &plan->search, ASSAY_SEARCH, "tpe");
   if (code == 0) code = assay_resolve_named(&resolver, &plan->pruner, "pruner", ASSAY_PRUNER, plan->search.core[SEARCH_PRUNER]);
-  if (code == 0) code = resolve_metrics(&resolver);
+  if (code == 0) code = assay_resolve_group(&resolver, &plan->judge, "judge");
+  if (code == 0) code = assay_resolve_metrics(&resolver);
   if (code == 0) code = resolve_backend(&resolver);
   return code == 0 ? check_leftovers(&resolver) : code;
 }

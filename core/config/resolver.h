@@ -73,4 +73,9 @@ int assay_resolve_type(struct assay_resolver *resolver, struct assay_plan_group 
 
 int assay_resolve_network(struct assay_resolver *resolver);
 
+
+/* ---- Metrics; resolve_metrics.c ---- */
+
+int assay_resolve_metrics(struct assay_resolver *resolver);
+
 #endif

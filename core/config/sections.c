@@ -27,6 +27,7 @@ static const char *const fits[] = {"stretch", "crop", "letterbox", NULL};
 static const char *const colours[] = {"rgb", "grey", NULL};
 static const char *const normalisations[] = {"standard", "unit", NULL};
 static const char *const schedules[] = {"constant", "step", "cosine", "linear", "restarts", "one_cycle", NULL};
+static const char *const calibrations[] = {"none", "temperature", NULL};
 static const char *const finals[] = {"refit", "best_fold", "ensemble", NULL};
 
 /* ---- [data] ---- */
@@ -75,7 +76,8 @@ REAL_KEY(train_one_cycle_momentum, "one_cycle_momentum", "0.85", 0, 0.9999, SEAR
 CHOICE_KEY(train_final, "final", "refit", finals, 0, "the final model: trained again on all training images, the best fold's, or the folds' average");
 TEXT_KEY(train_class_weights, "class_weights", "none", SEARCHABLE, "weight of each class in the training loss: none, balanced, or one number a class");
 TEXT_KEY(train_loss, "loss", "auto", 0, "the training loss; auto: binary_cross_entropy for one logit, cross_entropy otherwise");
-TEXT_KEY(train_metrics, "metrics", "loss, accuracy, balanced_accuracy, precision, recall, f1, mcc, false_negative_rate, roc_auc", 0,
+TEXT_KEY(train_metrics, "metrics", "loss, accuracy, balanced_accuracy, precision, recall, specificity, f1, mcc, false_negative_rate, false_positive_rate, roc_auc, average_precision, "
+         "calibration_error, true_positives, false_negatives, false_positives, true_negatives", 0,
          "what is reported, with commas between; the objective is always among them, and those of a positive class only count where one is named");
 static const struct assay_option *const train_options[] = {
     [TRAIN_EPOCHS] = &train_epochs,           [TRAIN_BATCH] = &train_batch,
@@ -103,6 +105,16 @@ static const struct assay_option *const search_options[] = {
     [SEARCH_SEED] = &search_seed,     [SEARCH_OBJECTIVE] = &search_objective, [SEARCH_PRUNER] = &search_pruner,
     NULL};
 
+/* ---- [judge] ---- */
+TEXT_KEY(judge_threshold, "threshold", "auto", 0,
+         "from which score on the positive class is decided for: a metric that shall be best, as f1 or cost; a bound, as recall >= 0.98, within which the fewest are wrong; a "
+         "number; auto: the objective at its best. Found on out-of-fold predictions");
+TEXT_KEY(judge_target, "target", "none", 0, "what the model must reach on the test, as f1 >= 0.95; missed: exit code 7");
+CHOICE_KEY(judge_calibration, "calibration", "none", calibrations, 0,
+           "temperature: the model's scores are scaled to fit how often they are right (Guo et al., 2017), as found on out-of-fold predictions");
+static const struct assay_option *const judge_options[] = {
+    [JUDGE_THRESHOLD] = &judge_threshold, [JUDGE_TARGET] = &judge_target, [JUDGE_CALIBRATION] = &judge_calibration, NULL};
+
 /* ---- [backend] ---- */
 TEXT_KEY(backend_devices, "devices", "auto", 0, "where it runs, with commas between: cpu, reference, opencl:0, a part of a device's name, auto, or all");
 INT_KEY(backend_threads, "threads", "0", 0, 1024, 0, "threads of a backend that runs on the processor; 0: as many as there are cores");
@@ -110,11 +122,11 @@ static const struct assay_option *const backend_options[] = {[BACKEND_DEVICES] =
 
 static const struct assay_option *const no_options[] = {NULL};
 
-const char *const assay_section_names[] = {"data", "network", "optimizer", "train", "loss", "search", "pruner", "backend", NULL};
+const char *const assay_section_names[] = {"data", "network", "optimizer", "train", "loss", "search", "pruner", "judge", "backend", NULL};
 
 const struct assay_option *const *assay_section_options(const char *section) {
   static const struct assay_option *const *const tables[] = {data_options, network_options, no_options, train_options,
-                                                             no_options,   search_options,  no_options, backend_options};
+                                                             no_options,   search_options,  no_options, judge_options, backend_options};
   for (uint32_t i = 0; assay_section_names[i] != NULL; i++)
     if (strcmp(assay_section_names[i], section) == 0) return tables[i];
   return NULL;
@@ -244,6 +256,20 @@ int assay_parse_names(const char *text, struct assay_arena *arena, const char *c
   return 0;
 }
 
+static int check_rule(const char *key, const char *text, struct assay_status *status) {
+  struct assay_arena *arena = assay_arena_create();
+  if (arena == NULL) return assay_status_memory(status);
+  struct assay_judge_rule rule;
+  int code = assay_parse_rule(text, arena, &rule, status);
+  const bool target = strcmp(key, "target") == 0;
+  if (code == 0 && target && rule.kind != ASSAY_RULE_AT_LEAST && rule.kind != ASSAY_RULE_AT_MOST && strcmp(text, "none") != 0)
+    code = REFUSE("target cannot be \"%.60s\": write a metric with its bound, as f1 >= 0.95, or none", text);
+  if (code == 0 && !target && strcmp(text, "none") == 0) code = REFUSE("threshold cannot be none: write auto, a number, a metric, or a bound as recall >= 0.98");
+  if (code == 0 && !target && rule.kind == ASSAY_RULE_FIXED && !(rule.bound > 0 && rule.bound <= 1)) code = REFUSE("threshold cannot be %s: a score lies above 0 and is at most 1", text);
+  assay_arena_release(arena);
+  return code;
+}
+
 int assay_section_check(const char *section, const char *key, const char *text, struct assay_status *status) {
   uint32_t width, height, mode, count;
   double number;
@@ -252,6 +278,7 @@ int assay_section_check(const char *section, const char *key, const char *text, 
   if (strcmp(section, "data") == 0 && strcmp(key, "size") == 0) return assay_parse_size(text, &width, &height, status);
   if (strcmp(section, "data") == 0 && strcmp(key, "test") == 0) return assay_parse_test(text, &number, &is_own, &is_folder, status);
   if (strcmp(section, "search") == 0 && strcmp(key, "time") == 0) return assay_parse_time(text, &number, status);
+  if (strcmp(section, "judge") == 0 && strcmp(key, "calibration") != 0) return check_rule(key, text, status);
   if (strcmp(section, "train") != 0 || strcmp(key, "class_weights") != 0) return 0;
   struct assay_arena *arena = assay_arena_create();
   if (arena == NULL) return assay_status_memory(status);

@@ -38,6 +38,7 @@ enum {
   TRAIN_METRICS
 };
 enum { SEARCH_TRIALS, SEARCH_WORKERS, SEARCH_TIME, SEARCH_SEED, SEARCH_OBJECTIVE, SEARCH_PRUNER };
+enum { JUDGE_THRESHOLD, JUDGE_TARGET, JUDGE_CALIBRATION };
 enum { BACKEND_DEVICES, BACKEND_THREADS };
 
 /* NULL-terminated; for a section without keys of the core, an empty table. Section names are those of the INI ("data"). NULL: no such section. */
@@ -58,6 +59,8 @@ int assay_parse_class_weights(const char *text, struct assay_arena *arena, uint3
                               struct assay_status *status);
 /* "own" sets *is_own; a share as 0.2 is put into *share, which is 0 otherwise; "none" is neither; anything else is a folder and sets *is_folder. */
 int assay_parse_test(const char *text, double *share, bool *is_own, bool *is_folder, struct assay_status *status);
+/* A rule of [judge]; see struct assay_judge_rule. What a key allows of them is up to assay_section_check. */
+int assay_parse_rule(const char *text, struct assay_arena *arena, struct assay_judge_rule *rule, struct assay_status *status);
 /* Elements with commas between them, blanks taken off; NULL-terminated, from the arena. An empty element is an error. */
 int assay_parse_names(const char *text, struct assay_arena *arena, const char *const **names, uint32_t *count, struct assay_status *status);
 

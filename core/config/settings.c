@@ -131,6 +131,28 @@ static int read_metrics(const struct reader *reader, struct assay_settings *sett
   return 0;
 }
 
+/* The metric that a rule names; plugin NULL: none. */
+static struct assay_component rule_metric(const struct assay_settings *settings, const struct assay_judge_rule *rule) {
+  for (uint32_t i = 0; rule->metric != NULL && i < settings->metric_count; i++)
+    if (strcmp(settings->metrics[i].name, rule->metric) == 0) return settings->metrics[i];
+  return (struct assay_component){.plugin = NULL};
+}
+
+static int read_judge(const struct reader *reader, struct assay_settings *settings) {
+  struct assay_judge_settings *judge = &settings->judge;
+  const struct assay_option_value *const *values;
+  int code = read_core(reader, &reader->plan->judge, &values);
+  if (code != 0) return code;
+  judge->threshold_text = values[JUDGE_THRESHOLD]->text;
+  judge->target_text = values[JUDGE_TARGET]->text;
+  judge->calibration = (uint32_t)values[JUDGE_CALIBRATION]->integer;
+  code = assay_parse_rule(judge->threshold_text, reader->arena, &judge->threshold, reader->status);
+  if (code == 0) code = assay_parse_rule(judge->target_text, reader->arena, &judge->target, reader->status);
+  judge->target_metric = rule_metric(settings, &judge->target);
+  judge->threshold_metric = judge->threshold.kind == ASSAY_RULE_NONE ? settings->search.objective : rule_metric(settings, &judge->threshold);
+  return code;
+}
+
 /* The words of `devices`, and every backend that they may mean. */
 static int read_backends(const struct reader *reader, struct assay_settings *settings) {
   const struct assay_plan_group *group = &reader->plan->backend;
@@ -174,6 +196,7 @@ int assay_plan_settings(const struct assay_plan *plan, const double *point, stru
   if (code == 0) code = read_backends(&reader, made);
   if (code == 0) code = read_search(&reader, &made->search, made->device_count);
   if (code == 0) code = read_metrics(&reader, made);
+  if (code == 0) code = read_judge(&reader, made);
   if (code == 0) *settings = made;
   return code;
 }

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "report/calibration.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,21 +13,30 @@
 static const uint64_t interval_seed = 1;
 
 static int add_metrics(json_t *object, const struct assay_prediction_set *set, const struct assay_component *metrics, uint32_t count, struct assay_status *status) {
+  struct assay_measure *measures = calloc((size_t)count + 1, sizeof *measures);
+  const int result = measures == NULL ? assay_status_memory(status) : assay_predictions_measure(set, metrics, count, interval_seed, measures, status);
   json_t *intervals = json_object();
-  for (uint32_t i = 0; i < count; i++) {
+  for (uint32_t i = 0; result == 0 && i < count; i++) {
     const struct assay_metric *metric = metrics[i].plugin->vtable;
     if (metric->flags & ASSAY_METRIC_BINARY && set->positive < 0) continue;
-    struct assay_measure measure;
-    const int result = assay_predictions_measure(set, &metrics[i], interval_seed, &measure, status);
-    if (result != 0) {
-      json_decref(intervals);
-      return result;
-    }
-    json_object_set_new(object, metrics[i].plugin->name, assay_json_number(measure.value));
-    json_object_set_new(intervals, metrics[i].plugin->name, json_pack("[o,o]", assay_json_number(measure.low), assay_json_number(measure.high)));
+    json_object_set_new(object, metrics[i].name, assay_json_number(measures[i].value));
+    json_object_set_new(intervals, metrics[i].name, json_pack("[o,o]", assay_json_number(measures[i].low), assay_json_number(measures[i].high)));
   }
   json_object_set_new(object, "intervals", intervals);
-  return 0;
+  free(measures);
+  return result;
+}
+
+/* What the highest scores say and how often they are right, by bin; empty bins are left out. */
+static void add_reliability(json_t *object, const struct assay_prediction_set *set) {
+  struct assay_reliability bins[ASSAY_RELIABILITY_BINS];
+  json_t *list = json_array();
+  assay_reliability_fill(set, bins);
+  for (int i = 0; i < ASSAY_RELIABILITY_BINS; i++)
+    if (bins[i].count > 0)
+      json_array_append_new(list, json_pack("{s:f,s:f,s:i,s:f,s:f}", "from", (double)i / ASSAY_RELIABILITY_BINS, "to", (double)(i + 1) / ASSAY_RELIABILITY_BINS, "n",
+                                            (int)bins[i].count, "score", bins[i].score, "right", bins[i].right));
+  json_object_set_new(object, "reliability", list);
 }
 
 static int add_confusion(json_t *object, const struct assay_prediction_set *set, struct assay_status *status) {
@@ -60,7 +70,7 @@ static int add_confusion(json_t *object, const struct assay_prediction_set *set,
   return 0;
 }
 
-/* How sure the model was of its guess; the array that a sort of wrong rows looks into. */
+/* Surest of its guess first. */
 static int compare_surest(const void *a, const void *b, void *context) {
   const struct assay_prediction_set *set = context;
   const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -69,12 +79,18 @@ static int compare_surest(const void *a, const void *b, void *context) {
   return x < y ? -1 : x > y;
 }
 
+uint32_t *assay_judgement_wrong(const struct assay_prediction_set *set, uint32_t *count) {
+  uint32_t *rows = calloc((size_t)set->count + 1, sizeof *rows);
+  *count = 0;
+  for (uint32_t i = 0; rows != NULL && i < set->count; i++)
+    if (set->labels[i] != set->guesses[i]) rows[(*count)++] = i;
+  if (rows != NULL) qsort_r(rows, *count, sizeof *rows, compare_surest, (void *)set);
+  return rows;
+}
+
 static int add_wrong(json_t *object, const struct assay_prediction_set *set, uint32_t limit, struct assay_status *status) {
-  uint32_t *rows = calloc((size_t)set->count + 1, sizeof *rows), count = 0;
+  uint32_t count, *rows = assay_judgement_wrong(set, &count);
   if (rows == NULL) return assay_status_memory(status);
-  for (uint32_t i = 0; i < set->count; i++)
-    if (set->labels[i] != set->guesses[i]) rows[count++] = i;
-  qsort_r(rows, count, sizeof *rows, compare_surest, (void *)set);
   json_t *list = json_array();
   for (uint32_t i = 0; i < count && i < limit; i++) {
     const uint32_t row = rows[i];
@@ -94,16 +110,50 @@ int assay_judgement_build(const struct assay_prediction_set *set, const struct a
   if (object == NULL) return assay_status_memory(status);
   int result = add_metrics(object, set, metrics, metric_count, status);
   if (result == 0) result = add_confusion(object, set, status);
+  if (result == 0) add_reliability(object, set);
   if (result == 0) result = add_wrong(object, set, wrong_limit, status);
   if (result != 0) json_decref(object);
   else *judgement = object;
   return result;
 }
 
+/* ---- The target ---- */
+
+json_t *assay_judgement_target(const json_t *judgement, const char *part, const struct assay_judge_settings *judge) {
+  if (judge->target_metric.plugin == NULL) return json_null();
+  const json_t *value = json_object_get(judgement, judge->target_metric.name);
+  const double number = json_number_value(value);
+  const bool met = json_is_number(value) && (judge->target.kind == ASSAY_RULE_AT_LEAST ? number >= judge->target.bound : number <= judge->target.bound);
+  return json_pack("{s:s,s:s,s:O?,s:O?,s:b}", "rule", judge->target_text, "part", part, "value", value, "interval",
+                   json_object_get(json_object_get(judgement, "intervals"), judge->target_metric.name), "met", met);
+}
+
+int assay_judgement_heed_target(const json_t *target, struct assay_status *status) {
+  if (!json_is_object(target) || json_is_true(json_object_get(target, "met"))) return 0;
+  const json_t *value = json_object_get(target, "value");
+  const char *rule = json_string_value(json_object_get(target, "rule")), *part = json_string_value(json_object_get(target, "part"));
+  if (!json_is_number(value)) return assay_status_set(status, ASSAY_E_FINDINGS, "the target %s is missed: it is not defined on the %s images", rule, part);
+  return assay_status_set(status, ASSAY_E_FINDINGS, "the target %s is missed: it is %.4g on the %s images", rule, json_number_value(value), part);
+}
+
+void assay_judgement_print_target(const json_t *target, struct assay_text *text) {
+  if (!json_is_object(target)) return;
+  const json_t *value = json_object_get(target, "value"), *interval = json_object_get(target, "interval");
+  assay_text_print(text, "Target %s: %s", json_string_value(json_object_get(target, "rule")), json_is_true(json_object_get(target, "met")) ? "met" : "missed");
+  if (json_is_number(value)) assay_text_print(text, ", %.4f", json_number_value(value));
+  if (json_is_number(json_array_get(interval, 0)))
+    assay_text_print(text, " (%.4f … %.4f)", json_number_value(json_array_get(interval, 0)), json_number_value(json_array_get(interval, 1)));
+  assay_text_print(text, " on %s\n", json_string_value(json_object_get(target, "part")));
+}
+
 /* ---- For a person ---- */
 
+/* Counts have no digits behind the point. */
+static bool is_whole(double number) { return number == floor(number) && fabs(number) < 1e9; }
+
 static void print_number(struct assay_text *text, const json_t *number) {
-  if (json_is_number(number)) assay_text_print(text, "%8.4f", json_number_value(number));
+  if (json_is_number(number) && json_number_value(number) > 1 && is_whole(json_number_value(number))) assay_text_print(text, "%8.0f", json_number_value(number));
+  else if (json_is_number(number)) assay_text_print(text, "%8.4f", json_number_value(number));
   else assay_text_add(text, "       –");
 }
 

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "report/comparison.h"
 
 #include <math.h>
 #include <string.h>
@@ -72,19 +73,29 @@ static int add_study(json_t *summary, const struct assay_summary_sources *source
   else
     json_object_set_new(summary, "best", json_null());
   json_object_set_new(summary, "baseline", count > 0 && records[0]->state == ASSAY_TRIAL_COMPLETE ? assay_json_number(records[0]->value) : json_null());
+  json_object_set_new(summary, "comparison", assay_comparison_build(best, count > 0 ? records[0] : NULL, assay_study_maximises(sources->study)));
   json_object_set_new(summary, "devices", devices_json(records, count));
   json_object_set_new(summary, "failures", failures_json(records, count));
   return 0;
 }
 
-/* The model's threshold as the final training noted it; null before, and with more than two classes. */
-static int add_threshold(json_t *summary, const struct assay_summary_sources *sources, struct assay_arena *arena, struct assay_status *status) {
+/* How the model decides, as the final training noted it: null before; `threshold` is null with more than two classes. */
+static int add_decision(json_t *summary, const struct assay_summary_sources *sources, struct assay_arena *arena, struct assay_status *status) {
   const char *text = NULL;
-  double threshold;
-  const int code = assay_study_attribute(sources->study, "assay:threshold", arena, &text, status);
+  const int code = assay_study_attribute(sources->study, "assay:decision", arena, &text, status);
   if (code != 0) return code;
-  json_object_set_new(summary, "threshold", text != NULL && assay_parse_real(text, &threshold) ? json_real(threshold) : json_null());
+  json_t *decision = text != NULL ? json_loads(text, 0, NULL) : NULL, *threshold = json_object_get(decision, "threshold");
+  json_object_set_new(summary, "threshold", json_is_number(threshold) ? json_incref(threshold) : json_null());
+  json_object_set_new(summary, "decision", decision != NULL ? decision : json_null());
   return 0;
+}
+
+/* On the test, or where none was held out on validation. */
+static void add_target(json_t *summary, const struct assay_summary_sources *sources) {
+  const json_t *test = json_object_get(summary, "test"), *validation = json_object_get(summary, "validation");
+  const bool tested = json_is_object(test);
+  json_object_set_new(summary, "target",
+                      tested || json_is_object(validation) ? assay_judgement_target(tested ? test : validation, tested ? "test" : "validation", &sources->settings->judge) : json_null());
 }
 
 static int add_part(json_t *summary, const char *key, const struct assay_summary_sources *sources, int part, struct assay_status *status) {
@@ -103,9 +114,10 @@ int assay_summary_build(const struct assay_summary_sources *sources, json_t **re
   struct assay_arena *arena = assay_arena_create();
   json_t *summary = arena != NULL ? json_pack("{s:s,s:s?}", "run", sources->run, "model", sources->model) : NULL;
   int code = summary == NULL ? assay_status_memory(status) : add_study(summary, sources, arena, status);
-  if (code == 0) code = add_threshold(summary, sources, arena, status);
+  if (code == 0) code = add_decision(summary, sources, arena, status);
   if (code == 0) code = add_part(summary, "validation", sources, ASSAY_PART_VALIDATION, status);
   if (code == 0) code = add_part(summary, "test", sources, ASSAY_PART_TEST, status);
+  if (code == 0) add_target(summary, sources);
   assay_arena_release(arena);
   if (code != 0) {
     json_decref(summary);
@@ -158,8 +170,26 @@ static void print_threshold(const json_t *summary, struct assay_text *text) {
   const char *positive = json_string_value(json_object_get(validation, "positive"));
   assay_text_print(text, "Threshold: \"%s\" from a score of %.4g on", positive != NULL ? positive : json_string_value(json_array_get(classes, 1)),
                    json_number_value(threshold));
-  if (json_number_value(threshold) != 0.5) assay_text_print(text, ", where %s is best on validation", json_string_value(json_object_get(summary, "objective")));
+  const json_t *decision = json_object_get(summary, "decision");
+  const char *rule = json_string_value(json_object_get(decision, "rule"));
+  double fixed;
+  if (strpbrk(rule, "<>") != NULL) {
+    assay_text_print(text, json_is_true(json_object_get(decision, "met")) ? ", which keeps %s on validation (%.4g)" : ", the nearest to %s on validation (%.4g)", rule,
+                     json_number_value(json_object_get(decision, "value")));
+  } else if (!assay_parse_real(rule, &fixed) && json_number_value(threshold) != 0.5) {
+    assay_text_print(text, ", where %s is best on validation", strcmp(rule, "auto") == 0 ? json_string_value(json_object_get(summary, "objective")) : rule);
+  }
   assay_text_add(text, "\n");
+}
+
+/* Worth saying when the scores are scaled, or are far from what they say. */
+static void print_calibration(const json_t *summary, struct assay_text *text) {
+  const json_t *decision = json_object_get(summary, "decision");
+  const double temperature = json_number_value(json_object_get(decision, "temperature"));
+  if (!json_is_object(decision)) return;
+  if (json_is_true(json_object_get(decision, "calibrated"))) assay_text_print(text, "Scores: scaled by a temperature of %.3g, found on validation\n", temperature);
+  else if (temperature > 1.25 || temperature < 0.8)
+    assay_text_print(text, "Scores: too %s (a temperature of %.3g would fit them); [judge] calibration = temperature applies it\n", temperature > 1 ? "sure" : "unsure", temperature);
 }
 
 static void print_failures(const json_t *summary, struct assay_text *text) {
@@ -186,7 +216,10 @@ void assay_summary_print(const json_t *summary, struct assay_text *text) {
   }
   assay_text_add(text, text->length > 0 ? "\n" : "");
   print_best(summary, text);
+  assay_comparison_print(json_object_get(summary, "comparison"), json_string_value(json_object_get(summary, "objective")), text);
   print_threshold(summary, text);
+  print_calibration(summary, text);
+  assay_judgement_print_target(json_object_get(summary, "target"), text);
   assay_text_print(text, "\n%lld trials: %lld complete, %lld pruned, %lld failed", integer_of(summary, "trials"), integer_of(counts, "complete"), integer_of(counts, "pruned"),
                    integer_of(counts, "failed"));
   if (integer_of(counts, "open") > 0) assay_text_print(text, ", %lld unfinished", integer_of(counts, "open"));

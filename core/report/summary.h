@@ -17,7 +17,8 @@ struct assay_summary_sources {
   const struct assay_prediction_set *predictions; /* of the model; NULL: none yet */
 };
 
-/* {run, model, trials, counts, objective, best: {trial, value, params}, baseline, validation, test, failures}. */
+/* {run, model, trials, counts, objective, best: {trial, value, params}, baseline, comparison, threshold, decision: {rule, threshold, value, met, temperature,
+ * calibrated}, target, validation, test, failures}. */
 int assay_summary_build(const struct assay_summary_sources *sources, json_t **summary, struct assay_status *status);
 void assay_summary_print(const json_t *summary, struct assay_text *text);
 

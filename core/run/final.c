@@ -2,11 +2,13 @@
 #include "run/final.h"
 
 #include "base/arena.h"
+#include "base/json.h"
+#include "base/log.h"
 #include "base/status.h"
-#include "base/text.h"
+#include "report/calibration.h"
+#include "report/threshold.h"
 #include "train/model.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,29 +47,46 @@ static int recall_trial(struct assay_trainer *trainer, const struct assay_settin
   return assay_trainer_trial(trainer, settings, settings->train.seed, true, hooks, trial, status);
 }
 
-/* Gives the model the threshold that serves the objective best on the out-of-fold predictions, and notes it in the study. An objective that does not depend on it,
- * such as a loss, leaves it at 0.5. */
-static int choose_threshold(struct assay_run *run, const struct assay_component *objective, struct assay_prediction_set *set, struct assay_model *model,
-                            struct assay_status *status) {
-  double threshold;
-  char text[32];
-  int code = assay_predictions_best_threshold(set, objective, &threshold, status);
+/* Notes in the study how the model decides, for the summary. */
+static int note_decision(struct assay_run *run, const struct assay_model *model, const struct assay_judge_settings *judge, const struct assay_threshold_choice *choice,
+                         double temperature, struct assay_status *status) {
+  json_t *object = json_pack("{s:s, s:o, s:o, s:b, s:f, s:b}", "rule", judge->threshold_text, "threshold", model->class_count == 2 ? json_real(choice->threshold) : json_null(), "value",
+                             assay_json_number(choice->value), "met", choice->met, "temperature", temperature, "calibrated", model->temperature != 1);
+  char *text = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
+  const int code = text == NULL ? assay_status_memory(status) : assay_study_set_attribute(run->study, "assay:decision", text, status);
+  free(text);
+  json_decref(object);
+  return code;
+}
+
+/* What follows from out-of-fold predictions: the temperature of the scores, and on them the threshold as the rule of [judge] says. */
+static int learn_to_decide(struct assay_run *run, const struct assay_judge_settings *judge, struct assay_prediction_set *set, struct assay_model *model,
+                           struct assay_status *status) {
+  struct assay_threshold_choice choice;
+  const double temperature = assay_temperature_fit(set);
+  if (judge->calibration == ASSAY_CALIBRATION_TEMPERATURE) {
+    assay_predictions_scale(set, temperature);
+    assay_model_set_temperature(model, temperature);
+  }
+  int code = assay_threshold_choose(set, judge, &choice, status);
   if (code != 0) return code;
-  assay_predictions_decide(set, threshold);
-  assay_model_set_threshold(model, threshold);
-  assay_print_real(threshold, text);
-  return assay_study_set_attribute(run->study, "assay:threshold", text, status);
+  if (!choice.met)
+    assay_log_message(ASSAY_LOG_WARNING, "no threshold keeps [judge] threshold = %s on the out-of-fold predictions; %.4g, where it is %.4g, comes nearest", judge->threshold_text,
+                      choice.threshold, choice.value);
+  assay_predictions_decide(set, choice.threshold);
+  assay_model_set_threshold(model, choice.threshold);
+  return note_decision(run, model, judge, &choice, temperature, status);
 }
 
 /* Judges the model once on the test part and adds that to the trial's out-of-fold predictions. */
-static int write_predictions(struct assay_run *run, struct assay_session *session, const struct assay_component *objective, struct assay_model *model,
+static int write_predictions(struct assay_run *run, struct assay_session *session, const struct assay_judge_settings *judge, struct assay_model *model,
                              const struct assay_samples *samples, const struct assay_trial_record *best, struct assay_status *status) {
   const char *from = assay_run_path(run, "trials/%u/predictions.csv", best->number), *to = assay_run_path(run, "predictions.csv");
   if (from == NULL || to == NULL) return assay_status_memory(status);
   struct assay_prediction_set *set = NULL;
   struct assay_predictor *predictor = NULL;
   int code = assay_predictions_read(from, model->positive, &set, status);
-  if (code == 0 && model->class_count == 2) code = choose_threshold(run, objective, set, model, status);
+  if (code == 0) code = learn_to_decide(run, judge, set, model, status);
   if (code == 0) code = assay_predictor_create(session, model, TEST_BATCH, &predictor, status);
   if (code == 0) code = assay_predictor_part(predictor, samples, ASSAY_PART_TEST, set, status);
   if (code == 0) code = assay_predictions_write(set, to, status);
@@ -84,7 +103,7 @@ int assay_final_make(struct assay_run *run, struct assay_session *session, struc
   char number[16];
   int code = path == NULL ? assay_status_memory(status) : recall_trial(trainer, settings, best, hooks, &trial, status);
   if (code == 0) code = assay_trainer_final(trainer, settings, trial, settings->train.seed, hooks, &model, NULL, status);
-  if (code == 0) code = write_predictions(run, session, &settings->search.objective, model, samples, best, status);
+  if (code == 0) code = write_predictions(run, session, &settings->judge, model, samples, best, status);
   if (code == 0) code = assay_model_write(model, path, status);
   snprintf(number, sizeof number, "%u", best->number);
   if (code == 0) code = assay_study_set_attribute(run->study, "assay:model_trial", number, status);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Metrics of a set of predictions, their 95 % intervals, and the threshold that suits a metric.
+ * Metrics of a set of predictions and their 95 % intervals.
  */
 #include "train/predictions.h"
 
@@ -12,7 +12,6 @@
 #include <string.h>
 
 enum { RESAMPLES = 1000, LEAST_RESAMPLES = 200, RESAMPLED_ROWS = 1000000 };
-#define CANDIDATES 1000
 
 static const struct assay_metric *vtable(const struct assay_component *metric) { return metric->plugin->vtable; }
 
@@ -67,35 +66,49 @@ static uint32_t resample_count(uint32_t rows) {
   return affordable > RESAMPLES ? RESAMPLES : affordable < LEAST_RESAMPLES ? LEAST_RESAMPLES : affordable;
 }
 
-/* Percentile bootstrap (Efron, 1979). */
-static int bootstrap(const struct assay_prediction_set *set, const struct assay_component *metric, uint64_t seed, struct assay_measure *measure,
-                     struct assay_status *status) {
+/* One metric's values over the resamples. */
+struct bootstrap {
+  const struct assay_component *metric;
+  struct assay_measure *measure;
+  double *values;
+  uint32_t defined;
+};
+
+static void take_percentiles(struct bootstrap *bootstrap, uint32_t resamples) {
+  if (bootstrap->defined * 2 <= resamples) return;
+  qsort(bootstrap->values, bootstrap->defined, sizeof *bootstrap->values, ascending);
+  bootstrap->measure->low = quantile(bootstrap->values, bootstrap->defined, 0.025);
+  bootstrap->measure->high = quantile(bootstrap->values, bootstrap->defined, 0.975);
+}
+
+/* Percentile bootstrap (Efron, 1979): every metric on the same resamples. */
+static void run_bootstraps(const struct assay_prediction_set *set, struct resample *resample, struct bootstrap *bootstraps, uint32_t count, uint64_t seed) {
+  const uint32_t resamples = resample_count(set->count);
+  struct assay_predictions view = assay_predictions_view(set);
+  view.labels = resample->labels;
+  view.guesses = resample->guesses;
+  view.scores = resample->scores;
+  view.losses = resample->losses;
+  for (uint32_t i = 0; i < resamples; i++) {
+    struct assay_random random = assay_random_seed(seed, i);
+    draw(&random, set, resample);
+    for (uint32_t m = 0; m < count; m++) {
+      const double value = vtable(bootstraps[m].metric)->compute(bootstraps[m].metric->values, &view);
+      if (!isnan(value)) bootstraps[m].values[bootstraps[m].defined++] = value;
+    }
+  }
+  for (uint32_t m = 0; m < count; m++) take_percentiles(&bootstraps[m], resamples);
+}
+
+static int bootstrap(const struct assay_prediction_set *set, struct bootstrap *bootstraps, uint32_t count, uint64_t seed, struct assay_status *status) {
   struct resample resample = {.labels = malloc(set->count * sizeof(int32_t)),
                               .guesses = malloc(set->count * sizeof(int32_t)),
                               .scores = malloc((size_t)set->count * set->class_count * sizeof(double)),
                               .losses = malloc(set->count * sizeof(double))};
-  double *values = malloc(RESAMPLES * sizeof *values);
-  const uint32_t count = resample_count(set->count);
+  double *values = malloc((size_t)count * RESAMPLES * sizeof *values);
   const bool ready = resample.labels != NULL && resample.guesses != NULL && resample.scores != NULL && resample.losses != NULL && values != NULL;
-  if (ready) {
-    struct assay_predictions view = assay_predictions_view(set);
-    view.labels = resample.labels;
-    view.guesses = resample.guesses;
-    view.scores = resample.scores;
-    view.losses = resample.losses;
-    uint32_t defined = 0;
-    for (uint32_t i = 0; i < count; i++) {
-      struct assay_random random = assay_random_seed(seed, i);
-      draw(&random, set, &resample);
-      const double value = vtable(metric)->compute(metric->values, &view);
-      if (!isnan(value)) values[defined++] = value;
-    }
-    if (defined * 2 > count) {
-      qsort(values, defined, sizeof *values, ascending);
-      measure->low = quantile(values, defined, 0.025);
-      measure->high = quantile(values, defined, 0.975);
-    }
-  }
+  for (uint32_t m = 0; ready && m < count; m++) bootstraps[m].values = values + (size_t)m * RESAMPLES;
+  if (ready) run_bootstraps(set, &resample, bootstraps, count, seed);
   free(resample.labels);
   free(resample.guesses);
   free(resample.scores);
@@ -104,67 +117,27 @@ static int bootstrap(const struct assay_prediction_set *set, const struct assay_
   return ready ? 0 : assay_status_memory(status);
 }
 
-int assay_predictions_measure(const struct assay_prediction_set *set, const struct assay_component *metric, uint64_t seed, struct assay_measure *measure,
-                              struct assay_status *status) {
+/* Value and, for a proportion, its interval; false: the interval has to come from resamples. */
+static bool measure_directly(const struct assay_prediction_set *set, const struct assay_component *metric, struct assay_measure *measure) {
   *measure = (struct assay_measure){.value = assay_predictions_metric(set, metric), .low = NAN, .high = NAN};
-  if (isnan(measure->value)) return 0;
+  if (isnan(measure->value)) return true;
   double successes = NAN, trials = NAN;
   const struct assay_predictions view = assay_predictions_view(set);
   if (vtable(metric)->flags & ASSAY_METRIC_PROPORTION) vtable(metric)->proportion(metric->values, &view, &successes, &trials);
-  if (!(trials > 0)) return bootstrap(set, metric, seed, measure, status);
+  if (!(trials > 0)) return false;
   measure->wilson = true;
   wilson(successes, trials, &measure->low, &measure->high);
-  return 0;
+  return true;
 }
 
-/* The metric when class `sought` is decided for from `threshold` on. */
-static double metric_at(const struct assay_prediction_set *set, const struct assay_component *metric, int32_t sought, double threshold, int32_t *guesses) {
-  for (uint32_t row = 0; row < set->count; row++) guesses[row] = set->scores[(size_t)row * 2 + (size_t)sought] >= threshold ? sought : 1 - sought;
-  struct assay_predictions view = assay_predictions_view(set);
-  view.guesses = guesses;
-  const double value = vtable(metric)->compute(metric->values, &view);
-  return assay_metric_maximises(metric) ? value : -value;
-}
-
-/* All thresholds in (edges[i], edges[i + 1]] decide alike. Among neighbouring stretches that are equally good, the widest. */
-static double search_threshold(const struct assay_prediction_set *set, const struct assay_component *metric, int32_t sought, const double *edges, uint32_t count,
-                               int32_t *guesses) {
-  double best = -INFINITY, start = 0, best_start = 0, best_end = 1, last = NAN;
-  for (uint32_t i = 0; i + 1 < count; i++) {
-    const double value = metric_at(set, metric, sought, edges[i + 1], guesses);
-    if (!(value == last)) start = edges[i];
-    last = value;
-    if (!(value > best || (value == best && edges[i + 1] - start > best_end - best_start))) continue;
-    best = value;
-    best_start = start;
-    best_end = edges[i + 1];
-  }
-  return best_start + (best_end - best_start) / 2;
-}
-
-int assay_predictions_best_threshold(const struct assay_prediction_set *set, const struct assay_component *metric, double *threshold,
-                                     struct assay_status *status) {
-  *threshold = 0.5;
-  uint32_t second = 0;
-  for (uint32_t row = 0; row < set->count; row++) second += set->labels[row] == 1;
-  if (set->class_count != 2 || second == 0 || second == set->count) return 0;
-  const int32_t sought = set->positive >= 0 ? set->positive : 1;
-  double *scores = malloc(set->count * sizeof *scores), *edges = malloc((CANDIDATES + 3) * sizeof *edges);
-  int32_t *guesses = malloc(set->count * sizeof *guesses);
-  const bool ready = scores != NULL && edges != NULL && guesses != NULL;
-  if (ready) {
-    for (uint32_t row = 0; row < set->count; row++) scores[row] = set->scores[(size_t)row * 2 + (size_t)sought];
-    qsort(scores, set->count, sizeof *scores, ascending);
-    const uint32_t stride = (set->count + CANDIDATES - 1) / CANDIDATES;
-    uint32_t edge_count = 0;
-    edges[edge_count++] = 0;
-    for (uint32_t row = 0; row < set->count; row += stride)
-      if (scores[row] > edges[edge_count - 1]) edges[edge_count++] = scores[row];
-    if (edges[edge_count - 1] < 1) edges[edge_count++] = 1;
-    *threshold = search_threshold(set, metric, sought, edges, edge_count, guesses);
-  }
-  free(scores);
-  free(edges);
-  free(guesses);
-  return ready ? 0 : assay_status_memory(status);
+int assay_predictions_measure(const struct assay_prediction_set *set, const struct assay_component *metrics, uint32_t count, uint64_t seed,
+                              struct assay_measure *measures, struct assay_status *status) {
+  struct bootstrap *bootstraps = calloc((size_t)count + 1, sizeof *bootstraps);
+  if (bootstraps == NULL) return assay_status_memory(status);
+  uint32_t left = 0;
+  for (uint32_t m = 0; m < count; m++)
+    if (!measure_directly(set, &metrics[m], &measures[m])) bootstraps[left++] = (struct bootstrap){.metric = &metrics[m], .measure = &measures[m]};
+  const int code = left > 0 ? bootstrap(set, bootstraps, left, seed, status) : 0;
+  free(bootstraps);
+  return code;
 }

@@ -19,6 +19,8 @@ void assay_model_release(struct assay_model *model) {
 
 void assay_model_set_threshold(struct assay_model *model, double threshold) { model->threshold = threshold; }
 
+void assay_model_set_temperature(struct assay_model *model, double temperature) { model->temperature = temperature; }
+
 /* Copies one member's weights; they must be those of the program's variables. */
 static int copy_member(struct assay_model *model, const struct assay_weights *weights, struct assay_weights *member, struct assay_status *status) {
   const struct assay_program *program = model->program;
@@ -46,6 +48,7 @@ static int fill(struct assay_model *model, const struct assay_settings *settings
                                 .class_count = samples->class_count,
                                 .positive = samples->positive,
                                 .threshold = 0.5,
+                                .temperature = 1,
                                 .height = samples->height,
                                 .width = samples->width,
                                 .channels = samples->channels,

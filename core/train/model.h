@@ -18,6 +18,7 @@ struct assay_model {
   int32_t positive;           /* -1: none named */
   const char *const *classes;
   double threshold;           /* see struct assay_prediction_set */
+  double temperature;         /* what logits are divided by before they become scores; 1: not calibrated */
   uint32_t height, width, channels, fit, colour; /* how an image must be prepared: enum assay_fit, enum assay_colour */
   uint32_t logit_count;
   uint8_t data_hash[16];      /* of the data it was trained on */
@@ -33,6 +34,7 @@ int assay_model_create(const struct assay_settings *settings, const struct assay
                        uint32_t member_count, struct assay_model **model, struct assay_status *status);
 void assay_model_release(struct assay_model *model);
 void assay_model_set_threshold(struct assay_model *model, double threshold);
+void assay_model_set_temperature(struct assay_model *model, double temperature);
 
 /* ASSAY_E_STORAGE. */
 int assay_model_write(const struct assay_model *model, const char *path, struct assay_status *status);

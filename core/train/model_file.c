@@ -54,9 +54,9 @@ static json_t *description(const struct assay_model *model) {
   assay_hash_print(&data, hash);
   json_t *input = json_pack("{s:i, s:i, s:i, s:s, s:s}", "width", (int)model->width, "height", (int)model->height, "channels", (int)model->channels, "fit", fits[model->fit],
                             "colour", colours[model->colour]);
-  return json_pack("{s:i, s:s, s:o, s:o, s:f, s:o, s:i, s:s, s:i, s:o, s:o}", "schema", SCHEMA, "version", model->version, "classes",
+  return json_pack("{s:i, s:s, s:o, s:o, s:f, s:f, s:o, s:i, s:s, s:i, s:o, s:o}", "schema", SCHEMA, "version", model->version, "classes",
                    strings_to_json(model->classes, model->class_count), "positive", model->positive < 0 ? json_null() : json_string(model->classes[model->positive]),
-                   "threshold", model->threshold, "input", input, "logits", (int)model->logit_count, "data", hash, "members", (int)model->member_count, "variables",
+                   "threshold", model->threshold, "temperature", model->temperature, "input", input, "logits", (int)model->logit_count, "data", hash, "members", (int)model->member_count, "variables",
                    variables_to_json(model->program), "graph", assay_graph_to_json(model->program->functions[0]));
 }
 
@@ -154,14 +154,16 @@ static int read_facts(const char *name, const json_t *json, struct assay_model *
   const json_t *input = json_object_get(json, "input");
   const char *version = json_string_value(json_object_get(json, "version"));
   model->threshold = json_number_value(json_object_get(json, "threshold"));
-  const bool right = read_count(input, "width", 1, MOST_PIXELS, &model->width) && read_count(input, "height", 1, MOST_PIXELS, &model->height) &&
+  const json_t *temperature = json_object_get(json, "temperature"); /* absent in models of 0.1.0 */
+  model->temperature = temperature == NULL ? 1 : json_number_value(temperature);
+  const bool right = isfinite(model->temperature) && model->temperature >= 1e-3 && model->temperature <= 1e3 && read_count(input, "width", 1, MOST_PIXELS, &model->width) && read_count(input, "height", 1, MOST_PIXELS, &model->height) &&
                      read_count(input, "channels", 1, 4, &model->channels) && read_word(input, "fit", fits, 3, &model->fit) &&
                      read_word(input, "colour", colours, 2, &model->colour) && read_count(json, "members", 1, MOST_MEMBERS, &model->member_count) &&
                      read_count(json, "logits", 1, MOST_CLASSES, &model->logit_count) &&
                      (model->logit_count == model->class_count || (model->logit_count == 1 && model->class_count == 2)) &&
                      read_hash(json_string_value(json_object_get(json, "data")), model->data_hash) && json_is_number(json_object_get(json, "threshold")) &&
                      isfinite(model->threshold) && version != NULL && assay_is_printable(version);
-  if (!right) return REFUSE("%s: the description lacks input, members, logits, data, threshold or version, or one of them makes no sense", name);
+  if (!right) return REFUSE("%s: the description lacks input, members, logits, data, threshold, temperature or version, or one of them makes no sense", name);
   model->version = assay_arena_copy(model->arena, version);
   return model->version == NULL ? assay_status_memory(status) : 0;
 }

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,6 +121,16 @@ struct assay_predictions assay_predictions_view(const struct assay_prediction_se
                                     .guesses = set->guesses,
                                     .scores = set->scores,
                                     .losses = set->losses};
+}
+
+void assay_predictions_scale(struct assay_prediction_set *set, double temperature) {
+  if (temperature == 1) return;
+  for (uint32_t row = 0; row < set->count; row++) {
+    double *scores = set->scores + (size_t)row * set->class_count, largest = 0, sum = 0;
+    for (uint32_t class = 0; class < set->class_count; class++) largest = fmax(largest, scores[class]);
+    for (uint32_t class = 0; class < set->class_count; class++) sum += scores[class] = pow(scores[class] / largest, 1 / temperature);
+    for (uint32_t class = 0; class < set->class_count; class++) scores[class] /= sum;
+  }
 }
 
 void assay_predictions_confusion(const struct assay_prediction_set *set, uint64_t *counts) {

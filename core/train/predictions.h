@@ -47,20 +47,18 @@ struct assay_measure {
 };
 /* Metric alone; NaN where not defined. */
 double assay_predictions_metric(const struct assay_prediction_set *set, const struct assay_component *metric);
-/* Wilson (1927) where the metric is a proportion. Otherwise the 2.5 and 97.5 percentiles over 1,000 resamples (beyond 1,000 rows as many as come to a million
- * rows, but at least 200) with replacement of the whole set, not
- * stratified, since the mix of classes is part of the chance; resamples where the metric is not defined are left out, and when that is more
- * than half of them there is no interval. The same seed gives the same interval. ASSAY_E_MEMORY. */
-int assay_predictions_measure(const struct assay_prediction_set *set, const struct assay_component *metric, uint64_t seed, struct assay_measure *measure,
-                              struct assay_status *status);
+/* Fills measures[count], one a metric. Wilson (1927) where the metric is a proportion. Otherwise the 2.5 and 97.5 percentiles over 1,000 resamples (beyond 1,000
+ * rows as many as come to a million rows, but at least 200) with replacement of the whole set, not stratified, since the mix of classes is part of the chance;
+ * resamples where the metric is not defined are left out, and when that is more than half of them there is no interval. The same seed gives the same
+ * interval, whatever other metrics are asked for. ASSAY_E_MEMORY. */
+int assay_predictions_measure(const struct assay_prediction_set *set, const struct assay_component *metrics, uint32_t count, uint64_t seed,
+                              struct assay_measure *measures, struct assay_status *status);
 bool assay_metric_maximises(const struct assay_component *metric);
 
 /* counts[label * class_count + guess]. */
 void assay_predictions_confusion(const struct assay_prediction_set *set, uint64_t *counts);
-/* The threshold that serves a metric best on these rows: the middle of the longest best stretch between neighbouring scores (at most 1,000
- * candidates are tried). 0.5 unless there are two classes and both occur. ASSAY_E_MEMORY. */
-int assay_predictions_best_threshold(const struct assay_prediction_set *set, const struct assay_component *metric, double *threshold,
-                                     struct assay_status *status);
+/* Scores as they would be with all logits divided by `temperature` (Guo et al., 2017): p^(1/temperature), normalised. Losses and guesses stay. */
+void assay_predictions_scale(struct assay_prediction_set *set, double temperature);
 
 /* predictions.csv (RFC 4180): path,part,fold,label,guess,score_CLASS…,loss. Labels are class names; numbers have as many digits as it takes to read the
  * same number back. Writing: ASSAY_E_STORAGE; reading: ASSAY_E_DATA with the line. The threshold is not in the file; guesses are as they were. */

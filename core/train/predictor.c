@@ -146,6 +146,8 @@ static int ask_member(struct assay_predictor *predictor, uint32_t member, uint32
     for (uint32_t k = 0; k < logits; k++)
       if (!isfinite(predictor->host_logits[(size_t)i * logits + k]))
         return assay_status_set(status, ASSAY_E_NONFINITE, "the model gives something that is not a finite number; its weights may be damaged");
+    if (predictor->model->temperature != 1)
+      for (uint32_t k = 0; k < logits; k++) predictor->host_logits[(size_t)i * logits + k] /= (float)predictor->model->temperature;
     assay_scores_from_logits(predictor->host_logits + (size_t)i * logits, logits, classes, predictor->host_scores);
     for (uint32_t class = 0; class < classes; class++) scores[(size_t)i * classes + class] += predictor->host_scores[class];
     if (losses != NULL) losses[i] += predictor->host_losses[i];

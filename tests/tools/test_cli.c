@@ -140,6 +140,41 @@ START_TEST(the_threshold_comes_from_out_of_fold_predictions) {
 }
 END_TEST
 
+/* Rules of [judge]: chosen on out-of-fold predictions, kept in the model, and told; a target that is missed is exit code 7. */
+START_TEST(rules_decide_and_targets_are_heeded) {
+  tool_enter_folder();
+  tool_write_images("photos", 20);
+  tool_write_ini("a.ini", "photos", "[judge]\nthreshold = recall >= 0.9\ntarget = f1 >= 0.8\ncalibration = temperature\n[metric.cost]\nfalse_negative = 5\n");
+  tool_expect(2, "[metric.cost]", "config a.ini"); /* nobody asks for it yet */
+  json_t *trained = tool_json("train a.ini --json --quiet -s train.metrics=f1,cost");
+  const json_t *decision = json_object_get(trained, "decision"), *target = json_object_get(trained, "target"), *test = json_object_get(trained, "test");
+  ck_assert(json_is_true(json_object_get(decision, "met")) && json_is_true(json_object_get(decision, "calibrated")));
+  ck_assert_double_ge(json_number_value(json_object_get(json_object_get(trained, "validation"), "recall")), 0.9);
+  ck_assert(json_is_true(json_object_get(target, "met")));
+  ck_assert_str_eq(json_string_value(json_object_get(target, "part")), "test");
+  ck_assert_double_eq(json_number_value(json_object_get(target, "value")), json_number_value(json_object_get(test, "f1")));
+  const double temperature = json_number_value(json_object_get(decision, "temperature"));
+  ck_assert(temperature != 1 && tool_file_holds("runs/a/summary.txt", "scaled by a temperature"));
+  ck_assert(tool_file_holds("runs/a/thresholds.csv", "test,right,inf,0,0,5,5,0,0,,0"));
+  ck_assert(tool_file_holds("runs/a/errors.csv", "path,part,fold,label,guess,score,loss"));
+  json_decref(trained);
+  /* [judge] may change in a run that is there: the trials do not depend on it. */
+  struct outcome missed = tool_run("train a.ini --json --quiet -s train.metrics=f1,cost -s 'judge.target=loss <= 0' -s judge.threshold=cost");
+  ck_assert_int_eq(missed.code, 7);
+  ck_assert_ptr_nonnull(strstr(missed.results, "\"met\": false"));
+  ck_assert_ptr_nonnull(strstr(missed.results, "\"rule\": \"cost\""));
+  outcome_release(&missed);
+  tool_expect(7, NULL, "finish runs/a --quiet");
+  tool_expect(0, NULL, "report runs/a");
+  /* eval knows the model's positive class, takes a target, and leaves its files. */
+  tool_expect(0, NULL, "eval runs/a/model.safetensors photos -o judged -s 'judge.target=f1 >= 0.5' -s backend.devices=reference");
+  ck_assert(tool_file_holds("judged/predictions.csv", "score_right") && tool_file_holds("judged/thresholds.csv", "test,right,inf"));
+  tool_expect(7, "the target false_negative_rate <= -1 is missed", "eval runs/a/model.safetensors photos -s 'judge.target=false_negative_rate <= -1' -s backend.devices=reference");
+  tool_expect(2, "is no rule", "config a.ini -s 'judge.target=f1 > 0.5'");
+  tool_expect(2, "did you mean \"threshold\"?", "config a.ini -s judge.treshold=0.5 -s train.metrics=cost");
+}
+END_TEST
+
 START_TEST(predict_goes_on_past_unreadable_images) {
   tool_enter_folder();
   tool_write_images("photos", 12);
@@ -274,6 +309,7 @@ int main(void) {
   tcase_add_test(tests, check_reports_and_refuses);
   tcase_add_test(tests, train_eval_predict_agree);
   tcase_add_test(tests, the_threshold_comes_from_out_of_fold_predictions);
+  tcase_add_test(tests, rules_decide_and_targets_are_heeded);
   tcase_add_test(tests, predict_goes_on_past_unreadable_images);
   tcase_add_test(tests, a_run_continues_and_says_what_differs);
   tcase_add_test(tests, searches_keep_their_limits);

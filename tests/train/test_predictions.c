@@ -59,14 +59,14 @@ START_TEST(proportions_get_wilsons_interval) {
   for (int i = 0; i < 10; i++) add(set, "x", 0, i < 8, 0.1, 0.3);
   const struct assay_component accuracy = component(ASSAY_METRIC, "accuracy", "");
   struct assay_measure measure;
-  ck_assert_int_eq(assay_predictions_measure(set, &accuracy, 1, &measure, NULL), 0);
+  ck_assert_int_eq(assay_predictions_measure(set, &accuracy, 1, 1, &measure, NULL), 0);
   ck_assert(measure.wilson);
   ck_assert_double_eq_tol(measure.value, 0.8, 1e-15);
   ck_assert_double_eq_tol(measure.low, 0.4901624715366418, 1e-12);
   ck_assert_double_eq_tol(measure.high, 0.9433178485456248, 1e-12);
   assay_predictions_decide(set, 0.95); /* all guessed 0: recall 0 of 8 */
   const struct assay_component recall = component(ASSAY_METRIC, "recall", "");
-  ck_assert_int_eq(assay_predictions_measure(set, &recall, 1, &measure, NULL), 0);
+  ck_assert_int_eq(assay_predictions_measure(set, &recall, 1, 1, &measure, NULL), 0);
   ck_assert_double_eq(measure.low, 0);
   ck_assert_double_eq_tol(measure.high, 0.32440756488388023, 1e-12);
   assay_predictions_release(set);
@@ -80,13 +80,13 @@ START_TEST(other_metrics_get_the_bootstraps) {
   for (int i = 0; i < count; i++) add(set, "x", 0, i % 2, 0.1, (i * 37 % 400) / 400.0);
   const struct assay_component loss = component(ASSAY_METRIC, "loss", "");
   struct assay_measure measure, again;
-  ck_assert_int_eq(assay_predictions_measure(set, &loss, 5, &measure, NULL), 0);
+  ck_assert_int_eq(assay_predictions_measure(set, &loss, 1, 5, &measure, NULL), 0);
   const double mean = 399.0 / 800, error = sqrt(1.0 / 12) / sqrt(count);
   ck_assert(!measure.wilson);
   ck_assert_double_eq_tol(measure.value, mean, 1e-12);
   ck_assert_double_eq_tol(measure.low, mean - 1.96 * error, 0.15 * error * 1.96);
   ck_assert_double_eq_tol(measure.high, mean + 1.96 * error, 0.15 * error * 1.96);
-  ck_assert_int_eq(assay_predictions_measure(set, &loss, 5, &again, NULL), 0);
+  ck_assert_int_eq(assay_predictions_measure(set, &loss, 1, 5, &again, NULL), 0);
   ck_assert_double_eq(measure.low, again.low);
   ck_assert_double_eq(measure.high, again.high);
   assay_predictions_release(set);
@@ -99,33 +99,12 @@ START_TEST(no_interval_where_a_metric_is_seldom_defined) {
   add(set, "b", 0, 0, 0.9, 0);
   const struct assay_component area = component(ASSAY_METRIC, "roc_auc", "");
   struct assay_measure measure;
-  ck_assert_int_eq(assay_predictions_measure(set, &area, 3, &measure, NULL), 0);
+  ck_assert_int_eq(assay_predictions_measure(set, &area, 1, 3, &measure, NULL), 0);
   ck_assert_double_eq(measure.value, 1);
   ck_assert(isnan(measure.low) == isnan(measure.high));
   set->labels[1] = 1;
-  ck_assert_int_eq(assay_predictions_measure(set, &area, 3, &measure, NULL), 0);
+  ck_assert_int_eq(assay_predictions_measure(set, &area, 1, 3, &measure, NULL), 0);
   ck_assert(isnan(measure.value) && isnan(measure.low) && isnan(measure.high));
-  assay_predictions_release(set);
-}
-END_TEST
-
-START_TEST(best_threshold_lies_between_the_classes) {
-  struct assay_prediction_set *set = assay_predictions_create(2, classes, 1);
-  for (int i = 0; i < 20; i++) add(set, "n", 0, 0, 1 - 0.01 * i, 0); /* score of class 1: 0 … 0.19 */
-  for (int i = 0; i < 5; i++) add(set, "p", 0, 1, 0.7 - 0.05 * i, 0); /* 0.30 … 0.50 */
-  const struct assay_component f1 = component(ASSAY_METRIC, "f1", ""), rate = component(ASSAY_METRIC, "false_negative_rate", "");
-  double threshold;
-  ck_assert_int_eq(assay_predictions_best_threshold(set, &f1, &threshold, NULL), 0);
-  ck_assert_double_eq_tol(threshold, (0.19 + 0.30) / 2, 1e-12);
-  assay_predictions_decide(set, threshold);
-  ck_assert_double_eq(assay_predictions_metric(set, &f1), 1);
-  /* Nothing is missed from any threshold up to 0.30 on; it is minimised. */
-  ck_assert_int_eq(assay_predictions_best_threshold(set, &rate, &threshold, NULL), 0);
-  ck_assert_double_eq_tol(threshold, 0.15, 1e-12);
-  /* A loss does not depend on it. */
-  const struct assay_component loss = component(ASSAY_METRIC, "log_loss", "");
-  ck_assert_int_eq(assay_predictions_best_threshold(set, &loss, &threshold, NULL), 0);
-  ck_assert_double_eq(threshold, 0.5);
   assay_predictions_release(set);
 }
 END_TEST
@@ -199,7 +178,6 @@ int main(void) {
   tcase_add_test(cases, proportions_get_wilsons_interval);
   tcase_add_test(cases, other_metrics_get_the_bootstraps);
   tcase_add_test(cases, no_interval_where_a_metric_is_seldom_defined);
-  tcase_add_test(cases, best_threshold_lies_between_the_classes);
   tcase_add_test(cases, file_gives_back_every_bit);
   tcase_add_test(cases, damaged_files_are_refused);
   suite_add_tcase(suite, cases);
