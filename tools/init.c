@@ -53,11 +53,15 @@ static const char *path_from(struct cli *cli, const char *folder, const char *ou
   return strcmp(ini, data_folder) == 0 ? assay_path_name(absolute) : absolute;
 }
 
-/* DIR.ini, also for "." and "..". */
+/* DIR.ini, also for "." and ".."; for an archive or a list, its name without the ending. */
 static const char *default_output(struct cli *cli, const char *folder) {
   char real[PATH_MAX];
   const char *name = assay_path_name(folder);
   if ((strcmp(name, ".") == 0 || strcmp(name, "..") == 0) && realpath(folder, real) != NULL) folder = real;
+  if (assay_data_kind(folder) != ASSAY_DATA_FOLDER) {
+    const char *tar = strstr(name, ".tar"), *dot = tar != NULL ? tar : strrchr(name, '.');
+    if (dot != NULL && dot != name) return assay_arena_print(cli->arena, "%.*s.ini", (int)(dot - folder), folder);
+  }
   return assay_arena_print(cli->arena, "%s.ini", folder);
 }
 
@@ -84,7 +88,7 @@ int cli_plan(struct cli *cli, const char *path, struct assay_plan **plan) {
   struct assay_registry *registry;
   int result = cli_registry(cli, &registry);
   if (result != 0) return result;
-  if (!assay_folder_exists(path)) return assay_plan_load(path, cli->overrides, cli->override_count, registry, plan, cli->status);
+  if (assay_data_kind(path) == ASSAY_DATA_NONE) return assay_plan_load(path, cli->overrides, cli->override_count, registry, plan, cli->status);
   struct assay_text text = {0};
   const char *folder = trimmed(cli, path);
   char real[PATH_MAX];

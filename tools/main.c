@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 static const struct cli_command commands[] = {
-    {"init", "DIR", "write a commented INI for a folder of images, and name the next command",
-     "Writes DIR.ini beside the folder (or -o FILE; - is standard output) and never overwrites a file.", CLI_OUTPUT, 1, 1, command_init, NULL},
+    {"init", "DIR", "write a commented INI for a folder, archive or list of images, and name the next command",
+     "DIR may also be a .tar or .zip of class folders, or a .csv list (path, label, split, group). Writes DIR.ini beside it (or -o FILE; - is standard output) and never overwrites a file.", CLI_OUTPUT, 1, 1, command_init, NULL},
     {"check", "FILE.ini|DIR", "audit the data: counts, sizes, broken files, duplicates, leaks between parts",
      "Exit code 7 when something was found that should be looked at, 3 when the data cannot be used.", CLI_OVERRIDES, 1, 1, command_check, NULL},
     {"train", "FILE.ini|DIR", "one training with the default values, then the final model", "The run folder is runs/NAME unless -o says otherwise. Starting the same run again continues it.",
@@ -28,11 +28,11 @@ static const struct cli_command commands[] = {
      CLI_OUTPUT | CLI_OVERRIDES, 1, 1, command_search, NULL},
     {"finish", "RUN", "make the final model of the best trial so far", NULL, 0, 1, 1, command_finish, NULL},
     {"eval", "MODEL DIR", "metrics of a model on a labelled folder",
-     "With -o DIR also writes predictions.csv, thresholds.csv (the ROC and precision-recall curves) and errors.csv there. With -s 'judge.target=f1 >= 0.95' the exit code is 7 "
+     "DIR may also be a .tar or .zip of class folders, or a .csv list with path and label. With -o DIR also writes predictions.csv, thresholds.csv (the ROC and precision-recall curves) and errors.csv there. With -s 'judge.target=f1 >= 0.95' the exit code is 7 "
      "when the target is missed.",
      CLI_OUTPUT | CLI_OVERRIDES, 2, 2, command_eval, NULL},
     {"predict", "MODEL PATH...", "classify images: CSV with path, label, score of each class, error",
-     "Folders are searched to the bottom. Unreadable images get an error in their row, the others go on, and the exit code is 3.", CLI_OVERRIDES, 2, UINT32_MAX, command_predict, NULL},
+     "Folders and archives (.tar, .zip) are searched to the bottom; a .csv list is read for its paths. Unreadable images get an error in their row, the others go on, and the exit code is 3.", CLI_OVERRIDES, 2, UINT32_MAX, command_predict, NULL},
     {"report", "RUN", "rebuild the summary of a run", NULL, 0, 1, 1, command_report, NULL},
     {"devices", "", "what can be used here, and what is wrong with what cannot", NULL, 0, 0, 0, command_devices, NULL},
     {"plugins", "[NAME]", "what is installed; one plugin's options", NULL, 0, 0, 1, command_plugins, NULL},

@@ -5,7 +5,6 @@
 #include "run/device.h"
 #include "run/loader.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 enum { BATCH = 32, BLOCK = 256 };
@@ -51,8 +50,7 @@ struct block {
   uint8_t *pixels;
   struct assay_status *statuses;
   const uint8_t **images; /* the readable ones */
-  int32_t *labels;
-  double *scores, *losses;
+  double *scores;
 };
 
 static int take_block(struct block *block, const struct model_in_use *use, struct assay_status *status) {
@@ -61,10 +59,8 @@ static int take_block(struct block *block, const struct model_in_use *use, struc
   *block = (struct block){.pixels = fits ? malloc(bytes) : NULL,
                           .statuses = calloc(BLOCK, sizeof *block->statuses),
                           .images = calloc(BLOCK, sizeof *block->images),
-                          .labels = calloc(BLOCK, sizeof *block->labels),
-                          .scores = calloc((size_t)BLOCK * use->model->class_count, sizeof *block->scores),
-                          .losses = calloc(BLOCK, sizeof *block->losses)};
-  const bool whole = block->pixels != NULL && block->statuses != NULL && block->images != NULL && block->labels != NULL && block->scores != NULL && block->losses != NULL;
+                          .scores = calloc((size_t)BLOCK * use->model->class_count, sizeof *block->scores)};
+  const bool whole = block->pixels != NULL && block->statuses != NULL && block->images != NULL && block->scores != NULL;
   return whole ? 0 : assay_status_memory(status);
 }
 
@@ -72,36 +68,30 @@ static void free_block(struct block *block) {
   free(block->pixels);
   free(block->statuses);
   free(block->images);
-  free(block->labels);
   free(block->scores);
-  free(block->losses);
 }
 
-static int run_block(struct cli *cli, struct model_in_use *use, struct block *block, const char *const *paths, const int32_t *labels, uint32_t first, uint32_t count, model_row row,
-                     void *context) {
+static int run_block(struct cli *cli, struct model_in_use *use, struct block *block, const struct assay_image_list *list, uint32_t first, uint32_t count, model_row row, void *context) {
   uint32_t readable = 0;
-  assay_images_load(paths + first, count, &use->images, use->image_size, block->pixels, block->statuses);
-  for (uint32_t i = 0; i < count; i++) {
-    if (block->statuses[i].code != 0) continue;
-    block->images[readable] = block->pixels + i * use->image_size;
-    block->labels[readable++] = labels != NULL ? labels[first + i] : 0;
-  }
+  assay_images_load(list, first, count, &use->images, use->image_size, block->pixels, block->statuses);
+  for (uint32_t i = 0; i < count; i++)
+    if (block->statuses[i].code == 0) block->images[readable++] = block->pixels + i * use->image_size;
   int result = 0;
-  if (readable > 0) result = assay_predictor_run(use->predictor, block->images, labels != NULL ? block->labels : NULL, readable, block->scores, labels != NULL ? block->losses : NULL, cli->status);
+  if (readable > 0) result = assay_predictor_run(use->predictor, block->images, NULL, readable, block->scores, NULL, cli->status);
   for (uint32_t i = 0, done = 0; result == 0 && i < count; i++) {
     const bool bad = block->statuses[i].code != 0;
-    result = row(context, first + i, bad ? NULL : block->scores + (size_t)done * use->model->class_count, bad || labels == NULL ? NAN : block->losses[done],
-                 bad ? block->statuses[i].message : NULL);
+    result = row(context, first + i, bad ? NULL : block->scores + (size_t)done * use->model->class_count, bad ? block->statuses[i].message : NULL);
     done += !bad;
   }
   return result;
 }
 
-int model_run(struct cli *cli, struct model_in_use *use, const char *const *paths, const int32_t *labels, uint32_t count, model_row row, void *context) {
+int model_run(struct cli *cli, struct model_in_use *use, const struct assay_image_list *list, model_row row, void *context) {
   struct block block;
+  const uint32_t count = assay_image_list_count(list);
   int result = take_block(&block, use, cli->status);
   for (uint32_t first = 0; result == 0 && first < count; first += BLOCK)
-    result = run_block(cli, use, &block, paths, labels, first, count - first < BLOCK ? count - first : BLOCK, row, context);
+    result = run_block(cli, use, &block, list, first, count - first < BLOCK ? count - first : BLOCK, row, context);
   free_block(&block);
   return result;
 }

@@ -23,8 +23,8 @@ int model_open(struct cli *cli, const char *path, struct model_in_use *use);
 void model_close(struct model_in_use *use);
 
 /* What became of one image. `scores` has one number a class; NULL when `problem` says why there are none. */
-typedef int (*model_row)(void *context, uint32_t image, const double *scores, double loss, const char *problem);
-/* Loads and classifies images block by block, and hands on each result in order. `labels` may be NULL. */
-int model_run(struct cli *cli, struct model_in_use *use, const char *const *paths, const int32_t *labels, uint32_t count, model_row row, void *context);
+typedef int (*model_row)(void *context, uint32_t image, const double *scores, const char *problem);
+/* Loads and classifies the images block by block, and hands on each result in order. */
+int model_run(struct cli *cli, struct model_in_use *use, const struct assay_image_list *list, model_row row, void *context);
 
 #endif

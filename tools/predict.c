@@ -11,7 +11,7 @@
 struct output {
   struct cli *cli;
   const struct assay_model *model;
-  const char *const *paths;
+  const struct assay_image_list *list;
   json_t *rows; /* NULL: CSV */
   uint32_t unreadable;
 };
@@ -28,8 +28,7 @@ static void print_header(const struct output *output) {
   assay_text_release(&line);
 }
 
-static int print_row(void *context, uint32_t image, const double *scores, double loss, const char *problem) {
-  (void)loss;
+static int print_row(void *context, uint32_t image, const double *scores, const char *problem) {
   struct output *output = context;
   const struct assay_model *model = output->model;
   const char *label = scores != NULL ? model->classes[assay_model_decide(model, scores)] : NULL;
@@ -38,11 +37,11 @@ static int print_row(void *context, uint32_t image, const double *scores, double
   if (output->rows != NULL) {
     json_t *by_class = scores != NULL ? json_object() : json_null();
     for (uint32_t c = 0; scores != NULL && c < model->class_count; c++) json_object_set_new(by_class, model->classes[c], json_real(scores[c]));
-    json_array_append_new(output->rows, json_pack("{s:s,s:s?,s:o,s:s?}", "path", output->paths[image], "label", label, "scores", by_class, "error", problem));
+    json_array_append_new(output->rows, json_pack("{s:s,s:s?,s:o,s:s?}", "path", assay_image_list_path(output->list, image), "label", label, "scores", by_class, "error", problem));
     return 0;
   }
   struct assay_text line = {0};
-  assay_text_add_field(&line, output->paths[image]);
+  assay_text_add_field(&line, assay_image_list_path(output->list, image));
   assay_text_add(&line, ",");
   assay_text_add_field(&line, label != NULL ? label : "");
   for (uint32_t c = 0; c < model->class_count; c++) {
@@ -59,42 +58,32 @@ static int print_row(void *context, uint32_t image, const double *scores, double
   return failed ? assay_status_memory(output->cli->status) : 0;
 }
 
-/* All images below all the paths that were given. */
-static int gather_paths(struct cli *cli, const char *const **paths, uint32_t *count) {
-  const char **all = NULL;
-  *count = 0;
-  for (uint32_t i = 1; i < cli->argument_count; i++) {
-    const char *const *found;
-    uint32_t found_count;
-    const int result = assay_image_list(cli->arguments[i], cli->arena, &found, &found_count, cli->status);
-    if (result != 0) return result;
-    const char **larger = ASSAY_NEW_ARRAY(cli->arena, const char *, (size_t)*count + found_count);
-    if (larger == NULL) return assay_status_memory(cli->status);
-    if (*count > 0) memcpy(larger, all, *count * sizeof *all);
-    if (found_count > 0) memcpy(larger + *count, found, found_count * sizeof *found);
-    all = larger;
-    *count += found_count;
-  }
-  *paths = all;
-  return *count > 0 ? 0 : assay_status_set(cli->status, ASSAY_E_DATA, "%s: there are no images here", cli->arguments[1]);
+static int list_images(struct cli *cli, struct assay_image_list **list) {
+  const int result = assay_image_list_open((const char *const *)cli->arguments + 1, cli->argument_count - 1, list, cli->status);
+  if (result != 0 || assay_image_list_count(*list) > 0) return result;
+  return assay_status_set(cli->status, ASSAY_E_DATA, "%s: there are no images here", cli->arguments[1]);
 }
 
 int command_predict(struct cli *cli) {
   struct model_in_use use;
   struct output output = {.cli = cli, .rows = cli->json ? json_array() : NULL};
-  uint32_t count = 0;
-  int result = gather_paths(cli, &output.paths, &count);
+  struct assay_image_list *list = NULL;
+  int result = list_images(cli, &list);
+  output.list = list;
   if (result != 0) {
+    assay_image_list_release(list);
     json_decref(output.rows);
     return result;
   }
   result = model_open(cli, cli->arguments[0], &use);
   output.model = use.model;
   if (result == 0 && output.rows == NULL) print_header(&output);
-  if (result == 0) result = model_run(cli, &use, output.paths, NULL, count, print_row, &output);
+  if (result == 0) result = model_run(cli, &use, list, print_row, &output);
   model_close(&use);
   if (result == 0 && output.rows != NULL) cli_print_json(cli, json_pack("{s:O}", "predictions", output.rows));
   json_decref(output.rows);
+  const uint32_t count = assay_image_list_count(list);
+  assay_image_list_release(list);
   if (result == 0 && output.unreadable > 0) {
     cli->json = false; /* the object is out, with every error in its row */
     result = assay_status_set(cli->status, ASSAY_E_DATA, "%u of %u images could not be read", output.unreadable, count);

@@ -45,8 +45,10 @@ static int resolve_data(struct assay_resolver *resolver) {
   if (code != 0 || assay_parse_test(group->core[DATA_TEST]->text, &share, &is_own, &is_folder, NULL) != 0 || !is_folder) return code;
   const struct assay_ini_entry *entry = assay_ini_find(resolver->ini, "data", "test");
   code = make_absolute(resolver, group->core[DATA_TEST]);
-  if (code != 0 || strchr(entry->value, '/') != NULL || assay_folder_exists(group->core[DATA_TEST]->text)) return code;
-  return assay_ini_refuse(resolver->ini, entry, resolver->status, "test cannot be \"%.60s\": it is own, a share as 0.2, none, or a labelled folder that exists",
+  if (code != 0 || strchr(entry->value, '/') != NULL || assay_folder_exists(group->core[DATA_TEST]->text) ||
+      assay_file_exists(group->core[DATA_TEST]->text))
+    return code;
+  return assay_ini_refuse(resolver->ini, entry, resolver->status, "test cannot be \"%.60s\": it is own, a share as 0.2, none, or a labelled folder, archive or list that exists",
                           entry->value);
 }
 /* ---- The loss ---- */

@@ -31,14 +31,14 @@ static const char *const calibrations[] = {"none", "temperature", NULL};
 static const char *const finals[] = {"refit", "best_fold", "ensemble", NULL};
 
 /* ---- [data] ---- */
-TEXT_KEY(data_path, "path", NULL, REQUIRED, "the folder of images, one folder a class, or an IDX pair; relative to the INI file");
+TEXT_KEY(data_path, "path", NULL, REQUIRED, "the images: a folder with a folder a class, or an IDX pair; a .tar or .zip of such folders; a .csv list; relative to the INI file");
 TEXT_KEY(data_size, "size", "", SEARCHABLE, "width x height in pixels that the network sees, as 60x30; empty: that of the images");
 CHOICE_KEY(data_fit, "fit", "stretch", fits, SEARCHABLE, "how an image of another shape is brought to that size");
 CHOICE_KEY(data_colour, "colour", "rgb", colours, SEARCHABLE, "channels that the network sees: three or one");
 CHOICE_KEY(data_normalise, "normalise", "standard", normalisations, SEARCHABLE, "pixels to mean 0 and deviation 1 a channel (of the training part), or to 0 … 1");
 INT_KEY(data_folds, "folds", "1", 1, 1000, 0, "folds of cross-validation; 1: a single part of the images is held out for validation");
 REAL_KEY(data_validation, "validation", "0.2", 0.001, 0.9, 0, "share of the images held out for validation");
-TEXT_KEY(data_test, "test", "own", 0, "held out and seen once, at the end: own (a test/ folder or IDX test pair), a share as 0.2, a labelled folder, or none");
+TEXT_KEY(data_test, "test", "own", 0, "held out and seen once, at the end: own (the data's test part), a share as 0.2, labelled images as for path, or none");
 TEXT_KEY(data_positive, "positive", "", 0, "name of the class that binary metrics look for, such as crack; empty: none");
 INT_KEY(data_seed, "seed", "1", 0, MOST_EXACT, 0, "seed of the split");
 INT_KEY(data_threads, "threads", "0", 0, 1024, 0, "threads that decode images; 0: one a processor");

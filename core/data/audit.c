@@ -23,10 +23,10 @@ static bool collect_groups(const struct assay_dataset *dataset, struct groups *g
   if (groups->start == NULL || groups->members == NULL) return false;
   /* Counting sort; a broken sample is in no group. start is one place ahead while members are placed. */
   for (uint32_t i = 0; i < dataset->count; i++)
-    if (dataset->samples[i].problem == NULL) groups->start[dataset->samples[i].group + 2]++;
+    if (dataset->samples[i].problem == NULL) groups->start[dataset->samples[i].first_copy + 2]++;
   for (uint32_t g = 2; g < dataset->count + 2; g++) groups->start[g] += groups->start[g - 1];
   for (uint32_t i = 0; i < dataset->count; i++)
-    if (dataset->samples[i].problem == NULL) groups->members[groups->start[dataset->samples[i].group + 1]++] = i;
+    if (dataset->samples[i].problem == NULL) groups->members[groups->start[dataset->samples[i].first_copy + 1]++] = i;
   return true;
 }
 

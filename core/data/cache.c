@@ -59,10 +59,11 @@ static void note_failure(struct making *making, const struct assay_status *statu
 
 static int decode_file(const struct making *making, uint32_t sample, uint8_t *pixels, struct assay_status *status) {
   const struct assay_cache *cache = making->cache;
-  const char *path = making->dataset->source->files[sample].path;
+  const struct assay_found *file = &making->dataset->source->files[sample];
+  const char *path = file->path;
   char *bytes;
   size_t size;
-  int result = assay_file_read(path, ASSAY_IMAGE_MAX_FILE, ASSAY_E_DATA, &bytes, &size, status);
+  int result = assay_found_read(file, &bytes, &size, status);
   if (result != 0) return result;
   const struct assay_hash hash = assay_hash_bytes(bytes, size);
   if (memcmp(&hash, &making->dataset->samples[sample].hash, sizeof hash) != 0) {
@@ -85,8 +86,9 @@ static int fit_idx(const struct making *making, uint32_t sample, uint8_t *pixels
   return assay_image_fit(&image, cache->width, cache->height, cache->channels, making->settings->fit, pixels, status);
 }
 
-static void make_one(void *context, uint32_t sample) {
+static void make_one(void *context, uint32_t round) {
   struct making *making = context;
+  const uint32_t *order = making->dataset->source->order, sample = order == NULL ? round : order[round];
   struct assay_cache *cache = making->cache;
   if (!assay_cache_has(making->dataset, making->settings, sample)) return;
   if (making->rows != NULL && assay_rows_failure(making->rows) != 0) return;
@@ -271,16 +273,4 @@ void assay_cache_statistics(const struct assay_cache *cache, const uint32_t *sam
     const __uint128_t spread = (__uint128_t)squares[c] * pixels - (__uint128_t)sums[c] * sums[c];
     deviation[c] = pixels == 0 ? 0 : sqrt((double)spread) / (double)pixels;
   }
-}
-
-int assay_image_load(const char *path, const struct assay_data_settings *settings, uint8_t *pixels, struct assay_status *status) {
-  char *bytes;
-  size_t size;
-  int result = assay_file_read(path, ASSAY_IMAGE_MAX_FILE, ASSAY_E_DATA, &bytes, &size, status);
-  if (result != 0) return result;
-  const uint32_t channels = settings->colour == ASSAY_COLOUR_GREY ? 1 : 3;
-  result = assay_image_decode_fitted((const uint8_t *)bytes, size, settings->width, settings->height, channels, settings->fit, pixels, NULL, status);
-  if (result != 0) assay_status_prefix(status, "%s", path);
-  free(bytes);
-  return result;
 }

@@ -8,6 +8,8 @@
  *   unchanged folder opens no image. Files changed within the last two seconds are not remembered: their times could hide another change.
  * - A cache file is named by a hash of everything that made it and never changes: temporary name, fsync, rename. A damaged one is made again.
  *
+ * Sources: a folder; a .tar or .zip archive, also compressed, with the same folders in it (or all of them in one folder at its top); a manifest (.csv) that lists
+ * paths, labels, parts and groups.
  * Layouts: a folder a class; or train/ (and val/, valid/ or validation/, and test/; in any case) with a folder a class each; or IDX files
  * train-images-idx3-ubyte[.gz] with train-labels-idx1-ubyte[.gz], and t10k-… as the test. Below a class folder images are found at any depth. Hidden files and
  * folders are skipped; files that are no image by content nor by name are ignored and counted; a file that is an image by name alone is broken.
@@ -35,7 +37,8 @@ struct assay_sample {
   const char *format;                     /* "jpeg", "png", …, "idx"; NULL when broken */
   const char *problem;                    /* one clause on why it cannot be used; NULL */
   struct assay_hash hash;                 /* of the file's bytes (of the pixels for IDX) */
-  uint32_t group;                         /* the smallest number of a sample with the same bytes; often its own */
+  uint32_t first_copy;                    /* the smallest number of a sample with the same bytes; often its own */
+  const char *group;                      /* of samples that belong together, such as tiles of one photograph; NULL: alone */
 };
 
 struct assay_dataset {
@@ -50,6 +53,10 @@ struct assay_dataset {
   uint32_t ignored_count;        /* files that are no images */
   struct assay_source *source;   /* private: where the pixels come from */
 };
+
+/* What a path can be as a source, by what it is and how its name ends. */
+enum assay_data_kind { ASSAY_DATA_NONE = 0, ASSAY_DATA_FOLDER = 1, ASSAY_DATA_ARCHIVE = 2, ASSAY_DATA_MANIFEST = 3 };
+enum assay_data_kind assay_data_kind(const char *path);
 
 /* Lists, reads and decodes every image (in threads); broken ones are kept with their problem. ASSAY_E_DATA when there is nothing to work with: no such
  * folder, a folder that cannot be read, no images, one class, a class without images, a class of val/ or test/ that train/ lacks. */
@@ -113,7 +120,16 @@ void assay_cache_statistics(const struct assay_cache *cache, const uint32_t *sam
 
 /* One image file, decoded and fitted as the cache does it; for `assay predict`. `pixels` has height * width * channels bytes. Width and height must be set. */
 int assay_image_load(const char *path, const struct assay_data_settings *settings, uint8_t *pixels, struct assay_status *status);
-/* Images below a path (a file, or a folder searched to the bottom), sorted; from `arena`. A file that is named is listed whatever it is. */
-int assay_image_list(const char *path, struct assay_arena *arena, const char *const **paths, uint32_t *count, struct assay_status *status);
+
+/* Images to be classified: files, folders (searched to the bottom), archives (likewise) and manifests (.csv), of which only the paths count. A file that is named
+ * is listed whatever it is. In the order of the paths given; folders and manifests sorted, archives in their own order, which is the quick one. */
+struct assay_image_list;
+int assay_image_list_open(const char *const *paths, uint32_t path_count, struct assay_image_list **list, struct assay_status *status);
+void assay_image_list_release(struct assay_image_list *list); /* NULL is fine */
+uint32_t assay_image_list_count(const struct assay_image_list *list);
+const char *assay_image_list_path(const struct assay_image_list *list, uint32_t image);
+/* As assay_image_load. Any thread. */
+int assay_image_list_load(const struct assay_image_list *list, uint32_t image, const struct assay_data_settings *settings, uint8_t *pixels,
+                          struct assay_status *status);
 
 #endif

@@ -34,7 +34,7 @@ struct header {
 };
 
 static const char magic[8] = "ASSAYPX1";
-/* When all cache files together exceed this, the ones unused for longest go. */
+/* When all files of a kind together exceed this, the ones unused for longest go. */
 static const uint64_t most_bytes = (uint64_t)20 << 30;
 
 struct assay_rows {
@@ -153,10 +153,13 @@ static int by_age(const void *a, const void *b) {
   return (left > right) - (left < right);
 }
 
-/* Removes what crashes left behind a day ago or more, and beyond the budget the files unused for longest; never the one just made. */
-static void tidy(struct assay_arena *arena, const char *folder, const char *keep) {
-  DIR *entries = opendir(folder);
-  if (entries == NULL) return;
+void assay_cache_tidy(const char *folder, const char *keep) {
+  struct assay_arena *arena = assay_arena_create();
+  DIR *entries = arena == NULL ? NULL : opendir(folder);
+  if (entries == NULL) {
+    assay_arena_release(arena);
+    return;
+  }
   struct old_file *files = NULL;
   size_t count = 0, capacity = 0;
   uint64_t total = 0;
@@ -165,9 +168,9 @@ static void tidy(struct assay_arena *arena, const char *folder, const char *keep
     struct stat facts;
     char *path = assay_path_join(arena, folder, entry->d_name);
     if (path == NULL || lstat(path, &facts) != 0 || !S_ISREG(facts.st_mode)) continue;
-    if (strncmp(entry->d_name, "making.", 7) == 0 && facts.st_mtime < now - 86400) unlink(path);
-    const size_t length = strlen(path);
-    if (strcmp(path + length - 3, ".u8") != 0) continue;
+    const bool unfinished = strncmp(entry->d_name, "making.", 7) == 0;
+    if (unfinished && facts.st_mtime < now - 86400) unlink(path);
+    if (unfinished || strcmp(entry->d_name, "lock") == 0) continue;
     const uint64_t size = (uint64_t)facts.st_blocks * 512;
     total += size;
     void *list = files;
@@ -181,6 +184,7 @@ static void tidy(struct assay_arena *arena, const char *folder, const char *keep
     if (unlink(files[i].path) == 0) total -= files[i].size;
   }
   free(files);
+  assay_arena_release(arena);
 }
 
 bool assay_rows_finish(struct assay_rows *rows, const struct assay_hash *key) {
@@ -201,7 +205,7 @@ bool assay_rows_finish(struct assay_rows *rows, const struct assay_hash *key) {
       (void)fsync(folder);
       close(folder);
     }
-    tidy(rows->arena, rows->folder, name);
+    assay_cache_tidy(rows->folder, name);
   }
   assay_rows_abandon(rows);
   return done;

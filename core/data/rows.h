@@ -39,5 +39,7 @@ void assay_rows_unlock(int lock);
 
 /* A folder inside assay's cache folder, created; NULL when it cannot be. */
 char *assay_cache_subfolder(struct assay_arena *arena, const char *name);
+/* Removes from such a folder what crashes left behind a day ago or more ("making.…"), and beyond the budget the files unused for longest; never `keep`. */
+void assay_cache_tidy(const char *folder, const char *keep);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef ASSAY_DATA_SOURCE_H
 #define ASSAY_DATA_SOURCE_H
 
+#include "data/archive.h"
 #include "data/data.h"
 #include "data/idx.h"
 #include "data/image.h"
@@ -12,6 +13,8 @@
 
 struct assay_source {
   struct assay_found *files; /* one a sample: as opened; NULL for IDX */
+  uint32_t *order;           /* samples in the order in which they are read best; NULL for IDX */
+  struct assay_archive *archives[2]; /* of the path and of the test; NULL where there is none */
   struct {
     const char *images, *labels;
     uint32_t first;        /* its first sample's number */

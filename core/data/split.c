@@ -49,7 +49,7 @@ static void collect(struct split *split, uint32_t label, uint32_t part, uint64_t
   split->member_count = split->unit_count = 0;
   for (uint32_t i = 0; i < dataset->count; i++)
     if (dataset->samples[i].label == (int32_t)label && dataset->samples[i].part == part)
-      split->members[split->member_count++] = (struct member){dataset->samples[i].group, i};
+      split->members[split->member_count++] = (struct member){dataset->samples[i].first_copy, i};
   if (split->member_count > 0) qsort(split->members, split->member_count, sizeof *split->members, by_group);
   for (uint32_t m = 0; m < split->member_count; m++) {
     if (m == 0 || split->members[m].group != split->members[m - 1].group) split->units[split->unit_count++] = (struct unit){m, 0};

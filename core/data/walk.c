@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Folders and the images in them, in the file system or in an archive.
+ */
 #include "data/walk.h"
 
 #include "base/arena.h"
@@ -6,7 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "data/data.h"
+#include "data/archive.h"
 #include "data/image.h"
 
 #include <dirent.h>
@@ -29,13 +32,21 @@ struct ancestor {
 
 static int64_t nanoseconds(struct timespec time) { return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec; }
 
-static int add_found(struct assay_walk *walk, const char *path, const struct stat *facts, struct assay_status *status) {
+struct assay_file_identity assay_file_identity_of(const struct stat *facts) {
+  return (struct assay_file_identity){facts->st_dev, facts->st_ino, (uint64_t)facts->st_size, nanoseconds(facts->st_mtim), nanoseconds(facts->st_ctim)};
+}
+
+int assay_walk_add(struct assay_walk *walk, const struct assay_found *one, struct assay_status *status) {
   void *found = walk->found;
   if (walk->count >= UINT32_MAX || !assay_grow(&found, &walk->capacity, walk->count + 1, sizeof *walk->found)) return assay_status_memory(status);
   walk->found = found;
-  walk->found[walk->count++] =
-      (struct assay_found){path, {facts->st_dev, facts->st_ino, (uint64_t)facts->st_size, nanoseconds(facts->st_mtim), nanoseconds(facts->st_ctim)}};
+  walk->found[walk->count++] = *one;
   return 0;
+}
+
+static int add_found(struct assay_walk *walk, const char *path, const struct stat *facts, struct assay_status *status) {
+  const struct assay_found found = {.path = path, .identity = assay_file_identity_of(facts)};
+  return assay_walk_add(walk, &found, status);
 }
 
 /* Does the content begin as a picture's? */
@@ -101,11 +112,91 @@ static int walk_images(struct assay_walk *walk, const char *folder, const struct
   return result;
 }
 
-int assay_walk_images(struct assay_walk *walk, const char *folder, struct assay_status *status) { return walk_images(walk, folder, NULL, status); }
+/* ---- In an archive ---- */
+
+/* Where paths that begin with `prefix` start (or would stand), among sorted entries. */
+static uint32_t lower_bound(const struct assay_archive_entry *entries, uint32_t count, const char *prefix) {
+  uint32_t low = 0, high = count;
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (strcmp(entries[middle].path, prefix) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/* The entries below `folder`: the first, their count, and in *inside the length of what their paths begin with ("folder/"); NULL when memory is short. */
+static const struct assay_archive_entry *entries_below(struct assay_walk *walk, const char *folder, uint32_t *count, size_t *inside) {
+  const char *name = folder + strlen(assay_archive_path(walk->archive));
+  if (*name == '/') name++;
+  const char *prefix = *name == '\0' ? "" : assay_arena_print(walk->arena, "%s/", name);
+  if (prefix == NULL) return NULL;
+  uint32_t all;
+  const struct assay_archive_entry *entries = assay_archive_entries(walk->archive, &all);
+  const uint32_t first = lower_bound(entries, all, prefix);
+  *inside = strlen(prefix);
+  *count = 0;
+  while (first + *count < all && strncmp(entries[first + *count].path, prefix, *inside) == 0) ++*count;
+  return entries + first;
+}
+
+static int walk_entries(struct assay_walk *walk, const char *folder, struct assay_status *status) {
+  uint32_t count;
+  size_t inside;
+  const struct assay_archive_entry *entries = entries_below(walk, folder, &count, &inside);
+  if (entries == NULL) return assay_status_memory(status);
+  for (uint32_t i = 0; i < count; i++) {
+    if (!entries[i].image) {
+      walk->ignored++;
+      continue;
+    }
+    const struct assay_found found = {.path = assay_path_join(walk->arena, assay_archive_path(walk->archive), entries[i].path),
+                                      .identity = *assay_archive_identity(walk->archive),
+                                      .archive = walk->archive,
+                                      .place = entries[i].place};
+    const int result = found.path == NULL ? assay_status_memory(status) : assay_walk_add(walk, &found, status);
+    if (result != 0) return result;
+  }
+  return 0;
+}
+
+/* Folders are what stands before a slash. */
+static int walk_entry_folders(struct assay_walk *walk, const char *folder, struct assay_status *status) {
+  uint32_t count;
+  size_t inside;
+  const struct assay_archive_entry *entries = entries_below(walk, folder, &count, &inside);
+  if (entries == NULL) return assay_status_memory(status);
+  const char *last = NULL;
+  for (uint32_t i = 0; i < count; i++) {
+    const char *name = entries[i].path + inside;
+    const size_t length = strcspn(name, "/");
+    if (name[length] == '\0') {
+      walk->ignored++;
+      continue;
+    }
+    if (last != NULL && strlen(last) == length && strncmp(last, name, length) == 0) continue;
+    const struct assay_found found = {.path = last = assay_arena_copy_bytes(walk->arena, name, length), .archive = walk->archive};
+    const int result = last == NULL ? assay_status_memory(status) : assay_walk_add(walk, &found, status);
+    if (result != 0) return result;
+  }
+  return 0;
+}
+
+int assay_found_read(const struct assay_found *found, char **data, size_t *size, struct assay_status *status) {
+  if (found->archive == NULL) return assay_file_read(found->path, ASSAY_IMAGE_MAX_FILE, ASSAY_E_DATA, data, size, status);
+  const int result = assay_archive_read(found->archive, found->place, data, size, status);
+  return result == 0 ? 0 : status == NULL ? result : assay_status_prefix(status, "%s", found->path);
+}
+
+/* ---- Either ---- */
+
+int assay_walk_images(struct assay_walk *walk, const char *folder, struct assay_status *status) {
+  return walk->archive != NULL ? walk_entries(walk, folder, status) : walk_images(walk, folder, NULL, status);
+}
 
 static int by_path(const void *a, const void *b) { return strcmp(((const struct assay_found *)a)->path, ((const struct assay_found *)b)->path); }
 
-int assay_walk_folders(struct assay_walk *walk, const char *folder, struct assay_status *status) {
+static int walk_folders(struct assay_walk *walk, const char *folder, struct assay_status *status) {
   DIR *entries = opendir(folder);
   if (entries == NULL) return fail_folder(walk, folder, status);
   int result = 0;
@@ -120,6 +211,11 @@ int assay_walk_folders(struct assay_walk *walk, const char *folder, struct assay
     result = name == NULL ? assay_status_memory(status) : add_found(walk, name, &facts, status);
   }
   closedir(entries);
+  return result;
+}
+
+int assay_walk_folders(struct assay_walk *walk, const char *folder, struct assay_status *status) {
+  const int result = walk->archive != NULL ? walk_entry_folders(walk, folder, status) : walk_folders(walk, folder, status);
   if (walk->count > 0) qsort(walk->found, walk->count, sizeof *walk->found, by_path);
   return result;
 }
@@ -152,34 +248,4 @@ const char *assay_printable_path(struct assay_arena *arena, const char *path) {
   const char *copy = text.failed || text.data == NULL ? NULL : assay_arena_copy(arena, text.data);
   assay_text_release(&text);
   return copy;
-}
-
-int assay_image_list(const char *path, struct assay_arena *arena, const char *const **paths, uint32_t *count, struct assay_status *status) {
-  struct assay_walk walk = {.arena = arena};
-  struct stat facts;
-  int result;
-  if (stat(path, &facts) != 0) {
-    const int reason = errno;
-    const char *shown = assay_printable_path(arena, path);
-    return assay_status_set(status, ASSAY_E_DATA, "%s: %s", shown == NULL ? "?" : shown, strerror(reason));
-  }
-  if (S_ISDIR(facts.st_mode)) {
-    result = assay_walk_images(&walk, path, status);
-  } else {
-    const char *copy = assay_arena_copy(arena, path);
-    result = copy == NULL ? assay_status_memory(status) : add_found(&walk, copy, &facts, status);
-  }
-  const char **list = NULL;
-  if (result == 0) {
-    if (walk.count > 0) qsort(walk.found, walk.count, sizeof *walk.found, by_path);
-    list = ASSAY_NEW_ARRAY(arena, const char *, walk.count + 1);
-    if (list == NULL) result = assay_status_memory(status);
-  }
-  if (result == 0) {
-    for (size_t i = 0; i < walk.count; i++) list[i] = walk.found[i].path;
-    *paths = list;
-    *count = (uint32_t)walk.count;
-  }
-  assay_walk_release(&walk);
-  return result;
 }

@@ -9,12 +9,12 @@
 enum { MOST_THREADS = 64 };
 
 struct load {
-  const char *const *paths;
+  const struct assay_image_list *list;
   const struct assay_data_settings *settings;
   uint8_t *pixels;
   struct assay_status *statuses;
   size_t size;
-  uint32_t count;
+  uint32_t first, count;
   atomic_uint next;
 };
 
@@ -22,14 +22,15 @@ static void *load_images(void *context) {
   struct load *load = context;
   for (uint32_t i; (i = atomic_fetch_add(&load->next, 1)) < load->count;) {
     load->statuses[i].code = 0;
-    const int code = assay_image_load(load->paths[i], load->settings, load->pixels + (size_t)i * load->size, &load->statuses[i]);
+    const int code = assay_image_list_load(load->list, load->first + i, load->settings, load->pixels + (size_t)i * load->size, &load->statuses[i]);
     load->statuses[i].code = code;
   }
   return NULL;
 }
 
-void assay_images_load(const char *const *paths, uint32_t count, const struct assay_data_settings *settings, size_t size, uint8_t *pixels, struct assay_status *statuses) {
-  struct load load = {.paths = paths, .settings = settings, .pixels = pixels, .statuses = statuses, .size = size, .count = count};
+void assay_images_load(const struct assay_image_list *list, uint32_t first, uint32_t count, const struct assay_data_settings *settings, size_t size,
+                       uint8_t *pixels, struct assay_status *statuses) {
+  struct load load = {.list = list, .settings = settings, .pixels = pixels, .statuses = statuses, .size = size, .first = first, .count = count};
   pthread_t threads[MOST_THREADS];
   long wanted = settings->threads > 0 ? (long)settings->threads : sysconf(_SC_NPROCESSORS_ONLN);
   if (wanted > MOST_THREADS) wanted = MOST_THREADS;

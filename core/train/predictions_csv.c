@@ -5,6 +5,7 @@
 #include "train/predictions.h"
 
 #include "base/arena.h"
+#include "base/csv.h"
 #include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -57,66 +58,6 @@ int assay_predictions_write(const struct assay_prediction_set *set, const char *
   return code;
 }
 
-/* Reading: a cursor over the file, and the fields of the record at hand, cut out of the file's memory. */
-struct reader {
-  const char *path;
-  char *at;           /* ends in NUL */
-  unsigned long line; /* of the record at hand */
-  unsigned long next_line;
-  char **fields;
-  size_t count, capacity;
-  bool memory_short;
-};
-
-/* Undoes the quotes of the field at the cursor in place; false when a quote is missing. The cursor stops at the separator. */
-static bool cut_quoted(struct reader *reader, char **end) {
-  char *to = reader->at;
-  for (char *from = reader->at + 1;; from++) {
-    if (*from == '\0') return false;
-    if (*from == '\n') reader->next_line++;
-    if (*from == '"' && *++from != '"') {
-      *end = to;
-      reader->at = from;
-      return *from == ',' || *from == '\n' || *from == '\r' || *from == '\0';
-    }
-    *to++ = *from;
-  }
-}
-
-/* The next record; false at the end of the file, or when it is damaged (`count` is then 0). */
-static bool read_record(struct reader *reader) {
-  reader->count = 0;
-  reader->line = reader->next_line;
-  if (*reader->at == '\0') return false;
-  for (;;) {
-    void *fields = reader->fields;
-    if (!assay_grow(&fields, &reader->capacity, reader->count + 1, sizeof *reader->fields)) {
-      reader->memory_short = true;
-      reader->count = 0;
-      return false;
-    }
-    reader->fields = fields;
-    reader->fields[reader->count++] = reader->at;
-    char *end;
-    if (*reader->at == '"') {
-      if (!cut_quoted(reader, &end)) {
-        reader->count = 0;
-        return true;
-      }
-    } else {
-      reader->at += strcspn(reader->at, ",\r\n");
-      end = reader->at;
-    }
-    const char separator = *reader->at;
-    if (separator == '\r' && reader->at[1] == '\n') reader->at++;
-    if (*reader->at != '\0') reader->at++;
-    *end = '\0';
-    if (separator == ',') continue;
-    reader->next_line++;
-    return true;
-  }
-}
-
 static int find_name(const char *const *names, uint32_t count, const char *name) {
   for (uint32_t i = 0; i < count; i++)
     if (strcmp(names[i], name) == 0) return (int)i;
@@ -131,57 +72,57 @@ static bool read_number(const char *field, double *number) {
   return assay_parse_real(field, number);
 }
 
-static int read_header(struct reader *reader, int32_t positive, struct assay_prediction_set **set, struct assay_status *status) {
+static int read_header(struct assay_csv *csv, const char *path, int32_t positive, struct assay_prediction_set **set, struct assay_status *status) {
   static const char *const fixed[] = {"path", "part", "fold", "label", "guess"};
-  bool right = read_record(reader) && reader->count > FIXED_COLUMNS + 1 && strcmp(reader->fields[reader->count - 1], "loss") == 0;
-  for (size_t i = 0; right && i < reader->count - 1; i++)
-    right = i < FIXED_COLUMNS ? strcmp(reader->fields[i], fixed[i]) == 0 : strncmp(reader->fields[i], "score_", 6) == 0;
-  if (!right) return assay_status_set(status, ASSAY_E_DATA, "%s:1: the columns must be path, part, fold, label, guess, score_… (one a class), loss", reader->path);
-  for (size_t i = FIXED_COLUMNS; i < reader->count - 1; i++) reader->fields[i] += strlen("score_");
-  const uint32_t class_count = (uint32_t)(reader->count - FIXED_COLUMNS - 1);
-  if (positive >= (int32_t)class_count) return assay_status_set(status, ASSAY_E_DATA, "%s: there is no class number %d", reader->path, (int)positive);
-  *set = assay_predictions_create(class_count, (const char *const *)reader->fields + FIXED_COLUMNS, positive);
+  bool right = assay_csv_next(csv) && csv->count > FIXED_COLUMNS + 1 && strcmp(csv->fields[csv->count - 1], "loss") == 0;
+  for (size_t i = 0; right && i < csv->count - 1; i++)
+    right = i < FIXED_COLUMNS ? strcmp(csv->fields[i], fixed[i]) == 0 : strncmp(csv->fields[i], "score_", 6) == 0;
+  if (!right) return assay_status_set(status, ASSAY_E_DATA, "%s:1: the columns must be path, part, fold, label, guess, score_… (one a class), loss", path);
+  for (size_t i = FIXED_COLUMNS; i < csv->count - 1; i++) csv->fields[i] += strlen("score_");
+  const uint32_t class_count = (uint32_t)(csv->count - FIXED_COLUMNS - 1);
+  if (positive >= (int32_t)class_count) return assay_status_set(status, ASSAY_E_DATA, "%s: there is no class number %d", path, (int)positive);
+  *set = assay_predictions_create(class_count, (const char *const *)csv->fields + FIXED_COLUMNS, positive);
   return *set == NULL ? assay_status_memory(status) : 0;
 }
 
-static int read_row(const struct reader *reader, struct assay_prediction_set *set, double *scores, struct assay_status *status) {
-  if (reader->count != set->class_count + FIXED_COLUMNS + 1)
-    return assay_status_set(status, ASSAY_E_DATA, "%s:%lu: %zu fields where the header has %u, or a quote is missing", reader->path, reader->line, reader->count,
+static int read_row(const struct assay_csv *csv, const char *path, struct assay_prediction_set *set, double *scores, struct assay_status *status) {
+  if (csv->count != set->class_count + FIXED_COLUMNS + 1)
+    return assay_status_set(status, ASSAY_E_DATA, "%s:%lu: %zu fields where the header has %u, or a quote is missing", path, csv->line, csv->count,
                             set->class_count + FIXED_COLUMNS + 1);
-  char *const *fields = reader->fields;
+  char *const *fields = csv->fields;
   int64_t fold;
   double loss;
   const int part = find_name(part_names, 4, fields[1]), label = find_name(set->classes, set->class_count, fields[3]),
             guess = find_name(set->classes, set->class_count, fields[4]);
   bool right = part >= 0 && assay_parse_integer(fields[2], &fold) && fold >= -1 && fold <= INT32_MAX && label >= 0 && guess >= 0;
   for (uint32_t class = 0; right && class < set->class_count; class++) right = assay_parse_real(fields[FIXED_COLUMNS + class], &scores[class]);
-  if (!right || !read_number(fields[reader->count - 1], &loss))
-    return assay_status_set(status, ASSAY_E_DATA, "%s:%lu: a part, fold, class name or number cannot be read", reader->path, reader->line);
+  if (!right || !read_number(fields[csv->count - 1], &loss))
+    return assay_status_set(status, ASSAY_E_DATA, "%s:%lu: a part, fold, class name or number cannot be read", path, csv->line);
   const int code = assay_predictions_add(set, fields[0], (uint32_t)part, (int32_t)fold, label, scores, loss, status);
   if (code == 0) set->guesses[set->count - 1] = guess;
   return code;
 }
 
 int assay_predictions_read(const char *path, int32_t positive, struct assay_prediction_set **set, struct assay_status *status) {
-  struct reader reader = {.path = path, .next_line = 1};
   char *data;
   size_t size;
   *set = NULL;
   int code = assay_file_read(path, SIZE_LIMIT, ASSAY_E_DATA, &data, &size, status);
   if (code != 0) return code;
-  reader.at = data;
-  code = read_header(&reader, positive, set, status);
+  struct assay_csv csv;
+  assay_csv_begin(&csv, data, size);
+  code = read_header(&csv, path, positive, set, status);
   double *scores = code == 0 ? calloc((*set)->class_count, sizeof *scores) : NULL;
   if (code == 0 && scores == NULL) code = assay_status_memory(status);
-  while (code == 0 && read_record(&reader)) code = read_row(&reader, *set, scores, status);
-  if (code == 0 && reader.memory_short) code = assay_status_memory(status);
-  if (code == 0 && reader.at != data + size) code = assay_status_set(status, ASSAY_E_DATA, "%s:%lu: a byte of zero", path, reader.line);
+  while (code == 0 && assay_csv_next(&csv)) code = read_row(&csv, path, *set, scores, status);
+  if (code == 0 && csv.memory_short) code = assay_status_memory(status);
+  if (code == 0 && csv.damaged) code = assay_status_set(status, ASSAY_E_DATA, "%s:%lu: a byte of zero", path, csv.line);
   if (code != 0) {
     assay_predictions_release(*set);
     *set = NULL;
   }
   free(scores);
-  free(reader.fields);
+  assay_csv_end(&csv);
   free(data);
   return code;
 }
