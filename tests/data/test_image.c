@@ -4,6 +4,7 @@
  */
 #include "harness.h"
 
+#include "data/encode.h"
 #include "data/image.h"
 #include "pictures.h"
 
@@ -56,6 +57,31 @@ static uint16_t *noise(size_t count, uint32_t bits, uint64_t seed) {
   for (size_t i = 0; i < count; i++) samples[i] = (uint16_t)(assay_random_u32(&random) & ((1u << bits) - 1));
   return samples;
 }
+
+/* ---- What is written comes back ---- */
+
+START_TEST(encoded_pictures_decode_to_the_same) {
+  const uint32_t channels = _i % 2 == 0 ? 1 : 3, width = 37, height = 23;
+  uint8_t pixels[37 * 23 * 3], *png, *jpeg;
+  size_t png_size, jpeg_size;
+  for (uint32_t y = 0; y < height; y++)
+    for (uint32_t x = 0; x < width; x++)
+      for (uint32_t c = 0; c < channels; c++) pixels[(y * width + x) * channels + c] = (uint8_t)(40 + 3 * x + 2 * y + 10 * c);
+  ck_assert_int_eq(assay_encode_png(pixels, width, height, channels, &png, &png_size, NULL), 0);
+  ck_assert_int_eq(assay_encode_jpeg(pixels, width, height, channels, 95, &jpeg, &jpeg_size, NULL), 0);
+  for (int format = 0; format < 2; format++) {
+    struct assay_image image;
+    struct assay_image_facts facts;
+    ck_assert_int_eq(assay_image_decode(format == 0 ? png : jpeg, format == 0 ? png_size : jpeg_size, &plainly, &image, &facts, NULL), 0);
+    ck_assert_str_eq(facts.format, format == 0 ? "png" : "jpeg");
+    ck_assert(image.width == width && image.height == height && image.channels == channels);
+    for (size_t i = 0; i < (size_t)width * height * channels; i++) ck_assert_int_le(abs((int)sample_of(&image, i) - pixels[i]), format == 0 ? 0 : 8);
+    assay_image_release(&image);
+  }
+  free(png);
+  free(jpeg);
+}
+END_TEST
 
 /* ---- PNG ---- */
 
@@ -534,6 +560,7 @@ END_TEST
 int main(void) {
   Suite *suite = suite_create("image");
   TCase *formats = tcase_create("formats");
+  tcase_add_loop_test(formats, encoded_pictures_decode_to_the_same, 0, 2);
   tcase_add_test(formats, png_keeps_samples);
   tcase_add_test(formats, png_stretches_low_depths);
   tcase_add_test(formats, png_composites_on_black);
