@@ -43,6 +43,7 @@ struct assay_data_settings {
   bool test_own;          /* the data must have a test part of its own: a test/ folder or an IDX test pair */
   const char *test_path;  /* a labelled folder used as the test; NULL */
   const char *positive;   /* NULL: none named */
+  const char *group;      /* POSIX extended regular expression: images whose names match alike (in the first parentheses) stay together; NULL: none */
   uint64_t seed;          /* of the split */
   uint32_t threads;       /* for loading; 0: as many as processors */
   uint64_t limit;         /* at most so many images outside of the test, stratified; 0: all */

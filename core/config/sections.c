@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 #include <float.h>
+#include <regex.h>
 #include <string.h>
 
 #define MOST_EXACT 9007199254740991.0 /* 2^53 - 1: whole numbers up to here are exact everywhere, JSON included */
@@ -43,10 +44,13 @@ TEXT_KEY(data_positive, "positive", "", 0, "name of the class that binary metric
 INT_KEY(data_seed, "seed", "1", 0, MOST_EXACT, 0, "seed of the split");
 INT_KEY(data_threads, "threads", "0", 0, 1024, 0, "threads that decode images; 0: one a processor");
 INT_KEY(data_limit, "limit", "0", 0, MOST_EXACT, 0, "at most so many images outside of the test, classes in proportion; 0: all");
+TEXT_KEY(data_group, "group", "", 0,
+         "regular expression (POSIX extended) on the file's name, or with a / in it on the path: images that agree in its first parentheses stay together; empty: none");
 static const struct assay_option *const data_options[] = {
     [DATA_PATH] = &data_path,       [DATA_SIZE] = &data_size,   [DATA_FIT] = &data_fit,         [DATA_COLOUR] = &data_colour,
     [DATA_NORMALISE] = &data_normalise, [DATA_FOLDS] = &data_folds, [DATA_VALIDATION] = &data_validation, [DATA_TEST] = &data_test,
     [DATA_POSITIVE] = &data_positive,   [DATA_SEED] = &data_seed,   [DATA_THREADS] = &data_threads,       [DATA_LIMIT] = &data_limit,
+    [DATA_GROUP] = &data_group,
     NULL};
 
 /* ---- [network] ---- */
@@ -270,12 +274,25 @@ static int check_rule(const char *key, const char *text, struct assay_status *st
   return code;
 }
 
+static int check_pattern(const char *text, struct assay_status *status) {
+  regex_t expression;
+  const int error = text[0] == '\0' ? 0 : regcomp(&expression, text, REG_EXTENDED);
+  if (error == 0) {
+    if (text[0] != '\0') regfree(&expression);
+    return 0;
+  }
+  char reason[128];
+  regerror(error, &expression, reason, sizeof reason);
+  return REFUSE("group cannot be \"%.60s\": it is no POSIX extended regular expression (%s); write one such as ^(IMG_[0-9]+)", text, reason);
+}
+
 int assay_section_check(const char *section, const char *key, const char *text, struct assay_status *status) {
   uint32_t width, height, mode, count;
   double number;
   bool is_own, is_folder;
   if (strcmp(section, "data") == 0 && strcmp(key, "path") == 0 && text[0] == '\0') return REFUSE("path is empty: name the folder of images");
   if (strcmp(section, "data") == 0 && strcmp(key, "size") == 0) return assay_parse_size(text, &width, &height, status);
+  if (strcmp(section, "data") == 0 && strcmp(key, "group") == 0) return check_pattern(text, status);
   if (strcmp(section, "data") == 0 && strcmp(key, "test") == 0) return assay_parse_test(text, &number, &is_own, &is_folder, status);
   if (strcmp(section, "search") == 0 && strcmp(key, "time") == 0) return assay_parse_time(text, &number, status);
   if (strcmp(section, "judge") == 0 && strcmp(key, "calibration") != 0) return check_rule(key, text, status);

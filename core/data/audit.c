@@ -93,8 +93,31 @@ static int fail_labels(const struct assay_dataset *dataset, const struct assay_d
                           dataset->classes[one->label], other->path, dataset->classes[other->label], more);
 }
 
-int assay_dataset_gate(struct assay_dataset *dataset, const struct assay_audit *audit, struct assay_status *status) {
+/* Of each unit, the sample in the part that counts most: test, then validation. */
+static void find_kept(const struct assay_dataset *dataset, uint32_t *kept) {
+  for (uint32_t i = 0; i < dataset->count; i++) kept[i] = UINT32_MAX;
+  for (uint32_t i = 0; i < dataset->count; i++) {
+    const struct assay_sample *sample = &dataset->samples[i];
+    uint32_t *best = &kept[sample->unit];
+    if (sample->part != ASSAY_PART_NONE && (*best == UINT32_MAX || sample->part > dataset->samples[*best].part)) *best = i;
+  }
+}
+
+static int take_out(struct assay_dataset *dataset, uint32_t number, uint32_t kept_number, struct assay_status *status) {
   static const char *const names[] = {"training", "validation", "test"};
+  struct assay_sample *sample = &dataset->samples[number];
+  const struct assay_sample *kept = &dataset->samples[kept_number];
+  if (sample->group != NULL && kept->first_copy != sample->first_copy)
+    sample->problem = assay_arena_print(dataset->arena, "belongs to group %s, of which %s is in the %s part, so it was taken out of the %s part", sample->group,
+                                        kept->path, names[kept->part], names[sample->part]);
+  else
+    sample->problem = assay_arena_print(dataset->arena, "is the same image as %s of the %s part, so it was taken out of the %s part", kept->path, names[kept->part],
+                                        names[sample->part]);
+  sample->part = ASSAY_PART_NONE;
+  return sample->problem == NULL ? assay_status_memory(status) : 0;
+}
+
+int assay_dataset_gate(struct assay_dataset *dataset, const struct assay_audit *audit, struct assay_status *status) {
   const struct assay_duplicate *first = NULL;
   uint32_t count = 0;
   for (uint32_t d = 0; d < audit->duplicate_count; d++) {
@@ -103,22 +126,16 @@ int assay_dataset_gate(struct assay_dataset *dataset, const struct assay_audit *
     count++;
   }
   if (first != NULL) return fail_labels(dataset, first, count, status);
-  for (uint32_t d = 0; d < audit->duplicate_count; d++) {
-    const struct assay_duplicate *duplicate = &audit->duplicates[d];
-    if (!duplicate->across_parts) continue;
-    const struct assay_sample *kept = &dataset->samples[duplicate->samples[0]]; /* of the part that counts most: test, then validation */
-    for (uint32_t k = 1; k < duplicate->count; k++)
-      if (dataset->samples[duplicate->samples[k]].part > kept->part) kept = &dataset->samples[duplicate->samples[k]];
-    for (uint32_t k = 0; k < duplicate->count; k++) {
-      struct assay_sample *sample = &dataset->samples[duplicate->samples[k]];
-      if (sample->part >= kept->part) continue;
-      sample->problem = assay_arena_print(dataset->arena, "is the same image as %s of the %s part, so it was taken out of the %s part", kept->path,
-                                          names[kept->part], names[sample->part]);
-      sample->part = ASSAY_PART_NONE;
-      if (sample->problem == NULL) return assay_status_memory(status);
-    }
+  uint32_t *kept = malloc(((size_t)dataset->count + 1) * sizeof *kept);
+  if (kept == NULL) return assay_status_memory(status);
+  find_kept(dataset, kept);
+  int result = 0;
+  for (uint32_t i = 0; i < dataset->count && result == 0; i++) {
+    const uint32_t best = kept[dataset->samples[i].unit];
+    if (best != UINT32_MAX && dataset->samples[i].part < dataset->samples[best].part) result = take_out(dataset, i, best, status);
   }
-  return 0;
+  free(kept);
+  return result;
 }
 
 /* ---- Summary ---- */

@@ -38,7 +38,8 @@ struct assay_sample {
   const char *problem;                    /* one clause on why it cannot be used; NULL */
   struct assay_hash hash;                 /* of the file's bytes (of the pixels for IDX) */
   uint32_t first_copy;                    /* the smallest number of a sample with the same bytes; often its own */
-  const char *group;                      /* of samples that belong together, such as tiles of one photograph; NULL: alone */
+  const char *group;                      /* from a manifest, or by the pattern of the settings: such as the photograph of a tile; NULL: none */
+  uint32_t unit;                          /* the smallest number of a sample that must stay in one part and fold with it: equal, or of its group; often its own */
 };
 
 struct assay_dataset {
@@ -81,8 +82,8 @@ struct assay_audit {
 };
 int assay_dataset_audit(const struct assay_dataset *dataset, struct assay_audit **audit, struct assay_status *status);
 void assay_audit_release(struct assay_audit *audit);
-/* The gate: a copy across parts leaves the training part, and the validation part for the test's sake (part NONE, problem says so); one image under two labels
- * is ASSAY_E_DATA and both are named. Several equal files within the training part are kept in one fold by the split. */
+/* The gate: of a unit across parts (copies, a group) the samples in the training part leave it, and those in the validation part for the test's sake (part NONE,
+ * problem says so); one image under two labels is ASSAY_E_DATA and both are named. What is within the training part is kept in one fold by the split. */
 int assay_dataset_gate(struct assay_dataset *dataset, const struct assay_audit *audit, struct assay_status *status);
 
 /* The data set in numbers, of usable samples unless said otherwise; for `assay check` and `assay init`. */
@@ -101,7 +102,7 @@ struct assay_dataset_summary {
 int assay_dataset_summarise(const struct assay_dataset *dataset, struct assay_dataset_summary **summary, struct assay_status *status);
 void assay_dataset_summary_release(struct assay_dataset_summary *summary);
 
-/* Stratified parts and folds from settings->seed. Equal files stay together. val/ and test/ folders are used as they are: with val/ there is one fold. `limit`
+/* Stratified parts and folds from settings->seed. Units stay together. val/ and test/ folders are used as they are: with val/ there is one fold. `limit`
  * is applied to training and validation, after the test has been drawn. ASSAY_E_CONFIG when the settings ask for the data's own test part and there is none, or
  * for a share beside it. ASSAY_E_DATA with the class and the numbers when a class has fewer (different) images than folds, or when all images are broken. */
 int assay_dataset_split(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_status *status);

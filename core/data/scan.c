@@ -304,6 +304,7 @@ static int run_scan(struct assay_scan *scan) {
     (void)assay_rows_finish(scan->rows, &key); /* else the cache is made, or complains, when it is opened */
     scan->rows = NULL;
   }
+  if (result == 0) result = assay_dataset_tie(scan->dataset, scan->settings, scan->status);
   if (result == 0) leave_out_broken(scan->dataset);
   return result;
 }

@@ -23,6 +23,9 @@ struct assay_source {
   uint32_t pair_count;
 };
 
+/* Names groups by the settings' pattern, and fills every sample's unit; see tie.c. ASSAY_E_CONFIG for a pattern that is none or matches nothing. */
+int assay_dataset_tie(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_status *status);
+
 /* ---- Verdicts ---- */
 
 struct assay_verdicts; /* what is known of the files below some folders */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Parts and folds: stratified by class, drawn from the seed, and equal files never apart.
+ * Parts and folds: stratified by class, drawn from the seed, and samples of one unit never apart.
  *
- * Every draw (test, limit, validation, folds) has a stream of random numbers of its own for each class.
+ * Every draw (test, limit, validation, folds) has a stream of random numbers of its own for each class. Classes are dealt with from the rarest to the commonest;
+ * a unit with several classes is drawn with its rarest and counts for all of them (after Sechidis, Tsoumakas and Vlahavas, "On the stratification of
+ * multi-label data", 2011).
  */
 #include "base/arena.h"
 #include "base/status.h"
@@ -10,51 +12,65 @@
 
 #include <assay/random.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum draw { DRAW_TEST = 1, DRAW_VALIDATION = 2, DRAW_FOLDS = 3, DRAW_LIMIT = 4 /* + part */ };
 
 struct member {
-  uint32_t group, sample;
+  uint32_t unit, sample;
 };
 
-/* Equal files: they go the same way. */
+/* Samples of the part that is drawn from that go the same way. */
 struct unit {
   uint32_t start, count; /* place in split.members */
+  uint32_t own;          /* how many are of the class that is drawn from */
 };
 
 struct split {
   struct assay_dataset *dataset;
   const struct assay_data_settings *settings;
   struct assay_status *status;
-  /* The class and part that is being drawn from; room for all samples. */
-  struct member *members;
-  struct unit *units;
+  struct member *members; /* of the part that is drawn from, by unit; room for all samples */
+  struct unit *units;     /* of the class that is drawn from */
   uint32_t member_count, unit_count;
-  uint32_t *wanted; /* one a class */
+  uint32_t different; /* units of the class, those settled with a rarer class among them */
+  uint8_t *settled;   /* by number of the unit: in this draw its way is decided */
+  uint32_t *wanted;   /* one a class */
+  uint32_t *order;    /* classes, the rarest first */
 };
 
 /* ---- What can be drawn ---- */
 
-static int by_group(const void *a, const void *b) {
+static int by_unit(const void *a, const void *b) {
   const struct member *left = a, *right = b;
-  if (left->group != right->group) return left->group < right->group ? -1 : 1;
+  if (left->unit != right->unit) return left->unit < right->unit ? -1 : 1;
   return (left->sample > right->sample) - (left->sample < right->sample);
 }
 
-/* Units of a class and part, shuffled. */
-static void collect(struct split *split, uint32_t label, uint32_t part, uint64_t draw) {
+/* Drops the last unit again unless it has the class and is not settled. */
+static void close_unit(struct split *split) {
+  if (split->unit_count == 0) return;
+  const struct unit *last = &split->units[split->unit_count - 1];
+  split->different += last->own > 0;
+  if (last->own == 0 || split->settled[split->members[last->start].unit]) split->unit_count--;
+}
+
+/* Units with a class that are not settled, shuffled. */
+static void collect(struct split *split, uint32_t label, uint64_t draw) {
   const struct assay_dataset *dataset = split->dataset;
-  split->member_count = split->unit_count = 0;
-  for (uint32_t i = 0; i < dataset->count; i++)
-    if (dataset->samples[i].label == (int32_t)label && dataset->samples[i].part == part)
-      split->members[split->member_count++] = (struct member){dataset->samples[i].first_copy, i};
-  if (split->member_count > 0) qsort(split->members, split->member_count, sizeof *split->members, by_group);
+  split->unit_count = split->different = 0;
   for (uint32_t m = 0; m < split->member_count; m++) {
-    if (m == 0 || split->members[m].group != split->members[m - 1].group) split->units[split->unit_count++] = (struct unit){m, 0};
-    split->units[split->unit_count - 1].count++;
+    if (m == 0 || split->members[m].unit != split->members[m - 1].unit) {
+      close_unit(split);
+      split->units[split->unit_count++] = (struct unit){m, 0, 0};
+    }
+    struct unit *unit = &split->units[split->unit_count - 1];
+    unit->count++;
+    unit->own += dataset->samples[split->members[m].sample].label == (int32_t)label;
   }
+  close_unit(split);
   struct assay_random random = assay_random_seed(split->settings->seed, draw << 32 | label);
   for (uint32_t i = split->unit_count; i > 1; i--) {
     const uint32_t j = assay_random_below(&random, i);
@@ -64,11 +80,23 @@ static void collect(struct split *split, uint32_t label, uint32_t part, uint64_t
   }
 }
 
-static void count_classes(const struct split *split, uint32_t part, uint32_t *counts) {
+/* Begins a draw from a part: counts its classes into `wanted`, orders them by that, and nothing is settled. */
+static void begin_draw(struct split *split, uint32_t part) {
   const struct assay_dataset *dataset = split->dataset;
-  memset(counts, 0, dataset->class_count * sizeof *counts);
-  for (uint32_t i = 0; i < dataset->count; i++)
-    if (dataset->samples[i].part == part) counts[dataset->samples[i].label]++;
+  memset(split->wanted, 0, dataset->class_count * sizeof *split->wanted);
+  memset(split->settled, 0, dataset->count);
+  split->member_count = 0;
+  for (uint32_t i = 0; i < dataset->count; i++) {
+    if (dataset->samples[i].part != part) continue;
+    split->wanted[dataset->samples[i].label]++;
+    split->members[split->member_count++] = (struct member){dataset->samples[i].unit, i};
+  }
+  if (split->member_count > 0) qsort(split->members, split->member_count, sizeof *split->members, by_unit);
+  for (uint32_t c = 0; c < dataset->class_count; c++) {
+    uint32_t place = c;
+    for (; place > 0 && split->wanted[split->order[place - 1]] > split->wanted[c]; place--) split->order[place] = split->order[place - 1];
+    split->order[place] = c;
+  }
 }
 
 /* Shares `total` out in proportion to the classes' counts by largest remainders (Hamilton); each class that has any gets at least one. The counts become the
@@ -99,7 +127,9 @@ static int share_out(struct split *split, uint64_t total, uint32_t *counts) {
   return 0;
 }
 
+/* Decides the way of a unit. */
 static void set_part(struct split *split, const struct unit *unit, uint32_t part, int32_t fold) {
+  split->settled[split->members[unit->start].unit] = 1;
   for (uint32_t m = unit->start; m < unit->start + unit->count; m++) {
     struct assay_sample *sample = &split->dataset->samples[split->members[m].sample];
     sample->part = part;
@@ -107,44 +137,66 @@ static void set_part(struct split *split, const struct unit *unit, uint32_t part
   }
 }
 
-/* Moves units with together at most `wanted` samples to the front (but one unit at least when any is wanted) and gives their number. */
-static uint32_t take(struct split *split, uint32_t wanted) {
-  uint32_t taken = 0, samples = 0, smallest = 0;
+/* Takes a unit's samples off what is wanted of their classes, unless that is less for one of them. */
+static bool subtract(struct split *split, const struct unit *unit) {
+  const struct assay_sample *samples = split->dataset->samples;
+  for (uint32_t k = 0; k < unit->count; k++) {
+    uint32_t *wanted = &split->wanted[samples[split->members[unit->start + k].sample].label];
+    if (*wanted > 0) {
+      --*wanted;
+      continue;
+    }
+    while (k-- > 0) split->wanted[samples[split->members[unit->start + k].sample].label]++;
+    return false;
+  }
+  return true;
+}
+
+static void swap_units(struct unit *a, struct unit *b) {
+  const struct unit swap = *a;
+  *a = *b;
+  *b = swap;
+}
+
+/* Moves units with together at most as many samples as are wanted to the front (but one unit at least when any of `label` is wanted) and gives their number. */
+static uint32_t take(struct split *split, uint32_t label) {
+  const bool any = split->wanted[label] > 0;
+  uint32_t taken = 0, smallest = 0;
   for (uint32_t u = 0; u < split->unit_count; u++) {
-    if (split->units[u].count < split->units[smallest].count) smallest = u;
-    if (samples + split->units[u].count > wanted) continue;
-    samples += split->units[u].count;
-    const struct unit swap = split->units[taken];
-    split->units[taken++] = split->units[u];
-    split->units[u] = swap;
+    if (split->units[u].own < split->units[smallest].own) smallest = u;
+    if (subtract(split, &split->units[u])) swap_units(&split->units[taken++], &split->units[u]);
   }
-  if (taken == 0 && wanted > 0 && split->unit_count > 0) {
-    const struct unit swap = split->units[0];
-    split->units[0] = split->units[smallest];
-    split->units[smallest] = swap;
-    taken = 1;
-  }
-  return taken;
+  if (taken > 0 || !any || split->unit_count == 0) return taken;
+  swap_units(&split->units[0], &split->units[smallest]);
+  return 1;
 }
 
 /* ---- Draws ---- */
 
-static const char *plural(uint32_t count) { return count == 1 ? "" : "s"; }
+/* "1 different image", "3 groups of images". */
+static const char *units_in_words(const struct split *split, uint32_t count, char text[48]) {
+  bool grouped = false;
+  for (uint32_t i = 0; i < split->dataset->count; i++) grouped |= split->dataset->samples[i].group != NULL;
+  snprintf(text, 48, "%u %s%s%s", count, grouped ? "group" : "different image", count == 1 ? "" : "s", grouped ? " of images" : "");
+  return text;
+}
 
 /* A share of the training part, to another part or a fold. */
 static int hold_out(struct split *split, double share, enum draw draw, uint32_t part, int32_t fold, const char *what) {
   const struct assay_dataset *dataset = split->dataset;
   uint64_t all = 0;
-  count_classes(split, ASSAY_PART_TRAIN, split->wanted);
+  begin_draw(split, ASSAY_PART_TRAIN);
   for (uint32_t c = 0; c < dataset->class_count; c++) all += split->wanted[c];
   const int result = share_out(split, (uint64_t)llround(share * (double)all), split->wanted);
   if (result != 0) return result;
-  for (uint32_t c = 0; c < dataset->class_count; c++) {
-    collect(split, c, ASSAY_PART_TRAIN, draw);
-    if (split->unit_count < 2)
-      return assay_status_set(split->status, ASSAY_E_DATA, "%s: class %s has %u different image%s, too few to hold some out for %s; add images", dataset->root,
-                              dataset->classes[c], split->unit_count, plural(split->unit_count), what);
-    uint32_t taken = take(split, split->wanted[c]);
+  for (uint32_t k = 0; k < dataset->class_count; k++) {
+    const uint32_t c = split->order[k];
+    collect(split, c, draw);
+    char text[48];
+    if (split->unit_count < 2 && (split->wanted[c] > 0 || split->unit_count == 0))
+      return assay_status_set(split->status, ASSAY_E_DATA, "%s: class %s has %s, too few to hold some out for %s; add images", dataset->root, dataset->classes[c],
+                              units_in_words(split, split->unit_count, text), what);
+    uint32_t taken = take(split, c);
     if (taken == split->unit_count) taken--; /* something must be left to learn from */
     for (uint32_t u = 0; u < taken; u++) set_part(split, &split->units[u], part, fold);
   }
@@ -154,49 +206,73 @@ static int hold_out(struct split *split, double share, enum draw draw, uint32_t 
 static int apply_limit(struct split *split, uint32_t part) {
   const struct assay_dataset *dataset = split->dataset;
   if (split->settings->limit == 0) return 0;
-  count_classes(split, part, split->wanted);
+  begin_draw(split, part);
   const int result = share_out(split, split->settings->limit, split->wanted);
   if (result != 0) return result;
-  for (uint32_t c = 0; c < dataset->class_count; c++) {
-    collect(split, c, part, DRAW_LIMIT + part);
-    for (uint32_t u = take(split, split->wanted[c]); u < split->unit_count; u++) set_part(split, &split->units[u], ASSAY_PART_NONE, -1);
+  for (uint32_t k = 0; k < dataset->class_count; k++) {
+    collect(split, split->order[k], DRAW_LIMIT + part);
+    const uint32_t taken = take(split, split->order[k]);
+    for (uint32_t u = 0; u < split->unit_count; u++) set_part(split, &split->units[u], u < taken ? part : (uint32_t)ASSAY_PART_NONE, -1);
   }
   return 0;
 }
 
-/* Deals each class to the folds: the next unit goes where the class has least, then where the fold is smallest. Large units first, while there is room to even
- * out; within a size the order is random already. */
-static int deal_folds(struct split *split, uint32_t folds) {
-  const struct assay_dataset *dataset = split->dataset;
-  uint32_t *sizes = calloc(folds, 2 * sizeof *sizes), *here = sizes + folds; /* of the folds; of the class in them */
-  if (sizes == NULL) return assay_status_memory(split->status);
-  int result = 0;
-  for (uint32_t c = 0; c < dataset->class_count && result == 0; c++) {
-    collect(split, c, ASSAY_PART_TRAIN, DRAW_FOLDS);
-    if (split->unit_count < folds) {
-      result = assay_status_set(split->status, ASSAY_E_DATA,
-                                "%s: class %s has %u different image%s to train on, fewer than the %u folds; add images or lower [data] folds", dataset->root,
-                                dataset->classes[c], split->unit_count, plural(split->unit_count), folds);
-      break;
-    }
-    memset(here, 0, folds * sizeof *here);
-    for (uint32_t most = split->member_count; most > 0;) { /* from the largest units to the smallest, keeping the random order within a size */
-      uint32_t next = 0;
-      for (uint32_t u = 0; u < split->unit_count; u++) {
-        const struct unit *unit = &split->units[u];
-        if (unit->count < most && unit->count > next) next = unit->count;
-        if (unit->count != most) continue;
-        uint32_t best = 0;
-        for (uint32_t f = 1; f < folds; f++)
-          if (here[f] < here[best] || (here[f] == here[best] && sizes[f] < sizes[best])) best = f;
-        set_part(split, unit, ASSAY_PART_TRAIN, (int32_t)best);
-        here[best] += unit->count;
-        sizes[best] += unit->count;
-      }
-      most = next;
-    }
+/* How the folds are filled. */
+struct folds {
+  uint32_t count;
+  uint32_t *sizes;   /* of each */
+  uint32_t *classes; /* [fold * class_count + class] */
+};
+
+/* Where the class has least, then where the fold is smallest. */
+static uint32_t emptiest(const struct folds *folds, uint32_t class_count, uint32_t label) {
+  uint32_t best = 0;
+  for (uint32_t f = 1; f < folds->count; f++) {
+    const uint32_t here = folds->classes[f * class_count + label], there = folds->classes[best * class_count + label];
+    if (here < there || (here == there && folds->sizes[f] < folds->sizes[best])) best = f;
   }
-  free(sizes);
+  return best;
+}
+
+static void put_in_fold(struct split *split, struct folds *folds, const struct unit *unit, uint32_t fold) {
+  const struct assay_dataset *dataset = split->dataset;
+  set_part(split, unit, ASSAY_PART_TRAIN, (int32_t)fold);
+  folds->sizes[fold] += unit->count;
+  for (uint32_t m = unit->start; m < unit->start + unit->count; m++)
+    folds->classes[fold * dataset->class_count + (uint32_t)dataset->samples[split->members[m].sample].label]++;
+}
+
+/* Large units first, while there is room to even out; within a size the order is random already. */
+static void deal_class(struct split *split, struct folds *folds, uint32_t label) {
+  uint32_t most = 0;
+  for (uint32_t u = 0; u < split->unit_count; u++) most = split->units[u].count > most ? split->units[u].count : most;
+  while (most > 0) {
+    uint32_t next = 0;
+    for (uint32_t u = 0; u < split->unit_count; u++) {
+      const struct unit *unit = &split->units[u];
+      if (unit->count < most && unit->count > next) next = unit->count;
+      if (unit->count == most) put_in_fold(split, folds, unit, emptiest(folds, split->dataset->class_count, label));
+    }
+    most = next;
+  }
+}
+
+static int deal_folds(struct split *split, uint32_t count) {
+  const struct assay_dataset *dataset = split->dataset;
+  struct folds folds = {count, calloc(count, sizeof *folds.sizes), calloc(count, dataset->class_count * sizeof *folds.classes)};
+  int result = folds.sizes == NULL || folds.classes == NULL ? assay_status_memory(split->status) : 0;
+  begin_draw(split, ASSAY_PART_TRAIN);
+  for (uint32_t k = 0; k < dataset->class_count && result == 0; k++) {
+    const uint32_t c = split->order[k];
+    char text[48];
+    collect(split, c, DRAW_FOLDS);
+    if (split->different < count)
+      result = assay_status_set(split->status, ASSAY_E_DATA, "%s: class %s has %s to train on, fewer than the %u folds; add images or lower [data] folds",
+                                dataset->root, dataset->classes[c], units_in_words(split, split->different, text), count);
+    else deal_class(split, &folds, c);
+  }
+  free(folds.sizes);
+  free(folds.classes);
   return result;
 }
 
@@ -260,11 +336,15 @@ int assay_dataset_split(struct assay_dataset *dataset, const struct assay_data_s
   const size_t count = (size_t)dataset->count + 1;
   split.members = malloc(count * sizeof *split.members);
   split.units = malloc(count * sizeof *split.units);
+  split.settled = malloc(count);
   split.wanted = calloc((size_t)dataset->class_count + 1, sizeof *split.wanted);
-  const bool ready = split.members != NULL && split.units != NULL && split.wanted != NULL;
+  split.order = calloc((size_t)dataset->class_count + 1, sizeof *split.order);
+  const bool ready = split.members != NULL && split.units != NULL && split.settled != NULL && split.wanted != NULL && split.order != NULL;
   const int result = ready ? run_split(&split) : assay_status_memory(status);
   free(split.members);
   free(split.units);
+  free(split.settled);
   free(split.wanted);
+  free(split.order);
   return result;
 }

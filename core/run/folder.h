@@ -38,7 +38,7 @@ int assay_run_read_study(struct assay_run *run, struct assay_status *status);
 
 /* A path inside the folder, from the run's arena; NULL when memory is short. */
 char *assay_run_path(const struct assay_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* split.csv: path, part, fold, hash of every image. */
+/* split.csv: path, label, part, fold, group, hash and problem of every image. */
 int assay_run_write_split(const struct assay_run *run, struct assay_status *status);
 /* environment.json: versions, machine, seeds. `device` in words. */
 int assay_run_write_environment(const struct assay_run *run, const char *device, struct assay_status *status);
