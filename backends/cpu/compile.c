@@ -232,7 +232,7 @@ static int emit_nodes(struct assay_cpu_build *build) {
     else if (assay_cpu_is_elementwise(node->op)) error = group_goes_on(build, n) ? 0 : emit_group(build, n);
     else error = assay_cpu_emit_node(build, n);
     if (error) return error;
-    if (!assay_cpu_is_elementwise(node->op)) build->done[n] = 1;
+    if (!assay_cpu_is_elementwise(node->op) && node->op != ASSAY_OP_ASSIGN) build->done[n] = 1; /* assigns still want their values at the end */
   }
   build->node = graph->node_count;
   return 0;

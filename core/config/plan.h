@@ -120,6 +120,7 @@ struct assay_settings {
   const char *const *devices;           /* `[backend] devices`, word by word: "cpu", "opencl:0", a part of a name, "auto", "all" */
   uint32_t backend_count;
   const struct assay_component *backends; /* those that the words name ("cpu", "opencl:…"); every installed one when a word names none. Options: [backend.NAME] */
+  uint64_t memory;                        /* bytes of a device that training may take; 0: as many as there are */
   uint32_t metric_count;
   const struct assay_component *metrics; /* what is reported, the objective and those of [judge] among them */
 };

@@ -122,7 +122,9 @@ static const struct assay_option *const judge_options[] = {
 /* ---- [backend] ---- */
 TEXT_KEY(backend_devices, "devices", "auto", 0, "where it runs, with commas between: cpu, reference, opencl:0, a part of a device's name, auto, or all");
 INT_KEY(backend_threads, "threads", "0", 0, 1024, 0, "threads of a backend that runs on the processor; 0: as many as there are cores");
-static const struct assay_option *const backend_options[] = {[BACKEND_DEVICES] = &backend_devices, [BACKEND_THREADS] = &backend_threads, NULL};
+REAL_KEY(backend_memory, "memory", "0", 0, 1e9, 0, "MiB of a device that training may take, as 512; where a batch needs more it is cut into pieces; 0: as much as there is");
+static const struct assay_option *const backend_options[] = {
+    [BACKEND_DEVICES] = &backend_devices, [BACKEND_THREADS] = &backend_threads, [BACKEND_MEMORY] = &backend_memory, NULL};
 
 static const struct assay_option *const no_options[] = {NULL};
 

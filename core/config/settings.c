@@ -169,6 +169,9 @@ static int read_backends(const struct reader *reader, struct assay_settings *set
   }
   settings->backends = backends;
   settings->backend_count = group->variant_count;
+  const struct assay_option_value *const *values;
+  if (code == 0) code = read_core(reader, group, &values);
+  if (code == 0) settings->memory = (uint64_t)(values[BACKEND_MEMORY]->real * (1 << 20));
   return code;
 }
 

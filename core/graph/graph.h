@@ -56,6 +56,10 @@ const struct assay_variable_definition *assay_program_variable(const struct assa
 /* Reverse-mode differentiation of a scalar (or of the sum of `loss`) with respect to `wrt`; where nothing flows, zeros of the right type. */
 void assay_builder_gradient(struct assay_builder *builder, assay_value loss, const assay_value *wrt, uint32_t count, assay_value *gradients);
 
+/* What was built so far, where axis 0 of `samples` is the sample: the origin of the first node that mixes samples (batch norm does) or writes something
+ * of theirs into a variable; NULL when every sample is looked at alone, so that gradients of pieces of a batch add up to the batch's. */
+const char *assay_builder_coupling(struct assay_builder *builder, const assay_value *samples, uint32_t count);
+
 /* Simplifies and removes dead nodes of every function, computes the key. The program lives in the builder's arena. */
 int assay_program_finish(struct assay_program_builder *builder, const struct assay_program **program, struct assay_status *status);
 

@@ -30,6 +30,7 @@ struct assay_session {
   const struct assay_backend *backend;
   struct assay_device *device;
   const char *name; /* of the plugin */
+  uint64_t limit;   /* bytes; 0: none */
   struct compiled *compiled; /* the one used last comes first */
 };
 
@@ -78,6 +79,21 @@ void assay_session_close(struct assay_session *session) {
 
 const struct assay_backend *assay_session_backend(const struct assay_session *session) { return session->backend; }
 struct assay_device *assay_session_device(const struct assay_session *session) { return session->device; }
+
+/* ---- Memory ---- */
+
+void assay_session_limit(struct assay_session *session, uint64_t bytes) { session->limit = bytes; }
+
+int assay_session_check(const struct assay_session *session, const struct assay_executable *executable, uint32_t stores, uint64_t beside,
+                        struct assay_status *status) {
+  struct assay_memory_need need = {.struct_size = sizeof need};
+  session->backend->memory(executable, &need);
+  const double mebibyte = 1 << 20, all = (double)need.store * stores + (double)need.workspace + (double)beside;
+  if (session->limit == 0 || all <= (double)session->limit) return 0;
+  return assay_status_set(status, ASSAY_E_MEMORY, "%.4g MiB are needed (%.4g for the values on the way, %.4g for variables, %.4g for images and results), and [backend] memory allows %.4g",
+                          all / mebibyte, (double)need.workspace / mebibyte, (double)need.store * stores / mebibyte, (double)beside / mebibyte,
+                          (double)session->limit / mebibyte);
+}
 
 /* ---- Compiling ---- */
 

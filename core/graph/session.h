@@ -21,6 +21,12 @@ void assay_session_close(struct assay_session *session);
 const struct assay_backend *assay_session_backend(const struct assay_session *session);
 struct assay_device *assay_session_device(const struct assay_session *session);
 
+/* The most bytes of the device that are to be taken, 0 (the start): no limit. Whoever makes stores keeps to it; see assay_session_check. */
+void assay_session_limit(struct assay_session *session, uint64_t bytes);
+/* ASSAY_E_MEMORY, with the numbers, when `stores` stores of an executable, its workspace and `beside` bytes are more than the limit. */
+int assay_session_check(const struct assay_session *session, const struct assay_executable *executable, uint32_t stores, uint64_t beside,
+                        struct assay_status *status);
+
 /* Compiles, decomposing whatever the backend refuses. Executables are kept by program key until the session is trimmed or closed, so an equal
  * program costs nothing the second time; the session owns them. */
 int assay_session_compile(struct assay_session *session, const struct assay_program *program, struct assay_executable **executable,

@@ -262,5 +262,7 @@ int assay_device_open(const char *name, const struct assay_settings *settings, s
   }
   const struct assay_option_value *const *values = share_processors(backend, settings->search.workers, arena);
   if (values == NULL) return assay_status_memory(status);
-  return assay_session_open(backend->plugin, values, name[length] == ':' ? name + length + 1 : NULL, session, status);
+  const int result = assay_session_open(backend->plugin, values, name[length] == ':' ? name + length + 1 : NULL, session, status);
+  if (result == 0) assay_session_limit(*session, settings->memory);
+  return result;
 }

@@ -174,29 +174,30 @@ static void forward(struct build *build, assay_value pixels, assay_value labels)
   loss(build);
 }
 
-/* What every function with a batch begins with: feeds up to OPTIONS; gives the batch's pixels and labels. */
-static void begin(struct build *build, assay_value *pixels, assay_value *labels) {
+/* What every function with a batch begins with: feeds up to OPTIONS; gives the batch's pixels and labels, and the rows that they are of. */
+static void begin(struct build *build, assay_value *pixels, assay_value *labels, assay_value *indices) {
   const struct assay_network_facts *facts = build->facts;
   const int64_t rows = facts->resident > 0 ? facts->resident : build->batch, batch = build->batch;
   const int64_t extents[4] = {rows, facts->height, facts->width, facts->channels};
   *pixels = assay_function_feed(build->b, ASSAY_U8, 4, extents);
   *labels = assay_function_feed(build->b, ASSAY_I32, 1, &rows);
-  const assay_value indices = assay_function_feed(build->b, ASSAY_I32, 1, &batch);
+  *indices = assay_function_feed(build->b, ASSAY_I32, 1, &batch);
   if (facts->resident == 0) return;
-  *pixels = assay_gather(build->b, *pixels, indices);
-  *labels = assay_gather(build->b, *labels, indices);
+  *pixels = assay_gather(build->b, *pixels, *indices);
+  *labels = assay_gather(build->b, *labels, *indices);
 }
 
-/* The count of options is known only after one walk through the components. */
-static uint32_t count_options(const struct assay_settings *settings) {
-  uint32_t count = 1;
-  for (uint32_t i = 0; i < settings->layer_count + 2; i++) {
-    const struct assay_component *component = i < settings->layer_count      ? &settings->layers[i].component
-                                              : i == settings->layer_count ? &settings->train.loss
-                                                                           : &settings->optimizer;
-    if (component->plugin == NULL) continue;
-    for (uint32_t k = 0; k < assay_option_count(component->plugin->options); k++) count += (component->plugin->options[k]->flags & ASSAY_OPTION_RUNTIME) != 0;
-  }
+static uint32_t runtime_options(const struct assay_component *component) {
+  uint32_t count = 0;
+  for (uint32_t k = 0; component->plugin != NULL && k < assay_option_count(component->plugin->options); k++)
+    count += (component->plugin->options[k]->flags & ASSAY_OPTION_RUNTIME) != 0;
+  return count;
+}
+
+/* Where the optimizer's options begin: behind the count of updates, the layers and the loss. */
+static uint32_t options_before_optimizer(const struct assay_settings *settings) {
+  uint32_t count = 1 + runtime_options(&settings->train.loss);
+  for (uint32_t i = 0; i < settings->layer_count; i++) count += runtime_options(&settings->layers[i].component);
   return count;
 }
 
@@ -218,8 +219,13 @@ static assay_value correct(struct build *build) {
   return assay_equal(b, assay_cast(b, assay_less_equal(b, assay_number(b, logits, 0), logits), ASSAY_I32), build->labels);
 }
 
-/* Adds the step's sums; gives the scalar that is differentiated. */
-static assay_value account(struct build *build, assay_value weights, assay_value step) {
+/* The sums of weights and of weighted losses of a batch. */
+struct account {
+  assay_value total, weight, mean;
+};
+
+/* Adds the step's sums. */
+static struct account account(struct build *build, assay_value weights, assay_value step) {
   struct assay_builder *b = build->b;
   assay_builder_scope(b, NULL, NULL);
   const assay_value total = assay_reduce_sum(b, assay_mul(b, weights, build->losses), 1, 0), weight = assay_reduce_sum(b, weights, 1, 0);
@@ -230,7 +236,7 @@ static assay_value account(struct build *build, assay_value weights, assay_value
   const assay_value flag = sum_variable(build, ASSAY_SUM_NONFINITE);
   const assay_value first = assay_and(b, assay_equal(b, flag, assay_number(b, flag, 0)), assay_not(b, assay_is_finite(b, mean)));
   assay_assign(b, flag, assay_select(b, first, step, flag));
-  return mean;
+  return (struct account){total, weight, mean};
 }
 
 /* Trained parameters and their gradients, in the order of the program's variables. */
@@ -239,8 +245,8 @@ struct gradients {
   uint32_t count;
 };
 
-/* Gradients of `loss` for all trained variables; count 0 when the build has failed. */
-static struct gradients differentiate(struct build *build, struct assay_program_builder *program, assay_value loss) {
+/* All trained variables, their gradients still to be found; count 0 when memory is short. */
+static struct gradients list_parameters(struct build *build, struct assay_program_builder *program) {
   const uint32_t variables = assay_program_variable_count(program);
   struct gradients made = {ASSAY_NEW_ARRAY(build->arena, assay_value, variables), ASSAY_NEW_ARRAY(build->arena, assay_value, variables), 0};
   if (made.parameters == NULL || made.gradients == NULL) {
@@ -249,8 +255,58 @@ static struct gradients differentiate(struct build *build, struct assay_program_
   }
   for (uint32_t i = 0; i < variables; i++)
     if (is_trained(assay_program_variable(program, i)->base.role)) made.parameters[made.count++] = assay_builder_variable(build->b, i);
+  return made;
+}
+
+/* Gradients of `loss` for all trained variables. */
+static struct gradients differentiate(struct build *build, struct assay_program_builder *program, assay_value loss) {
+  struct gradients made = list_parameters(build, program);
   assay_builder_gradient(build->b, loss, made.parameters, made.count, made.gradients);
   return made;
+}
+
+/* Where the gradients of pieces are added up: a variable a parameter, and one for the weights of their samples. The slash is as in sum_names. */
+static assay_value gathered(struct build *build, struct assay_program_builder *program, assay_value parameter) {
+  const int32_t index = assay_builder_variable_index(build->b, parameter);
+  if (index < 0) return assay_invalid(); /* the build has failed already */
+  const struct assay_variable *variable = &assay_program_variable(program, (uint32_t)index)->base;
+  const char *name = assay_arena_print(build->arena, "gathered/%s", variable->name);
+  if (name == NULL) return assay_fail(build->b, "out of memory");
+  assay_builder_scope(build->b, NULL, NULL);
+  return assay_state(build->b, name, &variable->type, 0, ASSAY_ROLE_OPTIMIZER);
+}
+
+static assay_value gathered_weight(struct build *build) {
+  const struct assay_tensor_type type = {ASSAY_F32, 0, {0}};
+  assay_builder_scope(build->b, NULL, NULL);
+  return assay_state(build->b, "gathered/weight", &type, 0, ASSAY_ROLE_OPTIMIZER);
+}
+
+/* Adds a piece's gradients of its summed loss. */
+static void gather(struct build *build, struct assay_program_builder *program, const struct account *account) {
+  struct assay_builder *b = build->b;
+  const struct gradients piece = differentiate(build, program, account->total);
+  for (uint32_t i = 0; i < piece.count; i++) {
+    const assay_value sum = gathered(build, program, piece.parameters[i]);
+    assay_assign(b, sum, assay_add(b, sum, piece.gradients[i]));
+  }
+  const assay_value weight = gathered_weight(build);
+  assay_assign(b, weight, assay_add(b, weight, account->weight));
+}
+
+/* The gradients of a whole batch's mean loss from those of its pieces, which start at zero again. */
+static struct gradients take_gathered(struct build *build, struct assay_program_builder *program) {
+  struct assay_builder *b = build->b;
+  struct gradients whole = list_parameters(build, program);
+  const assay_value weight = gathered_weight(build), divisor = assay_max(b, weight, assay_number(b, weight, 1e-20));
+  for (uint32_t i = 0; i < whole.count; i++) {
+    const assay_value sum = gathered(build, program, whole.parameters[i]);
+    const struct assay_tensor_type *type = assay_type(b, sum);
+    whole.gradients[i] = assay_div(b, sum, divisor);
+    assay_assign(b, sum, assay_broadcast(b, assay_number(b, sum, 0), type->rank, type->extents));
+  }
+  assay_assign(b, weight, assay_number(b, weight, 0));
+  return whole;
 }
 
 /* What the optimizer makes of the gradients. */
@@ -273,15 +329,31 @@ static void update(struct build *build, struct assay_program_builder *program, s
   }
 }
 
+/* A function that has the optimizer's options, and so says where they stand. */
+static int end_update(struct assay_network *network, const struct build *build, struct assay_status *status) {
+  network->rate_option = build->rate_option;
+  network->momentum_option = build->momentum_option;
+  return assay_function_end(build->b, status);
+}
+
+/* Keeps the name of what ties samples together. In the batch's own functions: whoever has no images of their own to mix does no harm. */
+static int note_coupling(struct assay_network *network, struct assay_builder *b, const assay_value *samples, uint32_t count, struct assay_status *status) {
+  const char *coupling = network->coupling == NULL ? assay_builder_coupling(b, samples, count) : NULL;
+  if (coupling != NULL && (network->coupling = assay_arena_copy(network->arena, coupling)) == NULL) return assay_status_memory(status);
+  return 0;
+}
+
+/* A step on a whole batch, or, with pieces, the gradients of one piece. */
 static int build_step(struct assay_network *network, const struct assay_settings *settings, uint32_t batch, struct assay_status *status) {
+  const bool pieces = network->facts.piece > 0;
   char name[32];
-  snprintf(name, sizeof name, "step%u", batch);
+  snprintf(name, sizeof name, "%s%u", pieces ? "piece" : "step", batch);
   struct assay_builder *b = assay_function_begin(network->builder, name);
   if (b == NULL) return assay_status_memory(status);
   struct build build = {.b = b, .settings = settings, .facts = &network->facts, .arena = network->arena, .option_count = 1, .rate_option = -1, .momentum_option = -1, .batch = batch,
                         .training = true};
-  assay_value pixels, labels;
-  begin(&build, &pixels, &labels);
+  assay_value pixels, labels, indices;
+  begin(&build, &pixels, &labels, &indices);
   build.options = assay_function_feed(b, ASSAY_F32, 1, (const int64_t[]){network->option_count});
   const assay_value weights = assay_function_feed(b, ASSAY_F32, 1, (const int64_t[]){batch});
   const assay_value keys = assay_function_feed(b, ASSAY_U32, 2, (const int64_t[]){batch, 2});
@@ -289,12 +361,33 @@ static int build_step(struct assay_network *network, const struct assay_settings
   const struct assay_build_context context = {sizeof context, 1, network->facts.class_count, keys, step};
   assay_function_context(b, &context);
   forward(&build, pixels, labels);
-  struct gradients gradients = differentiate(&build, network->builder, account(&build, weights, step));
-  update(&build, network->builder, &gradients);
-  network->rate_option = build.rate_option;
-  network->momentum_option = build.momentum_option;
+  const bool resident = network->facts.resident > 0;
+  const int code = note_coupling(network, b, (const assay_value[]){indices, weights, keys, pixels, labels}, resident ? 3 : 5, status);
+  if (code != 0) return code;
+  const struct account sums = account(&build, weights, step);
   network->logit_count = (uint32_t)assay_extent(b, build.logits, 1);
-  return assay_function_end(b, status);
+  if (pieces) {
+    gather(&build, network->builder, &sums);
+    return assay_function_end(b, status);
+  }
+  struct gradients gradients = differentiate(&build, network->builder, sums.mean);
+  update(&build, network->builder, &gradients);
+  return end_update(network, &build, status);
+}
+
+/* With pieces: what the optimizer makes of their gradients. */
+static int build_update(struct assay_network *network, const struct assay_settings *settings, struct assay_status *status) {
+  struct assay_builder *b = assay_function_begin(network->builder, "update");
+  if (b == NULL) return assay_status_memory(status);
+  struct build build = {.b = b, .settings = settings, .facts = &network->facts, .arena = network->arena, .option_count = options_before_optimizer(settings), .rate_option = -1,
+                        .momentum_option = -1, .training = true};
+  build.options = assay_function_feed(b, ASSAY_F32, 1, (const int64_t[]){network->option_count});
+  const assay_value step = scalar(b, assay_slice(b, build.options, 0, 0, 1));
+  const struct assay_build_context context = {sizeof context, 1, network->facts.class_count, assay_invalid(), step};
+  assay_function_context(b, &context);
+  struct gradients gradients = take_gathered(&build, network->builder);
+  update(&build, network->builder, &gradients);
+  return end_update(network, &build, status);
 }
 
 static int build_evaluate(struct assay_network *network, const struct assay_settings *settings, struct assay_status *status) {
@@ -302,8 +395,8 @@ static int build_evaluate(struct assay_network *network, const struct assay_sett
   if (b == NULL) return assay_status_memory(status);
   struct build build = {.b = b, .settings = settings, .facts = &network->facts, .arena = network->arena, .option_count = 1,
                         .batch = network->facts.evaluation_batch};
-  assay_value pixels, labels;
-  begin(&build, &pixels, &labels);
+  assay_value pixels, labels, indices;
+  begin(&build, &pixels, &labels, &indices);
   build.options = assay_function_feed(b, ASSAY_F32, 1, (const int64_t[]){network->option_count});
   const struct assay_build_context context = {sizeof context, 0, network->facts.class_count, assay_invalid(), assay_invalid()};
   assay_function_context(b, &context);
@@ -313,22 +406,31 @@ static int build_evaluate(struct assay_network *network, const struct assay_sett
   return assay_function_end(b, status);
 }
 
-/* Distinct sizes of batches, the full one first where it occurs. */
+static void add_size(struct assay_network *network, struct assay_network_step *steps, uint32_t size) {
+  for (uint32_t k = 0; k < network->step_count; k++)
+    if (steps[k].batch == size) return;
+  if (size > 0) steps[network->step_count++].batch = size;
+}
+
+/* A batch of `size`, or what it is cut into. */
+static void add_batch(struct assay_network *network, struct assay_network_step *steps, uint32_t size) {
+  const uint32_t piece = network->facts.piece;
+  if (piece > 0 && size >= piece) add_size(network, steps, piece);
+  add_size(network, steps, piece > 0 ? size % piece : size);
+}
+
+/* Distinct sizes of batches or pieces, the full one first where it occurs. */
 static int list_steps(struct assay_network *network, struct assay_status *status) {
   const struct assay_network_facts *facts = &network->facts;
-  struct assay_network_step *steps = ASSAY_NEW_ARRAY(network->arena, struct assay_network_step, facts->training_count_count + 1);
+  struct assay_network_step *steps = ASSAY_NEW_ARRAY(network->arena, struct assay_network_step, facts->training_count_count + 3);
   if (steps == NULL) return assay_status_memory(status);
   for (uint32_t i = 0; i < facts->training_count_count && network->step_count == 0; i++)
-    if (facts->training_counts[i] >= network->batch) steps[network->step_count++].batch = network->batch;
-  for (uint32_t i = 0; i < facts->training_count_count; i++) {
-    const uint32_t rest = facts->training_counts[i] % network->batch;
-    bool known = rest == 0;
-    for (uint32_t k = 0; k < network->step_count; k++) known |= steps[k].batch == rest;
-    if (!known) steps[network->step_count++].batch = rest;
-  }
+    if (facts->training_counts[i] >= network->batch) add_batch(network, steps, network->batch);
+  for (uint32_t i = 0; i < facts->training_count_count; i++) add_batch(network, steps, facts->training_counts[i] % network->batch);
   for (uint32_t i = 0; i < network->step_count; i++) steps[i].function = i;
   network->steps = steps;
-  network->evaluate = network->step_count;
+  network->update = network->step_count;
+  network->evaluate = network->step_count + (facts->piece > 0);
   return 0;
 }
 
@@ -352,6 +454,7 @@ static int find_variables(struct assay_network *network, struct assay_status *st
 static int build_program(struct assay_network *network, const struct assay_settings *settings, struct assay_status *status) {
   int code = list_steps(network, status);
   for (uint32_t i = 0; code == 0 && i < network->step_count; i++) code = build_step(network, settings, network->steps[i].batch, status);
+  if (code == 0 && network->facts.piece > 0) code = build_update(network, settings, status);
   if (code == 0) code = build_evaluate(network, settings, status);
   if (code == 0) code = assay_program_finish(network->builder, &network->program, status);
   return code == 0 ? find_variables(network, status) : code;
@@ -370,7 +473,8 @@ int assay_network_create(const struct assay_settings *settings, const struct ass
   made->facts = *facts;
   made->facts.training_counts = (const uint32_t *)assay_arena_copy_bytes(arena, facts->training_counts, facts->training_count_count * sizeof(uint32_t));
   made->batch = settings->train.batch;
-  made->option_count = count_options(settings);
+  if (facts->piece >= made->batch) made->facts.piece = 0;
+  made->option_count = options_before_optimizer(settings) + runtime_options(&settings->optimizer);
   made->builder = assay_program_begin();
   const int code = made->facts.training_counts == NULL || made->builder == NULL ? assay_status_memory(status) : build_program(made, settings, status);
   if (code != 0) assay_network_release(made);

@@ -16,6 +16,7 @@ struct assay_network_facts {
   uint32_t training_count_count;
   const uint32_t *training_counts;  /* how many samples will be trained on, one a fold: they give the sizes of last batches */
   uint32_t evaluation_batch;
+  uint32_t piece;                   /* batches are cut into pieces of so many samples, whose gradients are added before an update; 0: they are not */
 };
 
 /* Feeds of `step` functions, by number; `evaluate` has those up to OPTIONS. B: samples of the batch. */
@@ -42,6 +43,7 @@ enum assay_network_sum {
   ASSAY_SUM_COUNT = 4
 };
 
+/* A function that trains on so many samples. Without pieces a batch, whose step updates as well; with them a piece, whose gradient is added up. */
 struct assay_network_step {
   uint32_t batch, function;
 };
@@ -55,7 +57,9 @@ struct assay_network {
   uint32_t batch;
   uint32_t step_count;
   const struct assay_network_step *steps; /* by batch size, the full one first */
+  uint32_t update;                        /* with pieces: number of the function, whose one feed is the options */
   uint32_t evaluate;                      /* number of the function */
+  const char *coupling;                   /* origin of what ties the samples of a batch together, so that it cannot be cut into pieces; NULL: nothing does */
   uint32_t option_count;
   int32_t rate_option, momentum_option;   /* places of the learning rate and of the momentum (or beta1) in the options; -1: the optimizer has none */
   uint32_t sums[ASSAY_SUM_COUNT];         /* numbers of variables */
@@ -67,7 +71,7 @@ struct assay_network {
 int assay_network_create(const struct assay_settings *settings, const struct assay_network_facts *facts, struct assay_network **network,
                          struct assay_status *status);
 void assay_network_release(struct assay_network *network);
-/* The function for a batch of that size; -1. */
+/* The function for a batch, or piece, of that size; -1. */
 int32_t assay_network_step_function(const struct assay_network *network, uint32_t batch);
 /* The vector of options: runtime options as they stand in `settings`; the first element, the count of updates, is left to the caller. */
 void assay_network_options(const struct assay_settings *settings, float *options);

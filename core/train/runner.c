@@ -31,14 +31,18 @@ static int make_host(struct assay_runner *runner, struct assay_status *status) {
   return 0;
 }
 
-static int make_buffers(struct assay_runner *runner, struct assay_status *status) {
+/* The buffers of a runner, and their sizes in bytes; 0: not needed. */
+enum { BUFFERS = 10 };
+struct wanted {
+  struct assay_buffer **buffer;
+  uint64_t size;
+};
+
+static void list_buffers(struct assay_runner *runner, struct wanted wanted[BUFFERS]) {
   const struct assay_network *network = runner->network;
   const uint64_t capacity = runner->capacity, evaluation = network->facts.evaluation_batch;
   const bool streamed = runner->residency->count == 0;
-  const struct {
-    struct assay_buffer **buffer;
-    uint64_t size;
-  } wanted[] = {
+  const struct wanted all[BUFFERS] = {
       {&runner->pixels, streamed ? capacity * image_size(runner->samples) : 0},
       {&runner->labels, streamed ? capacity * sizeof(int32_t) : 0},
       {&runner->indices, capacity * sizeof(int32_t)},
@@ -50,12 +54,27 @@ static int make_buffers(struct assay_runner *runner, struct assay_status *status
       {&runner->losses[0], evaluation * sizeof(float)},
       {&runner->losses[1], evaluation * sizeof(float)},
   };
+  memcpy(wanted, all, sizeof all);
+}
+
+/* Is there room, by what the program says that it needs? */
+static int check_memory(struct assay_runner *runner, struct assay_status *status) {
+  struct wanted wanted[BUFFERS];
+  uint64_t beside = (uint64_t)runner->residency->count * image_size(runner->samples);
+  list_buffers(runner, wanted);
+  for (int i = 0; i < BUFFERS; i++) beside += wanted[i].size;
+  return assay_session_check(runner->session, runner->executable, 2, beside, status);
+}
+
+static int make_buffers(struct assay_runner *runner, struct assay_status *status) {
+  struct wanted wanted[BUFFERS];
   struct assay_device *device = assay_session_device(runner->session);
-  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+  list_buffers(runner, wanted);
+  for (int i = 0; i < BUFFERS; i++) {
     const int code = wanted[i].size == 0 ? 0 : runner->backend->buffer_create(device, wanted[i].size, wanted[i].buffer, status);
     if (code != 0) return code;
   }
-  if (streamed) return 0;
+  if (runner->residency->count == 0) return 0;
   runner->pixels = runner->residency->pixels;
   runner->labels = runner->residency->labels;
   return 0;
@@ -64,9 +83,11 @@ static int make_buffers(struct assay_runner *runner, struct assay_status *status
 int assay_runner_create(struct assay_session *session, const struct assay_samples *samples, const struct assay_residency *residency,
                         const struct assay_network *network, struct assay_runner *runner, struct assay_status *status) {
   *runner = (struct assay_runner){.session = session, .backend = assay_session_backend(session), .samples = samples, .residency = residency, .network = network};
-  runner->capacity = network->batch > network->facts.evaluation_batch ? network->batch : network->facts.evaluation_batch;
+  const uint32_t largest = network->facts.piece > 0 ? network->facts.piece : network->batch;
+  runner->capacity = largest > network->facts.evaluation_batch ? largest : network->facts.evaluation_batch;
   int code = make_host(runner, status);
   if (code == 0) code = assay_session_compile(session, network->program, &runner->executable, status);
+  if (code == 0) code = check_memory(runner, status);
   if (code == 0) code = runner->backend->store_create(runner->executable, &runner->store, status);
   if (code == 0) code = runner->backend->store_create(runner->executable, &runner->best, status);
   if (code == 0) code = make_buffers(runner, status);
@@ -148,28 +169,40 @@ static void sample_key(uint64_t seed, uint32_t epoch, uint32_t sample, uint32_t 
   key[1] = block[1];
 }
 
-/* One step on `batch` samples of the epoch, beginning with number `first` of them. */
-static int submit_step(struct assay_runner *runner, const struct assay_epoch_task *task, uint32_t first, uint32_t batch, const struct assay_pace *pace,
-                       struct assay_status *status) {
+/* Gradients (and, without pieces, the update) of `count` samples of the epoch, beginning with number `first` of them. The options were written. */
+static int submit_samples(struct assay_runner *runner, const struct assay_epoch_task *task, uint32_t first, uint32_t count, struct assay_status *status) {
   const uint32_t *numbers = task->numbers + first;
-  const struct assay_network *network = runner->network;
   const struct assay_backend *backend = runner->backend;
-  const int32_t function = assay_network_step_function(runner->network, batch);
-  if (function < 0) return assay_status_set(status, ASSAY_E_FAILED, "no step was compiled for a batch of %u", batch);
-  for (uint32_t i = 0; i < batch; i++) {
+  const int32_t function = assay_network_step_function(runner->network, count);
+  if (function < 0) return assay_status_set(status, ASSAY_E_FAILED, "no step was compiled for a batch of %u", count);
+  for (uint32_t i = 0; i < count; i++) {
     runner->host_weights[i] = (float)task->class_weights[runner->samples->labels[numbers[i]]];
     sample_key(task->seed, task->epoch, numbers[i], runner->host_keys + 2 * (size_t)i);
   }
-  runner->host_options[0] = (float)++runner->updates;
-  if (pace != NULL && network->rate_option >= 0) runner->host_options[network->rate_option] = pace->rate;
-  if (pace != NULL && network->momentum_option >= 0) runner->host_options[network->momentum_option] = pace->momentum;
-  int code = feed_batch(runner, numbers, batch, batch, status);
-  if (code == 0) code = backend->buffer_write(runner->weights, 0, runner->host_weights, batch * sizeof(float), status);
-  if (code == 0) code = backend->buffer_write(runner->keys, 0, runner->host_keys, batch * 2 * sizeof(uint32_t), status);
-  if (code == 0) code = backend->buffer_write(runner->options, 0, runner->host_options, runner->network->option_count * sizeof(float), status);
+  int code = feed_batch(runner, numbers, count, count, status);
+  if (code == 0) code = backend->buffer_write(runner->weights, 0, runner->host_weights, count * sizeof(float), status);
+  if (code == 0) code = backend->buffer_write(runner->keys, 0, runner->host_keys, count * 2 * sizeof(uint32_t), status);
   struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = runner->pixels,   [ASSAY_FEED_LABELS] = runner->labels,   [ASSAY_FEED_INDICES] = runner->indices,
                                         [ASSAY_FEED_OPTIONS] = runner->options, [ASSAY_FEED_WEIGHTS] = runner->weights, [ASSAY_FEED_KEYS] = runner->keys};
   return code != 0 ? code : backend->run(runner->executable, (uint32_t)function, runner->store, feeds, NULL, status);
+}
+
+/* One step on `batch` samples of the epoch, beginning with number `first` of them, in pieces where the network was built for that. */
+static int submit_step(struct assay_runner *runner, const struct assay_epoch_task *task, uint32_t first, uint32_t batch, const struct assay_pace *pace,
+                       struct assay_status *status) {
+  const struct assay_network *network = runner->network;
+  const uint32_t piece = network->facts.piece > 0 ? network->facts.piece : batch;
+  runner->host_options[0] = (float)++runner->updates;
+  if (pace != NULL && network->rate_option >= 0) runner->host_options[network->rate_option] = pace->rate;
+  if (pace != NULL && network->momentum_option >= 0) runner->host_options[network->momentum_option] = pace->momentum;
+  int code = runner->backend->buffer_write(runner->options, 0, runner->host_options, network->option_count * sizeof(float), status);
+  for (uint32_t done = 0, now; code == 0 && done < batch; done += now) {
+    now = batch - done < piece ? batch - done : piece;
+    code = submit_samples(runner, task, first + done, now, status);
+  }
+  struct assay_buffer *const feeds[] = {runner->options};
+  if (code == 0 && network->facts.piece > 0) code = runner->backend->run(runner->executable, network->update, runner->store, feeds, NULL, status);
+  return code;
 }
 
 static int reset_sums(struct assay_runner *runner, struct assay_status *status) {

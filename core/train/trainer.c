@@ -12,6 +12,7 @@
 
 #include <assay/random.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,42 +128,97 @@ struct bench {
   struct assay_runner runner;
 };
 
-static int explain_memory(int code, const struct assay_settings *settings, const struct assay_samples *samples, struct assay_status *status) {
-  if (code != ASSAY_E_MEMORY) return code;
-  return assay_status_prefix(status, "training on %ux%u images with batch = %u needs more memory than there is; a smaller [train] batch or [data] size helps",
-                             samples->width, samples->height, settings->train.batch);
+/* How many samples go through the network at once. Starts as everything at once, and is made smaller while memory does not suffice. */
+struct cut {
+  uint32_t first, end;        /* the parts that it is for */
+  uint32_t piece, evaluation; /* samples of a gradient, and of an evaluation at most */
+  bool built;                 /* the network could be built, and so … */
+  char coupling[128];         /* … this is what ties samples together, */
+  bool coupled;               /* if anything does */
+};
+
+static struct cut whole(const struct assay_settings *settings, uint32_t first, uint32_t end) {
+  const uint32_t batch = settings->train.batch;
+  return (struct cut){.first = first, .end = end, .piece = batch, .evaluation = batch > EVALUATION_BATCH ? batch : EVALUATION_BATCH};
 }
 
-static int set_up(struct assay_trainer *trainer, const struct assay_settings *settings, uint32_t first, uint32_t end, struct bench *bench,
-                  struct assay_status *status) {
+static int set_up(struct assay_trainer *trainer, const struct assay_settings *settings, struct cut *cut, struct bench *bench, struct assay_status *status) {
   const struct assay_samples *samples = trainer->samples;
-  uint32_t *counts = calloc(end - first, sizeof *counts);
+  const uint32_t count = cut->end - cut->first;
+  uint32_t *counts = calloc(count, sizeof *counts);
   if (counts == NULL) return assay_status_memory(status);
   uint32_t evaluation = 1;
-  for (uint32_t i = first; i < end; i++) {
-    counts[i - first] = trainer->parts[i].training_count;
-    if (trainer->parts[i].validation_count > evaluation) evaluation = trainer->parts[i].validation_count;
+  for (uint32_t i = 0; i < count; i++) {
+    const struct part *part = &trainer->parts[cut->first + i];
+    counts[i] = part->training_count;
+    if (part->validation_count > evaluation) evaluation = part->validation_count;
   }
-  const uint32_t preferred = settings->train.batch > EVALUATION_BATCH ? settings->train.batch : EVALUATION_BATCH;
   const struct assay_network_facts facts = {.class_count = samples->class_count,
                                             .height = samples->height,
                                             .width = samples->width,
                                             .channels = samples->channels,
                                             .resident = trainer->residency.count,
-                                            .training_count_count = end - first,
+                                            .training_count_count = count,
                                             .training_counts = counts,
-                                            .evaluation_batch = evaluation < preferred ? evaluation : preferred};
+                                            .evaluation_batch = evaluation < cut->evaluation ? evaluation : cut->evaluation,
+                                            .piece = cut->piece < settings->train.batch ? cut->piece : 0};
   *bench = (struct bench){.network = NULL};
   int code = assay_network_create(settings, &facts, &bench->network, status);
   free(counts);
-  if (code == 0) code = assay_runner_create(trainer->session, samples, &trainer->residency, bench->network, &bench->runner, status);
+  if (code != 0) return code;
+  cut->built = true;
+  cut->coupled = bench->network->coupling != NULL;
+  if (cut->coupled) snprintf(cut->coupling, sizeof cut->coupling, "%s", bench->network->coupling);
+  code = assay_runner_create(trainer->session, samples, &trainer->residency, bench->network, &bench->runner, status);
   if (code != 0) assay_network_release(bench->network);
-  return explain_memory(code, settings, samples, status);
+  return code;
 }
 
 static void take_down(struct bench *bench) {
   assay_runner_release(&bench->runner);
   assay_network_release(bench->network);
+}
+
+/* The largest half, quarter, … of the batch for which there is memory; 0: there is none. */
+static uint32_t batch_that_fits(struct assay_trainer *trainer, const struct assay_settings *settings, const struct cut *cut) {
+  for (uint32_t batch = settings->train.batch / 2; batch > 0; batch /= 2) {
+    struct assay_settings smaller = *settings;
+    struct assay_status ignored;
+    struct bench bench;
+    smaller.train.batch = batch;
+    struct cut attempt = whole(&smaller, cut->first, cut->end);
+    attempt.evaluation = batch;
+    const int code = set_up(trainer, &smaller, &attempt, &bench, &ignored);
+    if (code == 0) take_down(&bench);
+    assay_session_trim(trainer->session, 0);
+    if (code == 0) return batch;
+  }
+  return 0;
+}
+
+static int give_up(struct assay_trainer *trainer, const struct assay_settings *settings, const struct cut *cut, struct assay_status *status) {
+  const struct assay_samples *samples = trainer->samples;
+  const uint32_t fits = cut->coupled ? batch_that_fits(trainer, settings, cut) : 0;
+  char advice[256];
+  if (fits > 0)
+    snprintf(advice, sizeof advice, "with [train] batch = %u it fits; the batch cannot be cut into pieces, since layer \"%s\" ties its samples together", fits, cut->coupling);
+  else snprintf(advice, sizeof advice, "even one image at a time is too much; a smaller [data] size or network helps");
+  return assay_status_prefix(status, "training on %ux%u images with batch = %u needs more memory than there is: %s", samples->width, samples->height,
+                             settings->train.batch, advice);
+}
+
+/* After ASSAY_E_MEMORY with this cut: 0 and a smaller one, or the error when there is none. */
+static int cut_smaller(struct assay_trainer *trainer, const struct assay_settings *settings, struct cut *cut, struct assay_status *status) {
+  assay_session_trim(trainer->session, 0); /* what was compiled may hold memory */
+  if (cut->evaluation > cut->piece) {
+    cut->evaluation = cut->piece;
+    return 0;
+  }
+  if (!cut->built || cut->coupled || cut->piece == 1) return give_up(trainer, settings, cut, status);
+  cut->piece = cut->evaluation = (cut->piece + 1) / 2;
+  assay_log_message(ASSAY_LOG_INFO, "a batch of %u does not fit into memory, so it is cut into pieces of %u, whose gradients are added up (%s)",
+                    settings->train.batch, cut->piece, status->message);
+  return 0;
 }
 
 /* A fold's own seed. */
@@ -212,16 +268,15 @@ static int run_folds(struct assay_trainer *trainer, const struct assay_settings 
     const struct assay_fold_task task = task_for(trainer, settings, fold, seed, hooks);
     int code = assay_fold_run(&bench->runner, &task, result->arena, &folds[fold], result->predictions, &result->pruned, status);
     if (code == 0 && keep_weights) code = assay_runner_weights(&bench->runner, true, result->arena, &folds[fold].weights, status);
-    if (code != 0) return explain_memory(code, settings, trainer->samples, status);
+    if (code != 0) return code;
     result->fold_count = fold + 1;
   }
   result->objective = result->pruned ? NAN : mean_objective(result);
   return 0;
 }
 
-int assay_trainer_trial(struct assay_trainer *trainer, const struct assay_settings *settings, uint64_t seed, bool keep_weights, const struct assay_hooks *hooks,
-                        struct assay_trial_result **result, struct assay_status *status) {
-  *result = NULL;
+static int try_trial(struct assay_trainer *trainer, const struct assay_settings *settings, uint64_t seed, bool keep_weights, const struct assay_hooks *hooks,
+                     struct cut *cut, struct assay_trial_result **result, struct assay_status *status) {
   const struct assay_samples *samples = trainer->samples;
   struct assay_arena *arena = assay_arena_create();
   struct assay_trial_result *made = arena == NULL ? NULL : ASSAY_NEW(arena, struct assay_trial_result);
@@ -232,14 +287,26 @@ int assay_trainer_trial(struct assay_trainer *trainer, const struct assay_settin
   made->arena = arena;
   made->predictions = assay_predictions_create(samples->class_count, samples->classes, samples->positive);
   struct bench bench;
-  int code = made->predictions == NULL ? assay_status_memory(status) : set_up(trainer, settings, 0, samples->fold_count, &bench, status);
+  int code = made->predictions == NULL ? assay_status_memory(status) : set_up(trainer, settings, cut, &bench, status);
   if (code == 0) {
+    made->piece = bench.network->facts.piece;
     code = run_folds(trainer, settings, seed, keep_weights, hooks, &bench, made, status);
     take_down(&bench);
   }
   if (code != 0) assay_trial_result_release(made);
   else *result = made;
   return code;
+}
+
+int assay_trainer_trial(struct assay_trainer *trainer, const struct assay_settings *settings, uint64_t seed, bool keep_weights, const struct assay_hooks *hooks,
+                        struct assay_trial_result **result, struct assay_status *status) {
+  struct cut cut = whole(settings, 0, trainer->samples->fold_count);
+  *result = NULL;
+  for (;;) {
+    int code = try_trial(trainer, settings, seed, keep_weights, hooks, &cut, result, status);
+    if (code == ASSAY_E_MEMORY) code = cut_smaller(trainer, settings, &cut, status);
+    if (code != 0 || *result != NULL) return code;
+  }
 }
 
 void assay_trial_result_release(struct assay_trial_result *result) {
@@ -255,25 +322,35 @@ static uint32_t refit_epochs(const struct assay_trial_result *trial) {
   return trial->fold_count > 0 ? (uint32_t)lround(sum / trial->fold_count) : 1;
 }
 
-static int refit(struct assay_trainer *trainer, const struct assay_settings *settings, struct assay_trial_result *trial, uint64_t seed,
-                 const struct assay_hooks *hooks, struct assay_model **model, const struct assay_fold_result **refitted, struct assay_status *status) {
-  const uint32_t last = trainer->samples->fold_count;
-  struct assay_fold_result *result = ASSAY_NEW(trial->arena, struct assay_fold_result);
-  if (result == NULL) return assay_status_memory(status);
+static int try_refit(struct assay_trainer *trainer, const struct assay_settings *settings, struct assay_trial_result *trial, uint64_t seed,
+                     const struct assay_hooks *hooks, struct cut *cut, struct assay_fold_result *result, struct assay_status *status) {
   struct bench bench;
-  int code = set_up(trainer, settings, last, last + 1, &bench, status);
+  int code = set_up(trainer, settings, cut, &bench, status);
   if (code != 0) return code;
-  struct assay_fold_task task = task_for(trainer, settings, last, seed, hooks);
+  struct assay_fold_task task = task_for(trainer, settings, cut->first, seed, hooks);
   task.fold = 0;
   task.fold_count = 1;
   task.epoch_limit = refit_epochs(trial);
   bool pruned;
   code = assay_fold_run(&bench.runner, &task, trial->arena, result, NULL, &pruned, status);
   if (code == 0) code = assay_runner_weights(&bench.runner, false, trial->arena, &result->weights, status);
-  code = explain_memory(code, settings, trainer->samples, status);
+  take_down(&bench);
+  return code;
+}
+
+static int refit(struct assay_trainer *trainer, const struct assay_settings *settings, struct assay_trial_result *trial, uint64_t seed,
+                 const struct assay_hooks *hooks, struct assay_model **model, const struct assay_fold_result **refitted, struct assay_status *status) {
+  const uint32_t last = trainer->samples->fold_count;
+  struct assay_fold_result *result = ASSAY_NEW(trial->arena, struct assay_fold_result);
+  if (result == NULL) return assay_status_memory(status);
+  struct cut cut = whole(settings, last, last + 1);
+  int code = 0;
+  while (code == 0 && result->weights == NULL) {
+    code = try_refit(trainer, settings, trial, seed, hooks, &cut, result, status);
+    if (code == ASSAY_E_MEMORY) code = cut_smaller(trainer, settings, &cut, status);
+  }
   if (code == 0) code = assay_model_create(settings, trainer->samples, &result->weights, 1, model, status);
   if (code == 0 && refitted != NULL) *refitted = result;
-  take_down(&bench);
   return code;
 }
 

@@ -56,6 +56,7 @@ struct assay_trial_result {
   bool pruned;                          /* the hook asked to stop; `objective` is then NaN */
   struct assay_prediction_set *predictions; /* out-of-fold, at each fold's best epoch; those of finished folds */
   uint64_t parameter_count;
+  uint32_t piece;                       /* samples of a piece, where batches had to be cut into pieces for want of memory; 0: they were not */
 };
 
 /* What a hook is shown after each epoch. */
@@ -78,8 +79,9 @@ struct assay_hooks {
   bool (*interrupted)(void *context);
 };
 
-/* Trains and validates every fold of the data set with these settings. `seed`: of the trial. `hooks` may be NULL. ASSAY_E_NONFINITE names fold, epoch and step;
- * ASSAY_E_MEMORY says what was too large. */
+/* Trains and validates every fold of the data set with these settings. `seed`: of the trial. `hooks` may be NULL. ASSAY_E_NONFINITE names fold, epoch and step.
+ * Where the memory is too small for a batch, the trial is run again with batches cut into ever smaller pieces, whose gradients are added up: the same
+ * training but for rounding. Where something (batch norm, say) ties the samples of a batch together that cannot be, and ASSAY_E_MEMORY names the batch that fits. */
 int assay_trainer_trial(struct assay_trainer *trainer, const struct assay_settings *settings, uint64_t seed, bool keep_weights, const struct assay_hooks *hooks,
                         struct assay_trial_result **result, struct assay_status *status);
 void assay_trial_result_release(struct assay_trial_result *result);

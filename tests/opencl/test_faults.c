@@ -10,6 +10,7 @@
 #include "fault_layer.h"
 
 #include <assay/random.h>
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -93,6 +94,21 @@ struct experiment {
   bool cold;
 };
 
+/* The same rows, with scores that differ by rounding at most: after a fault a batch may have been cut into pieces. */
+static bool alike(const char *some, const char *others) {
+  for (;; some++, others++) {
+    char *end, *other_end;
+    const double number = strtod(some, &end), other = strtod(others, &other_end);
+    if (end != some && other_end != others) {
+      if (fabs(number - other) > 1e-4) return false;
+      some = end;
+      others = other_end;
+    }
+    if (*some != *others) return false;
+    if (*some == '\0') return true;
+  }
+}
+
 static void try(const struct experiment *experiment, const char *right) {
   setenv("ASSAY_FAULT_CALL", experiment->call, 1);
   set("ASSAY_FAULT_FROM", experiment->number);
@@ -101,7 +117,7 @@ static void try(const struct experiment *experiment, const char *right) {
   unsetenv("ASSAY_FAULT_CALL");
   const char *call = experiment->call;
   if (session.code == 0) {
-    ck_assert_msg(strcmp(session.predictions, right) == 0, "%s (call %u, error %d) changes the result", call, experiment->number, experiment->error);
+    ck_assert_msg(alike(session.predictions, right), "%s (call %u, error %d) changes the result", call, experiment->number, experiment->error);
   } else {
     ck_assert_msg(session.code == 4, "%s (call %u, error %d) ends with %d: %s", call, experiment->number, experiment->error, session.code, session.talk);
     ck_assert_msg(strstr(session.talk, call) != NULL, "%s (call %u, error %d) is not named: %s", call, experiment->number, experiment->error, session.talk);

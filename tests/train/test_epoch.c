@@ -59,7 +59,7 @@ static void repeat_on(const char *backend_name) {
                                           .layers = layers,
                                           .optimizer = component(ASSAY_OPTIMIZER, "sgd", "learning_rate=0.05;momentum=0.9;nesterov=yes;weight_decay=0.01"),
                                           .train = {.epochs = 2, .batch = 4}};
-  const struct assay_network_facts facts = {2, SIDE, SIDE, CHANNELS, 0, 1, counts, 7};
+  const struct assay_network_facts facts = {2, SIDE, SIDE, CHANNELS, 0, 1, counts, 7, 0};
   const struct assay_residency none = {0};
   const struct assay_component backend = component(ASSAY_BACKEND, backend_name, "");
   struct assay_status status;

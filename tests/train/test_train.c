@@ -107,7 +107,7 @@ START_TEST(sent_batches_train_as_resident_ones) {
   }
   double mean[4], deviation[4];
   assay_samples_statistics(&toy->samples, training, training_count, mean, deviation);
-  const struct assay_network_facts facts = {2, TOY_SIDE, TOY_SIDE, TOY_CHANNELS, 0, 1, &training_count, 5};
+  const struct assay_network_facts facts = {2, TOY_SIDE, TOY_SIDE, TOY_CHANNELS, 0, 1, &training_count, 5, 0};
   const struct assay_residency none = {0};
   struct assay_network *network;
   struct assay_runner runner;
