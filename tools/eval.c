@@ -72,7 +72,7 @@ static int write_files(struct cli *cli, const struct assay_prediction_set *set) 
   return result == 0 ? assay_errors_write(set, errors, cli->status) : result;
 }
 
-static int tell(struct cli *cli, const struct model_in_use *use, const struct assay_prediction_set *set) {
+static int tell(struct cli *cli, const struct model_in_use *use, const char *judged, const struct assay_prediction_set *set) {
   json_t *judgement;
   int result = assay_judgement_build(set, use->settings->metrics, use->settings->metric_count, WRONG_LISTED, &judgement, cli->status);
   if (result != 0) return result;
@@ -84,7 +84,7 @@ static int tell(struct cli *cli, const struct model_in_use *use, const struct as
     return result;
   }
   struct assay_text text = {0};
-  assay_text_print(&text, "%s on %s: %u images\n\n", cli->arguments[0], cli->arguments[1], set->count);
+  assay_text_print(&text, "%s on %s: %u images\n\n", cli->arguments[0], judged, set->count);
   assay_judgement_print(judgement, &text);
   if (json_is_object(target)) assay_text_add(&text, "\n");
   assay_judgement_print_target(target, &text);
@@ -100,8 +100,10 @@ int command_eval(struct cli *cli) {
   struct assay_dataset *dataset = NULL;
   struct assay_prediction_set *set = NULL;
   int result = model_open(cli, cli->arguments[0], &use);
+  const char *judged = result != 0 ? NULL : cli->argument_count > 1 ? cli->arguments[1] : use.settings->data.path;
+  if (result == 0 && cli->argument_count == 1 && !use.from_ini) result = assay_status_set(cli->status, ASSAY_E_CONFIG, "name the labelled folder behind the model");
   if (result == 0) {
-    use.images.path = cli->arguments[1];
+    use.images.path = judged;
     result = assay_dataset_scan_labelled(&use.images, use.model->classes, use.model->class_count, &dataset, cli->status);
   }
   if (result == 0) {
@@ -113,7 +115,7 @@ int command_eval(struct cli *cli) {
     result = judge(cli, &use, dataset, set);
   }
   if (result == 0 && cli->output != NULL) result = write_files(cli, set);
-  if (result == 0) result = tell(cli, &use, set);
+  if (result == 0) result = tell(cli, &use, judged, set);
   assay_predictions_release(set);
   assay_dataset_release(dataset);
   model_close(&use);

@@ -6,6 +6,7 @@
 #include "run/loader.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { BATCH = 32, BLOCK = 256 };
 
@@ -21,15 +22,27 @@ static int plan_for(struct cli *cli, const struct assay_model *model, struct ass
   return assay_plan_parse("command line", empty_ini, sizeof empty_ini - 1, overrides, cli->override_count + 1, registry, plan, cli->status);
 }
 
+static bool is_ini(const char *path) {
+  const size_t length = strlen(path);
+  return length > 4 && strcmp(path + length - 4, ".ini") == 0;
+}
+
+/* Settings and model: of the file, or of the pretrained weights that an INI names. */
+static int read_model(struct cli *cli, const char *path, struct assay_registry *registry, struct model_in_use *use) {
+  use->from_ini = is_ini(path);
+  int result = use->from_ini ? cli_plan(cli, path, &use->plan) : assay_model_read(path, &use->model, cli->status);
+  if (result == 0 && !use->from_ini) result = plan_for(cli, use->model, registry, &use->plan);
+  if (result == 0) result = cli_settings(cli, use->plan, &use->settings);
+  return result == 0 && use->from_ini ? assay_model_from_weights(use->settings, &use->model, cli->status) : result;
+}
+
 int model_open(struct cli *cli, const char *path, struct model_in_use *use) {
   struct assay_registry *registry;
   const char *const *devices;
   uint32_t device_count;
   *use = (struct model_in_use){0};
   int result = cli_registry(cli, &registry);
-  if (result == 0) result = assay_model_read(path, &use->model, cli->status);
-  if (result == 0) result = plan_for(cli, use->model, registry, &use->plan);
-  if (result == 0) result = cli_settings(cli, use->plan, &use->settings);
+  if (result == 0) result = read_model(cli, path, registry, use);
   if (result == 0) result = assay_devices_choose(use->settings, registry, cli->plugin_path, cli->arena, &devices, &device_count, cli->status);
   if (result == 0) result = assay_device_open(devices[0], use->settings, registry, cli->arena, &use->session, cli->status);
   if (result == 0) result = assay_predictor_create(use->session, use->model, BATCH, &use->predictor, cli->status);

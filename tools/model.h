@@ -11,14 +11,16 @@
 
 struct model_in_use {
   struct assay_model *model;
-  struct assay_plan *plan; /* of the command line alone, for [backend] and the metrics */
+  struct assay_plan *plan; /* of the INI, or of the command line alone, for [backend] and the metrics */
   const struct assay_settings *settings;
   struct assay_session *session;
   struct assay_predictor *predictor;
   struct assay_data_settings images; /* how images are prepared */
   size_t image_size;                 /* bytes of one */
+  bool from_ini;
 };
 
+/* `path`: a model file, or an INI whose pretrained weights are a model without training. */
 int model_open(struct cli *cli, const char *path, struct model_in_use *use);
 void model_close(struct model_in_use *use);
 

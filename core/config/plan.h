@@ -31,12 +31,20 @@ struct assay_layer_setting {
 
 enum assay_fit { ASSAY_FIT_STRETCH = 0, ASSAY_FIT_CROP = 1, ASSAY_FIT_LETTERBOX = 2 };
 enum assay_colour { ASSAY_COLOUR_RGB = 0, ASSAY_COLOUR_GREY = 1 };
-enum assay_normalise { ASSAY_NORMALISE_STANDARD = 0 /* mean 0, deviation 1 a channel */, ASSAY_NORMALISE_UNIT = 1 /* 0 … 1 */ };
+enum assay_normalise {
+  ASSAY_NORMALISE_STANDARD = 0,  /* mean 0, deviation 1 a channel, of the training part */
+  ASSAY_NORMALISE_UNIT = 1,      /* 0 … 1 */
+  ASSAY_NORMALISE_SYMMETRIC = 2, /* -1 … 1 */
+  ASSAY_NORMALISE_IMAGENET = 3,  /* by ImageNet's mean and deviation, as torchvision's weights expect */
+  ASSAY_NORMALISE_VALUES = 4     /* by `mean` and `deviation` */
+};
 
 struct assay_data_settings {
   const char *path;       /* absolute */
   uint32_t width, height; /* pixels that the network sees; 0: those of the images, which must then be all equal */
   uint32_t fit, colour, normalise;
+  uint32_t mean_count, deviation_count; /* VALUES: 1 or 3 */
+  const double *mean, *deviation;       /* in units of 0 … 255 */
   uint32_t folds;         /* 1: a single hold-out of `validation` */
   double validation;      /* share held out for validation when folds is 1 */
   double test;            /* share held out for the test; 0: none */
@@ -112,6 +120,8 @@ struct assay_settings {
   struct assay_data_settings data;
   uint32_t layer_count;
   const struct assay_layer_setting *layers; /* in order; the last one's output is the logits */
+  const char *weights;                      /* pretrained, absolute; NULL: none */
+  const char *weights_classes;              /* a file with the names of their classes; NULL */
   struct assay_component optimizer;
   struct assay_train_settings train;
   struct assay_search_settings search;

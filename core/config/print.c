@@ -76,6 +76,7 @@ static const char *origin_text(const struct lines *lines, const struct line *lin
   switch (line->value->origin) {
   case ASSAY_ORIGIN_FILE: return assay_arena_print(lines->arena, "%s:%u", lines->plan->file, line->value->line);
   case ASSAY_ORIGIN_OVERRIDE: return "-s";
+  case ASSAY_ORIGIN_WEIGHTS: return "the weights";
   default: return "default";
   }
 }

@@ -17,8 +17,7 @@
 
 /* ---- [data] ---- */
 
-/* Absolute, so that the plan means the same wherever it is printed: from the file's folder, in an override from the process' folder. */
-static int make_absolute(struct assay_resolver *resolver, struct assay_plan_value *value) {
+int assay_resolve_absolute(struct assay_resolver *resolver, struct assay_plan_value *value) {
   const char *path = value->text;
   if (value->origin == ASSAY_ORIGIN_FILE) path = assay_path_join(resolver->arena, assay_path_folder(resolver->arena, resolver->plan->file), path);
   while (path != NULL && strncmp(path, "./", 2) == 0) path += 2 + strspn(path + 2, "/");
@@ -39,12 +38,12 @@ static int make_absolute(struct assay_resolver *resolver, struct assay_plan_valu
 static int resolve_data(struct assay_resolver *resolver) {
   struct assay_plan_group *group = &resolver->plan->data;
   int code = assay_resolve_group(resolver, group, "data");
-  if (code == 0) code = make_absolute(resolver, group->core[DATA_PATH]);
+  if (code == 0) code = assay_resolve_absolute(resolver, group->core[DATA_PATH]);
   double share;
   bool is_own, is_folder;
   if (code != 0 || assay_parse_test(group->core[DATA_TEST]->text, &share, &is_own, &is_folder, NULL) != 0 || !is_folder) return code;
   const struct assay_ini_entry *entry = assay_ini_find(resolver->ini, "data", "test");
-  code = make_absolute(resolver, group->core[DATA_TEST]);
+  code = assay_resolve_absolute(resolver, group->core[DATA_TEST]);
   if (code != 0 || strchr(entry->value, '/') != NULL || assay_folder_exists(group->core[DATA_TEST]->text) ||
       assay_file_exists(group->core[DATA_TEST]->text))
     return code;
@@ -229,6 +228,7 @@ int assay_plan_resolve(struct assay_plan *plan, struct assay_ini *ini, struct as
   if (code == 0) code = check_plain_keys(&resolver);
   if (code == 0) code = resolve_data(&resolver);
   if (code == 0) code = assay_resolve_network(&resolver);
+  if (code == 0) code = assay_resolve_weights(&resolver);
   if (code == 0) code = assay_resolve_group(&resolver, &plan->optimizer, "optimizer");
   if (code == 0) code = assay_resolve_typed(&resolver, &plan->optimizer, ASSAY_OPTIMIZER, "adam");
   if (code == 0) code = assay_resolve_group(&resolver, &plan->train, "train");

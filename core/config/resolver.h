@@ -78,4 +78,11 @@ int assay_resolve_network(struct assay_resolver *resolver);
 
 int assay_resolve_metrics(struct assay_resolver *resolver);
 
+/* ---- Pretrained weights; resolve_weights.c ---- */
+
+/* What the file of [network] weights says of itself becomes the default of keys that the INI leaves out. After [data] and [network]. */
+int assay_resolve_weights(struct assay_resolver *resolver);
+/* Makes a path absolute, so that the plan means the same wherever it is printed: from the file's folder, in an override from the process' folder. resolve.c */
+int assay_resolve_absolute(struct assay_resolver *resolver, struct assay_plan_value *value);
+
 #endif

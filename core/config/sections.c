@@ -26,7 +26,7 @@
 /* Choices stand in the order of their enumerators in plan.h. */
 static const char *const fits[] = {"stretch", "crop", "letterbox", NULL};
 static const char *const colours[] = {"rgb", "grey", NULL};
-static const char *const normalisations[] = {"standard", "unit", NULL};
+static const char *const normalisations[] = {"standard", "unit", "symmetric", "imagenet", "values", NULL};
 static const char *const schedules[] = {"constant", "step", "cosine", "linear", "restarts", "one_cycle", NULL};
 static const char *const calibrations[] = {"none", "temperature", NULL};
 static const char *const finals[] = {"refit", "best_fold", "ensemble", NULL};
@@ -36,7 +36,11 @@ TEXT_KEY(data_path, "path", NULL, REQUIRED, "the images: a folder with a folder 
 TEXT_KEY(data_size, "size", "", SEARCHABLE, "width x height in pixels that the network sees, as 60x30; empty: that of the images");
 CHOICE_KEY(data_fit, "fit", "stretch", fits, SEARCHABLE, "how an image of another shape is brought to that size");
 CHOICE_KEY(data_colour, "colour", "rgb", colours, SEARCHABLE, "channels that the network sees: three or one");
-CHOICE_KEY(data_normalise, "normalise", "standard", normalisations, SEARCHABLE, "pixels to mean 0 and deviation 1 a channel (of the training part), or to 0 … 1");
+CHOICE_KEY(data_normalise, "normalise", "standard", normalisations, SEARCHABLE, "pixels to mean 0 and deviation 1 a channel (of the training part, or of imagenet), to 0 … 1 (unit), to -1 … 1 (symmetric), or by the values mean and deviation");
+KEY(data_mean, .type = ASSAY_OPTION_REALS, .name = "mean", .default_text = "0", .minimum = -1e6, .maximum = 1e6,
+    .help = "what is taken from pixels of 0 … 255: one number, or one a channel");
+KEY(data_deviation, .type = ASSAY_OPTION_REALS, .name = "deviation", .default_text = "255", .minimum = 1e-6, .maximum = 1e6,
+    .help = "what pixels are then divided by: one number, or one a channel");
 INT_KEY(data_folds, "folds", "1", 1, 1000, 0, "folds of cross-validation; 1: a single part of the images is held out for validation");
 REAL_KEY(data_validation, "validation", "0.2", 0.001, 0.9, 0, "share of the images held out for validation");
 TEXT_KEY(data_test, "test", "own", 0, "held out and seen once, at the end: own (the data's test part), a share as 0.2, labelled images as for path, or none");
@@ -48,14 +52,18 @@ TEXT_KEY(data_group, "group", "", 0,
          "regular expression (POSIX extended) on the file's name, or with a / in it on the path: images that agree in its first parentheses stay together; empty: none");
 static const struct assay_option *const data_options[] = {
     [DATA_PATH] = &data_path,       [DATA_SIZE] = &data_size,   [DATA_FIT] = &data_fit,         [DATA_COLOUR] = &data_colour,
-    [DATA_NORMALISE] = &data_normalise, [DATA_FOLDS] = &data_folds, [DATA_VALIDATION] = &data_validation, [DATA_TEST] = &data_test,
+    [DATA_NORMALISE] = &data_normalise, [DATA_MEAN] = &data_mean, [DATA_DEVIATION] = &data_deviation,
+    [DATA_FOLDS] = &data_folds, [DATA_VALIDATION] = &data_validation, [DATA_TEST] = &data_test,
     [DATA_POSITIVE] = &data_positive,   [DATA_SEED] = &data_seed,   [DATA_THREADS] = &data_threads,       [DATA_LIMIT] = &data_limit,
     [DATA_GROUP] = &data_group,
     NULL};
 
 /* ---- [network] ---- */
 TEXT_KEY(network_layers, "layers", NULL, REQUIRED, "names of the layers in order, with commas between them; a name without a section is a type with its defaults");
-static const struct assay_option *const network_options[] = {[NETWORK_LAYERS] = &network_layers, NULL};
+TEXT_KEY(network_weights, "weights", "", 0, "pretrained weights that training begins with: a safetensors file with torchvision's or timm's names; empty: none");
+TEXT_KEY(network_classes, "classes", "", 0, "names of the classes that the weights were trained for, in order: a text file, one a line; empty: as the weights say");
+static const struct assay_option *const network_options[] = {
+    [NETWORK_LAYERS] = &network_layers, [NETWORK_WEIGHTS] = &network_weights, [NETWORK_CLASSES] = &network_classes, NULL};
 
 /* ---- [train] ---- */
 INT_KEY(train_epochs, "epochs", "30", 1, 1000000, 0, "at most so many passes over the training part");
@@ -141,7 +149,7 @@ const struct assay_option *const *assay_section_options(const char *section) {
 const char *assay_section_condition(const char *section, const char *key, const char **choice) {
   static const struct {
     const char *section, *key, *on, *choice;
-  } conditions[] = {{"data", "validation", "folds", "1"},
+  } conditions[] = {{"data", "validation", "folds", "1"}, {"data", "mean", "normalise", "values"}, {"data", "deviation", "normalise", "values"},
                     {"train", "step_epochs", "schedule", "step"},
                     {"train", "step_factor", "schedule", "step"},
                     {"train", "cosine_end", "schedule", "cosine"},
@@ -288,11 +296,19 @@ static int check_pattern(const char *text, struct assay_status *status) {
   return REFUSE("group cannot be \"%.60s\": it is no POSIX extended regular expression (%s); write one such as ^(IMG_[0-9]+)", text, reason);
 }
 
+/* "a, b, c", a number a channel of RGB, or one for all; grey images take the mean of three. */
+static int check_channels(const char *key, const char *text, struct assay_status *status) {
+  uint32_t count = text[0] != '\0';
+  for (const char *c = text; *c != '\0'; c++) count += *c == ',';
+  return count == 1 || count == 3 ? 0 : REFUSE("%s has %u numbers; write one, or one for each of red, green, blue, with commas between", key, count);
+}
+
 int assay_section_check(const char *section, const char *key, const char *text, struct assay_status *status) {
   uint32_t width, height, mode, count;
   double number;
   bool is_own, is_folder;
   if (strcmp(section, "data") == 0 && strcmp(key, "path") == 0 && text[0] == '\0') return REFUSE("path is empty: name the folder of images");
+  if (strcmp(section, "data") == 0 && (strcmp(key, "mean") == 0 || strcmp(key, "deviation") == 0)) return check_channels(key, text, status);
   if (strcmp(section, "data") == 0 && strcmp(key, "size") == 0) return assay_parse_size(text, &width, &height, status);
   if (strcmp(section, "data") == 0 && strcmp(key, "group") == 0) return check_pattern(text, status);
   if (strcmp(section, "data") == 0 && strcmp(key, "test") == 0) return assay_parse_test(text, &number, &is_own, &is_folder, status);

@@ -61,6 +61,10 @@ static int read_data(const struct reader *reader, struct assay_data_settings *da
   data->fit = (uint32_t)values[DATA_FIT]->integer;
   data->colour = (uint32_t)values[DATA_COLOUR]->integer;
   data->normalise = (uint32_t)values[DATA_NORMALISE]->integer;
+  data->mean_count = values[DATA_MEAN]->count;
+  data->mean = values[DATA_MEAN]->reals;
+  data->deviation_count = values[DATA_DEVIATION]->count;
+  data->deviation = values[DATA_DEVIATION]->reals;
   data->folds = (uint32_t)values[DATA_FOLDS]->integer;
   data->validation = values[DATA_VALIDATION]->real;
   data->test_path = is_folder ? values[DATA_TEST]->text : NULL;
@@ -74,6 +78,11 @@ static int read_data(const struct reader *reader, struct assay_data_settings *da
 
 static int read_layers(const struct reader *reader, struct assay_settings *settings) {
   const struct assay_plan *plan = reader->plan;
+  const struct assay_option_value *const *values;
+  const int result = read_core(reader, &plan->network, &values);
+  if (result != 0) return result;
+  if (values[NETWORK_WEIGHTS]->text[0] != '\0') settings->weights = values[NETWORK_WEIGHTS]->text;
+  if (values[NETWORK_CLASSES]->text[0] != '\0') settings->weights_classes = values[NETWORK_CLASSES]->text;
   struct assay_layer_setting *layers = ASSAY_NEW_ARRAY(reader->arena, struct assay_layer_setting, plan->layer_count);
   if (layers == NULL) return assay_status_memory(reader->status);
   for (uint32_t i = 0; i < plan->layer_count; i++) {

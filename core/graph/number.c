@@ -81,3 +81,29 @@ void assay_store_number(double number, int32_t dtype, void *element) {
   default: *(uint8_t *)element = (uint8_t)rounded; break;
   }
 }
+
+static float from_half(uint16_t bits) {
+  const uint32_t sign = (uint32_t)(bits >> 15) << 31, exponent = bits >> 10 & 31, fraction = bits & 1023;
+  if (exponent == 0) return (sign ? -0x1p-24f : 0x1p-24f) * (float)fraction;
+  const uint32_t whole = sign | (exponent == 31 ? 255 : exponent + 112) << 23 | fraction << 13;
+  float number;
+  memcpy(&number, &whole, sizeof number);
+  return number;
+}
+
+void assay_load_floats(const void *elements, int32_t dtype, size_t count, float *numbers) {
+  const unsigned char *bytes = elements;
+  if (dtype == ASSAY_F32) memcpy(numbers, bytes, count * sizeof *numbers);
+  for (size_t i = 0; i < count && dtype == ASSAY_F64; i++) {
+    double number;
+    memcpy(&number, bytes + 8 * i, sizeof number);
+    numbers[i] = (float)number;
+  }
+  for (size_t i = 0; i < count && (dtype == ASSAY_F16 || dtype == ASSAY_BF16); i++) {
+    uint16_t half;
+    memcpy(&half, bytes + 2 * i, sizeof half);
+    const uint32_t whole = (uint32_t)half << 16;
+    if (dtype == ASSAY_F16) numbers[i] = from_half(half);
+    else memcpy(&numbers[i], &whole, sizeof whole);
+  }
+}

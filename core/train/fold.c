@@ -67,7 +67,9 @@ static int prepare(struct loop *loop, struct assay_arena *arena, struct assay_st
     code = assay_predictions_add(loop->now, samples->paths[number], ASSAY_PART_VALIDATION, (int32_t)task->fold, samples->labels[number], scores, NAN, status);
   }
   if (code == 0) code = assay_class_weights_fill(&task->settings->train, samples, task->training, task->training_count, loop->class_weights, status);
-  if (code == 0) code = assay_runner_initialise(loop->runner, task->seed, task->mean, task->deviation, status);
+  double mean[4], deviation[4];
+  assay_normalisation(&task->settings->data, samples->channels, task->mean, task->deviation, mean, deviation);
+  if (code == 0) code = assay_runner_initialise(loop->runner, task->seed, mean, deviation, status);
   if (code != 0) return code;
   assay_network_options(task->settings, loop->options);
   loop->rate = network->rate_option >= 0 ? loop->options[network->rate_option] : NAN;

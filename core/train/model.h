@@ -32,6 +32,9 @@ struct assay_model {
 /* Makes a model of trained weights, which are copied. */
 int assay_model_create(const struct assay_settings *settings, const struct assay_samples *samples, const struct assay_weights *const *members,
                        uint32_t member_count, struct assay_model **model, struct assay_status *status);
+/* Makes a model of the pretrained weights that the settings name, classes and all, without training. ASSAY_E_CONFIG when the INI leaves the size or the
+ * normalisation to the data, or the weights lack a variable. */
+int assay_model_from_weights(const struct assay_settings *settings, struct assay_model **model, struct assay_status *status);
 void assay_model_release(struct assay_model *model);
 void assay_model_set_threshold(struct assay_model *model, double threshold);
 void assay_model_set_temperature(struct assay_model *model, double temperature);

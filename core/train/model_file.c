@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "graph/ops.h"
 #include "train/graph_json.h"
-#include "train/safetensors.h"
+#include "graph/safetensors.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -69,7 +69,8 @@ static int collect_tensors(const struct assay_model *model, struct assay_arena *
     for (uint32_t i = 0; i < program->variable_count; i++) {
       const char *name = tensor_name(arena, model, member, program->variables[i]->name);
       if (name == NULL) return assay_status_memory(status);
-      tensors[file->tensor_count++] = (struct assay_tensor){name, program->variables[i]->type, model->members[member].data[i], model->members[member].sizes[i]};
+      tensors[file->tensor_count++] = (struct assay_tensor){
+          .name = name, .type = program->variables[i]->type, .data = model->members[member].data[i], .size = model->members[member].sizes[i]};
     }
   return 0;
 }
@@ -182,7 +183,7 @@ static int read_variables(const char *name, const json_t *list, const struct ass
     if (variable == NULL || !assay_is_printable(variable) || !read_count(json, "role", ASSAY_ROLE_WEIGHT, ASSAY_ROLE_STATISTIC, &role))
       return REFUSE("%s: variable %zu has no name or role", name, i);
     const struct assay_tensor *tensor = find_tensor(file, tensor_name(model->arena, model, 0, variable));
-    if (tensor == NULL) return REFUSE("%s: there is no tensor for variable %s", name, variable);
+    if (tensor == NULL || tensor->type.dtype == 0) return REFUSE("%s: there is no tensor for variable %s, or one of a dtype that Assay does not compute with", name, variable);
     variables[i] = builder->host->variable(builder, variable, &tensor->type, ASSAY_INIT_CONSTANT, 0, role);
     if (assay_program_variable_count(model->builder) != i + 1) return REFUSE("%s: variable %s is there twice, or cannot be", name, variable);
   }

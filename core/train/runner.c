@@ -135,8 +135,9 @@ int assay_runner_initialise(struct assay_runner *runner, uint64_t seed, const do
   int code = 0;
   for (uint32_t i = 0; code == 0 && i < program->variable_count; i++) {
     void *data = malloc(variable_size(program->variables[i]));
-    code = data == NULL ? assay_status_memory(status)
-                        : assay_variable_initialise(assay_program_variable(runner->network->builder, i), seed, data, status);
+    if (data == NULL) code = assay_status_memory(status);
+    else if (assay_pretrained_has(runner->pretrained, i)) assay_pretrained_fill(runner->pretrained, i, data);
+    else code = assay_variable_initialise(assay_program_variable(runner->network->builder, i), seed, data, status);
     if (code == 0) code = runner->backend->store_write(runner->store, i, data, status);
     free(data);
   }

@@ -8,6 +8,7 @@
 
 #include "graph/session.h"
 #include "train/network.h"
+#include "train/pretrained.h"
 #include "train/samples.h"
 #include "train/trainer.h"
 
@@ -24,6 +25,7 @@ struct assay_runner {
   const struct assay_samples *samples;
   const struct assay_residency *residency;
   const struct assay_network *network;
+  const struct assay_pretrained *pretrained; /* set by the caller; NULL: all weights start from the seed */
   struct assay_executable *executable;     /* the session's */
   struct assay_store *store, *best;
   struct assay_buffer *pixels, *labels;    /* of one batch, or those of the residency */
@@ -43,7 +45,7 @@ int assay_runner_create(struct assay_session *session, const struct assay_sample
                         const struct assay_network *network, struct assay_runner *runner, struct assay_status *status);
 void assay_runner_release(struct assay_runner *runner);
 
-/* First weights from the seed, zeros for optimizers, and how pixels are normalised: (pixel - mean) / deviation. */
+/* First weights from the seed, or pretrained ones where there are some, zeros for optimizers, and how pixels are normalised: (pixel - mean) / deviation. */
 int assay_runner_initialise(struct assay_runner *runner, uint64_t seed, const double *mean, const double *deviation, struct assay_status *status);
 
 /* What an epoch of training did. */

@@ -73,3 +73,30 @@ void assay_samples_statistics(const struct assay_samples *samples, const uint32_
     deviation[channel] = variance > 0 ? sqrt(variance) : 1;
   }
 }
+
+/* The number of a channel among one or three; grey images take the mean of three. */
+static double of_channel(const double *numbers, uint32_t count, uint32_t channel, uint32_t channels) {
+  if (count == 1) return numbers[0];
+  return channels == 1 ? (numbers[0] + numbers[1] + numbers[2]) / 3 : numbers[channel < 3 ? channel : 2];
+}
+
+void assay_normalisation(const struct assay_data_settings *settings, uint32_t channels, const double measured_mean[4], const double measured_deviation[4],
+                         double mean[4], double deviation[4]) {
+  /* torchvision's, in units of 0 … 255. */
+  static const double imagenet_mean[3] = {0.485 * 255, 0.456 * 255, 0.406 * 255}, imagenet_deviation[3] = {0.229 * 255, 0.224 * 255, 0.225 * 255};
+  static const double unit[2] = {0, 255}, symmetric[2] = {127.5, 127.5};
+  const double *means = measured_mean, *deviations = measured_deviation;
+  uint32_t mean_count = 3, deviation_count = 3;
+  switch (settings->normalise) {
+  case ASSAY_NORMALISE_UNIT: means = unit, deviations = unit + 1, mean_count = deviation_count = 1; break;
+  case ASSAY_NORMALISE_SYMMETRIC: means = symmetric, deviations = symmetric + 1, mean_count = deviation_count = 1; break;
+  case ASSAY_NORMALISE_IMAGENET: means = imagenet_mean, deviations = imagenet_deviation; break;
+  case ASSAY_NORMALISE_VALUES: means = settings->mean, deviations = settings->deviation, mean_count = settings->mean_count, deviation_count = settings->deviation_count; break;
+  default: break;
+  }
+  for (uint32_t channel = 0; channel < 4; channel++) {
+    const bool measured = means == measured_mean;
+    mean[channel] = measured ? measured_mean[channel] : of_channel(means, mean_count, channel, channels);
+    deviation[channel] = measured ? measured_deviation[channel] : of_channel(deviations, deviation_count, channel, channels);
+  }
+}

@@ -30,4 +30,8 @@ int assay_samples_collect(const struct assay_dataset *dataset, const struct assa
 /* Mean and standard deviation a channel over the listed samples, in units of 0 … 255; a channel without spread has deviation 1. */
 void assay_samples_statistics(const struct assay_samples *samples, const uint32_t *numbers, uint32_t count, double mean[4], double deviation[4]);
 
+/* How pixels of 0 … 255 are normalised, (pixel - mean) / deviation a channel, as [data] normalise says: `measured` are the statistics of the training part. */
+void assay_normalisation(const struct assay_data_settings *settings, uint32_t channels, const double measured_mean[4], const double measured_deviation[4],
+                         double mean[4], double deviation[4]);
+
 #endif

@@ -32,6 +32,7 @@ struct assay_trainer {
   const struct assay_samples *samples;
   struct assay_residency residency;
   struct part *parts; /* [fold_count + 1] */
+  bool told;          /* which pretrained weights were loaded */
 };
 
 static int list_part(struct assay_trainer *trainer, uint32_t fold, struct assay_status *status) {
@@ -125,6 +126,7 @@ void assay_trainer_close(struct assay_trainer *trainer) {
 /* A network for the parts `first` … `end` - 1, compiled, with its buffers. */
 struct bench {
   struct assay_network *network;
+  struct assay_pretrained *pretrained; /* NULL: none */
   struct assay_runner runner;
 };
 
@@ -140,6 +142,17 @@ struct cut {
 static struct cut whole(const struct assay_settings *settings, uint32_t first, uint32_t end) {
   const uint32_t batch = settings->train.batch;
   return (struct cut){.first = first, .end = end, .piece = batch, .evaluation = batch > EVALUATION_BATCH ? batch : EVALUATION_BATCH};
+}
+
+/* Matches the pretrained weights, if there are any, and says once what came of it. */
+static int load_pretrained(struct assay_trainer *trainer, const struct assay_settings *settings, struct bench *bench, struct assay_status *status) {
+  if (settings->weights == NULL) return 0;
+  const struct assay_samples *samples = trainer->samples;
+  const int code = assay_pretrained_open(settings, bench->network->program, samples->classes, samples->class_count, &bench->pretrained, status);
+  if (code != 0 || trainer->told) return code;
+  trainer->told = true;
+  assay_pretrained_tell(bench->pretrained);
+  return 0;
 }
 
 static int set_up(struct assay_trainer *trainer, const struct assay_settings *settings, struct cut *cut, struct bench *bench, struct assay_status *status) {
@@ -169,13 +182,19 @@ static int set_up(struct assay_trainer *trainer, const struct assay_settings *se
   cut->built = true;
   cut->coupled = bench->network->coupling != NULL;
   if (cut->coupled) snprintf(cut->coupling, sizeof cut->coupling, "%s", bench->network->coupling);
-  code = assay_runner_create(trainer->session, samples, &trainer->residency, bench->network, &bench->runner, status);
-  if (code != 0) assay_network_release(bench->network);
+  code = load_pretrained(trainer, settings, bench, status);
+  if (code == 0) code = assay_runner_create(trainer->session, samples, &trainer->residency, bench->network, &bench->runner, status);
+  bench->runner.pretrained = bench->pretrained;
+  if (code != 0) {
+    assay_pretrained_release(bench->pretrained);
+    assay_network_release(bench->network);
+  }
   return code;
 }
 
 static void take_down(struct bench *bench) {
   assay_runner_release(&bench->runner);
+  assay_pretrained_release(bench->pretrained);
   assay_network_release(bench->network);
 }
 

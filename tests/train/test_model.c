@@ -5,7 +5,7 @@
 #include "toy.h"
 
 #include "base/file.h"
-#include "train/safetensors.h"
+#include "graph/safetensors.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -189,7 +189,8 @@ START_TEST(containers_with_holes_or_lies_are_refused) {
       {"{\"x\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8, "size of its shape"},
       {"{\"x\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296,4294967296],\"data_offsets\":[0,8]}}", 8, "2^48"},
       {"{\"x\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,8]}}", 8, "shape"},
-      {"{\"x\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, "dtype"},
+      {"{\"x\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, NULL},
+      {"{\"x\":{\"dtype\":\"I65\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, "dtype"},
       {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "duplicate"},
       {"{\"__metadata__\":{\"a\":1}}", 0, "no string"},
       {"[]", 0, "no JSON object"},

@@ -2,17 +2,22 @@
  *
  * Reading and writing the safetensors container.
  */
-#include "train/safetensors.h"
+#include "graph/safetensors.h"
 
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "graph/ops.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors files are little-endian; a big-endian machine needs conversion here");
 
@@ -90,39 +95,48 @@ int assay_safetensors_write(const char *path, const struct assay_safetensors *fi
 
 #define REFUSE(...) assay_status_set(status, ASSAY_E_DATA, __VA_ARGS__)
 
-static int32_t dtype_from_json(const json_t *json) {
-  const char *upper = json_string_value(json);
-  char name[8] = {0};
-  if (upper == NULL || strlen(upper) >= sizeof name) return 0;
-  for (size_t i = 0; upper[i] != '\0'; i++) name[i] = (char)tolower((unsigned char)upper[i]);
-  return assay_dtype_by_name(name);
-}
+/* What the format has, as of its version 0.5. */
+static const struct {
+  const char *name;
+  int32_t dtype; /* 0: nothing that Assay computes with */
+  uint32_t size;
+} dtypes[] = {{"F32", ASSAY_F32, 4}, {"F16", ASSAY_F16, 2}, {"BF16", ASSAY_BF16, 2}, {"F64", ASSAY_F64, 8}, {"I64", 0, 8},    {"I32", ASSAY_I32, 4}, {"U8", ASSAY_U8, 1}, {"BOOL", ASSAY_BOOL, 1},
+              {"U32", ASSAY_U32, 4}, {"I16", 0, 2},         {"I8", 0, 1},           {"U16", 0, 2},         {"U64", 0, 8}, {"F8_E4M3", 0, 1},     {"F8_E5M2", 0, 1}};
 
-static int read_type(const char *name, const json_t *json, struct assay_tensor *tensor, struct assay_status *status) {
+static int read_type(const char *name, const json_t *json, struct assay_tensor *tensor, uint32_t *element, struct assay_status *status) {
   const json_t *shape = json_object_get(json, "shape");
-  tensor->type.dtype = dtype_from_json(json_object_get(json, "dtype"));
-  if (tensor->type.dtype == 0 || !json_is_array(shape) || json_array_size(shape) > ASSAY_MAX_RANK)
-    return REFUSE("%s: tensor %s has no dtype or shape that Assay knows", name, tensor->name);
+  const char *dtype = json_string_value(json_object_get(json, "dtype"));
+  for (size_t i = 0; dtype != NULL && i < sizeof dtypes / sizeof *dtypes; i++) {
+    if (strcmp(dtypes[i].name, dtype) != 0) continue;
+    tensor->dtype = dtypes[i].name;
+    tensor->type.dtype = dtypes[i].dtype;
+    *element = dtypes[i].size;
+  }
+  if (tensor->dtype == NULL || !json_is_array(shape)) return REFUSE("%s: tensor %s has no dtype or shape that the format knows", name, tensor->name);
+  if (json_array_size(shape) > ASSAY_MAX_RANK) return REFUSE("%s: tensor %s has %zu axes; %d are the most", name, tensor->name, json_array_size(shape), ASSAY_MAX_RANK);
   tensor->type.rank = (int32_t)json_array_size(shape);
   for (int32_t axis = 0; axis < tensor->type.rank; axis++) {
     const json_t *extent = json_array_get(shape, (size_t)axis);
     tensor->type.extents[axis] = json_is_integer(extent) ? json_integer_value(extent) : -1;
   }
+  struct assay_tensor_type checked = tensor->type;
+  if (checked.dtype == 0) checked.dtype = ASSAY_U8;
   struct assay_status cause;
-  return assay_type_check(&tensor->type, &cause) == 0 ? 0 : REFUSE("%s: tensor %s: %s", name, tensor->name, cause.message);
+  return assay_type_check(&checked, &cause) == 0 ? 0 : REFUSE("%s: tensor %s: %s", name, tensor->name, cause.message);
 }
 
-/* `tensor->data` is set to the place of the data, to be sorted by. */
-static int read_tensor(const char *name, const json_t *json, const char *data, uint64_t size, struct assay_tensor *tensor, struct assay_status *status) {
-  const int code = read_type(name, json, tensor, status);
+/* `size`: of all data. */
+static int read_tensor(const char *name, const json_t *json, uint64_t size, struct assay_tensor *tensor, struct assay_status *status) {
+  uint32_t element = 0;
+  const int code = read_type(name, json, tensor, &element, status);
   if (code != 0) return code;
   const json_t *offsets = json_object_get(json, "data_offsets"), *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
   if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end)) return REFUSE("%s: tensor %s has no data_offsets", name, tensor->name);
   const json_int_t from = json_integer_value(begin), to = json_integer_value(end);
   if (from < 0 || to < from || (uint64_t)to > size) return REFUSE("%s: the data of tensor %s lies outside of the file; it may be cut off", name, tensor->name);
-  tensor->data = data + from;
+  tensor->offset = (uint64_t)from;
   tensor->size = (uint64_t)(to - from);
-  if (tensor->size != (uint64_t)assay_element_count(&tensor->type) * assay_dtype_size(tensor->type.dtype))
+  if (tensor->size != (uint64_t)assay_element_count(&tensor->type) * element)
     return REFUSE("%s: the data of tensor %s does not have the size of its shape", name, tensor->name);
   return 0;
 }
@@ -144,7 +158,7 @@ static int read_metadata(const char *name, const json_t *json, struct assay_aren
 }
 
 static int by_place(const void *left, const void *right) {
-  const char *a = ((const struct assay_tensor *)left)->data, *b = ((const struct assay_tensor *)right)->data;
+  const uint64_t a = ((const struct assay_tensor *)left)->offset, b = ((const struct assay_tensor *)right)->offset;
   return (a > b) - (a < b);
 }
 
@@ -161,8 +175,9 @@ static int sort_names(struct assay_arena *arena, struct assay_safetensors *file,
   return 0;
 }
 
-static int read_header(const char *name, const json_t *header, const char *data, uint64_t size, struct assay_arena *arena, struct assay_safetensors *file,
-                       struct assay_status *status) {
+/* `data` may be NULL: tensors then have none. */
+static int read_tensors(const char *name, const json_t *header, const char *data, uint64_t size, struct assay_arena *arena, struct assay_safetensors *file,
+                        struct assay_status *status) {
   struct assay_tensor *tensors = ASSAY_NEW_ARRAY(arena, struct assay_tensor, json_object_size(header));
   if (tensors == NULL) return assay_status_memory(status);
   file->tensors = tensors;
@@ -172,38 +187,104 @@ static int read_header(const char *name, const json_t *header, const char *data,
     int code;
     if (strcmp(key, METADATA) == 0) {
       code = read_metadata(name, value, arena, file, status);
+    } else if (!assay_is_printable(key)) {
+      code = REFUSE("%s: the name of tensor %u has characters that cannot be printed", name, file->tensor_count);
     } else {
       struct assay_tensor *tensor = &tensors[file->tensor_count++];
       tensor->name = assay_arena_copy(arena, key);
-      code = tensor->name == NULL ? assay_status_memory(status) : read_tensor(name, value, data, size, tensor, status);
+      code = tensor->name == NULL ? assay_status_memory(status) : read_tensor(name, value, size, tensor, status);
     }
     if (code != 0) return code;
   }
   qsort(tensors, file->tensor_count, sizeof *tensors, by_place);
-  const char *expected = data;
+  uint64_t expected = 0;
   for (uint32_t i = 0; i < file->tensor_count; i++) {
-    if (tensors[i].data != expected) return REFUSE("%s: there is a hole or an overlap before the data of tensor %s", name, tensors[i].name);
+    if (tensors[i].offset != expected) return REFUSE("%s: there is a hole or an overlap before the data of tensor %s", name, tensors[i].name);
     expected += tensors[i].size;
+    if (data != NULL) tensors[i].data = data + tensors[i].offset;
   }
-  if (expected != data + size) return REFUSE("%s: there are bytes behind the last tensor", name);
+  if (expected != size) return REFUSE("%s: there are bytes behind the last tensor", name);
   return sort_names(arena, file, status);
 }
 
-int assay_safetensors_parse(const char *name, const void *data, size_t size, struct assay_arena *arena, struct assay_safetensors *file, struct assay_status *status) {
-  *file = (struct assay_safetensors){0};
-  uint64_t length;
-  if (size < 8) return REFUSE("%s: this is no model file: it has only %zu bytes", name, size);
-  memcpy(&length, data, 8);
-  if (length > HEADER_LIMIT || length > size - 8) return REFUSE("%s: this is no model file, or it is cut off: its header would have %llu bytes", name, (unsigned long long)length);
+/* What people have who look for safetensors: named, so that the way out can be. */
+static const char *other_format(const unsigned char *begin, size_t size) {
+  if (size >= 4 && memcmp(begin, "PK\3\4", 4) == 0) return "a zip archive, as PyTorch's torch.save writes it";
+  if (size >= 2 && begin[0] == 0x80 && begin[1] >= 2 && begin[1] <= 5) return "a pickle, as PyTorch's torch.save writes it";
+  if (size >= 4 && memcmp(begin, "\x89HDF", 4) == 0) return "an HDF5 file, as Keras writes it";
+  return NULL;
+}
+
+/* `begin` has the first `available` bytes of a file of `size`. Gives the header's length. */
+static int check_beginning(const char *name, const unsigned char *begin, size_t available, uint64_t size, uint64_t *length, struct assay_status *status) {
+  const char *other = other_format(begin, available);
+  if (other != NULL)
+    return REFUSE("%s is %s; such files can hold code and are not read. Convert it once where PyTorch is: python3 -c \"import sys, torch, safetensors.torch as s; "
+                  "s.save_file({k: v.contiguous() for k, v in torch.load(sys.argv[1], map_location='cpu', weights_only=True).items()}, sys.argv[1] + '.safetensors')\" %s",
+                  name, other, name);
+  if (size < 8) return REFUSE("%s: this is no safetensors file: it has only %llu bytes", name, (unsigned long long)size);
+  memcpy(length, begin, 8);
+  if (*length > HEADER_LIMIT || *length > size - 8)
+    return REFUSE("%s: this is no safetensors file, or it is cut off: its header would have %llu bytes", name, (unsigned long long)*length);
+  return 0;
+}
+
+static int parse_header(const char *name, const char *text, size_t length, const char *data, uint64_t size, struct assay_arena *arena, struct assay_safetensors *file,
+                        struct assay_status *status) {
   json_error_t error;
-  json_t *header = json_loadb((const char *)data + 8, (size_t)length, JSON_REJECT_DUPLICATES, &error);
+  json_t *header = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
   if (!json_is_object(header)) {
     json_decref(header);
     return REFUSE("%s: the header is no JSON object: %s", name, header == NULL ? error.text : "another value");
   }
-  const int code = read_header(name, header, (const char *)data + 8 + length, size - 8 - length, arena, file, status);
+  const int code = read_tensors(name, header, data, size, arena, file, status);
   json_decref(header);
   return code;
+}
+
+int assay_safetensors_parse(const char *name, const void *data, size_t size, struct assay_arena *arena, struct assay_safetensors *file, struct assay_status *status) {
+  *file = (struct assay_safetensors){0};
+  uint64_t length = 0;
+  const int code = check_beginning(name, data, size, size, &length, status);
+  const char *text = (const char *)data + 8;
+  return code != 0 ? code : parse_header(name, text, (size_t)length, text + length, size - 8 - length, arena, file, status);
+}
+
+/* Exactly so many bytes; false when there are fewer. */
+static bool read_bytes(int descriptor, void *bytes, size_t count) {
+  for (size_t done = 0; done < count;) {
+    const ssize_t got = read(descriptor, (char *)bytes + done, count - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    done += (size_t)got;
+  }
+  return true;
+}
+
+static int read_header(const char *path, int descriptor, uint64_t size, struct assay_arena *arena, struct assay_safetensors *file, struct assay_status *status) {
+  unsigned char begin[8] = {0};
+  uint64_t length = 0;
+  const size_t available = size < sizeof begin ? (size_t)size : sizeof begin;
+  if (!read_bytes(descriptor, begin, available)) return REFUSE("%s cannot be read: %s", path, strerror(errno));
+  int code = check_beginning(path, begin, available, size, &length, status);
+  char *text = code == 0 ? malloc((size_t)length + 1) : NULL;
+  if (code == 0 && text == NULL) code = assay_status_memory(status);
+  if (code == 0 && !read_bytes(descriptor, text, (size_t)length)) code = REFUSE("%s cannot be read: %s", path, strerror(errno));
+  if (code == 0) code = parse_header(path, text, (size_t)length, NULL, size - 8 - length, arena, file, status);
+  free(text);
+  return code;
+}
+
+int assay_safetensors_read_header(const char *path, int code, struct assay_arena *arena, struct assay_safetensors *file, struct assay_status *status) {
+  *file = (struct assay_safetensors){0};
+  struct stat facts;
+  const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (descriptor < 0) return assay_status_set(status, code, "%s cannot be read: %s", path, strerror(errno));
+  int result;
+  if (fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode)) result = assay_status_set(status, code, "%s is no file", path);
+  else result = read_header(path, descriptor, (uint64_t)facts.st_size, arena, file, status);
+  close(descriptor);
+  return result;
 }
 
 const char *assay_safetensors_find(const struct assay_safetensors *file, const char *key) {
