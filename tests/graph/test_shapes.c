@@ -430,6 +430,7 @@ int main(void) {
   tcase_add_test(rules, pooling);
   tcase_add_test(rules, sources_and_effects);
   tcase_add_test(rules, composites);
+  tcase_add_test(rules, pictures);
   suite_add_tcase(suite, rules);
   TCase *building = tcase_create("building");
   tcase_add_test(building, errors_name_their_place_and_stick);
