@@ -57,6 +57,7 @@ int command_search(struct cli *cli);
 int command_finish(struct cli *cli);
 int command_eval(struct cli *cli);
 int command_predict(struct cli *cli);
+int command_explain(struct cli *cli);
 int command_report(struct cli *cli);
 int command_devices(struct cli *cli);
 int command_plugins(struct cli *cli);

@@ -16,6 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
+static const struct cli_option explain_options[] = {{"class", "NAME", "what speaks for this class; otherwise for the one decided for"},
+                                                      {"method", "NAME", "grad-cam (the default), or hires-cam, which weighs each place by itself"},
+                                                      {NULL, NULL, NULL}};
+
 static const struct cli_command commands[] = {
     {"init", "DIR", "write a commented INI for a folder, archive or list of images, and name the next command",
      "DIR may also be a .tar or .zip of class folders, or a .csv list (path, label, split, group). Writes DIR.ini beside it (or -o FILE; - is standard output) and never overwrites a file.", CLI_OUTPUT, 1, 1, command_init, NULL},
@@ -33,6 +37,9 @@ static const struct cli_command commands[] = {
      CLI_OUTPUT | CLI_OVERRIDES, 1, 2, command_eval, NULL},
     {"predict", "MODEL|FILE.ini PATH...", "classify images: CSV with path, label, score of each class, error",
      "Folders and archives (.tar, .zip) are searched to the bottom; a .csv list is read for its paths. Unreadable images get an error in their row, the others go on, and the exit code is 3.", CLI_OVERRIDES, 2, UINT32_MAX, command_predict, NULL},
+    {"explain", "MODEL PATH...", "pictures of where the model looks: Grad-CAM overlays as PNG, and a CSV row for each",
+     "Writes one PNG an image into the folder that -o names (explained/ otherwise). Unreadable images get an error in their row, the others go on, and the exit code is 3.",
+     CLI_OUTPUT | CLI_OVERRIDES, 2, UINT32_MAX, command_explain, explain_options},
     {"report", "RUN", "rebuild the summary of a run", NULL, 0, 1, 1, command_report, NULL},
     {"devices", "", "what can be used here, and what is wrong with what cannot", NULL, 0, 0, 0, command_devices, NULL},
     {"plugins", "[NAME]", "what is installed; one plugin's options", NULL, 0, 0, 1, command_plugins, NULL},

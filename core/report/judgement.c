@@ -148,11 +148,16 @@ void assay_judgement_print_target(const json_t *target, struct assay_text *text)
 
 /* ---- For a person ---- */
 
-/* Counts have no digits behind the point. */
-static bool is_whole(double number) { return number == floor(number) && fabs(number) < 1e9; }
+/* Counts have no digits behind the point: value and interval are whole. */
+static bool is_count(const json_t *value, const json_t *interval) {
+  const json_t *numbers[3] = {value, json_array_get(interval, 0), json_array_get(interval, 1)};
+  for (int i = 0; i < 3; i++)
+    if (!json_is_number(numbers[i]) || json_number_value(numbers[i]) != floor(json_number_value(numbers[i]))) return false;
+  return true;
+}
 
-static void print_number(struct assay_text *text, const json_t *number) {
-  if (json_is_number(number) && json_number_value(number) > 1 && is_whole(json_number_value(number))) assay_text_print(text, "%8.0f", json_number_value(number));
+static void print_number(struct assay_text *text, const json_t *number, bool whole) {
+  if (json_is_number(number) && whole) assay_text_print(text, "%8.0f", json_number_value(number));
   else if (json_is_number(number)) assay_text_print(text, "%8.4f", json_number_value(number));
   else assay_text_add(text, "       –");
 }
@@ -180,18 +185,20 @@ void assay_judgement_print(const json_t *judgement, struct assay_text *text) {
   json_t *interval;
   assay_text_print(text, "  %-20s %8s   95 %% interval\n", "", "");
   json_object_foreach(json_object_get(judgement, "intervals"), name, interval) {
+    const json_t *value = json_object_get(judgement, name);
+    const bool whole = is_count(value, interval);
     assay_text_print(text, "  %-20s ", name);
-    print_number(text, json_object_get(judgement, name));
+    print_number(text, value, whole);
     assay_text_add(text, "  ");
-    print_number(text, json_array_get(interval, 0));
+    print_number(text, json_array_get(interval, 0), whole);
     assay_text_add(text, " …");
-    print_number(text, json_array_get(interval, 1));
+    print_number(text, json_array_get(interval, 1), whole);
     assay_text_add(text, "\n");
   }
   const json_t *commonest = json_object_get(judgement, "commonest");
   const char *commonest_class = json_string_value(json_object_get(commonest, "class"));
   assay_text_print(text, "  accuracy of always saying \"%s\":", commonest_class);
-  print_number(text, json_object_get(commonest, "accuracy"));
+  print_number(text, json_object_get(commonest, "accuracy"), false);
   const char *positive = json_string_value(json_object_get(judgement, "positive"));
   if (positive != NULL) assay_text_print(text, "\n  positive class: %s", positive);
   assay_text_add(text, "\n\n");

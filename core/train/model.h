@@ -48,6 +48,18 @@ int assay_model_parse(const char *name, const void *data, size_t size, struct as
 /* The settings with which assay_image_load prepares an image for this model. */
 struct assay_data_settings assay_model_data_settings(const struct assay_model *model);
 
+/* ---- The stored graph brought to life; model_program.c ---- */
+
+/* Builds the model's function again inside `b`: feeds pixels u8 [batch, H, W, C] and labels i32 [batch]; `fetches` gets logits, losses and the stored graph's values
+ * `also`. ASSAY_E_DATA when the graph holds for one batch size alone, which assay_model_fixed_batch gives. */
+int assay_model_replay(const struct assay_model *model, struct assay_builder *b, uint32_t batch, const int32_t *also, uint32_t also_count, assay_value *fetches,
+                       struct assay_status *status);
+uint32_t assay_model_fixed_batch(const struct assay_model *model);
+/* A store a member, with its weights, for an executable whose variables are the model's. What was made stays in *stores also on failure. */
+int assay_model_stores_create(const struct assay_model *model, const struct assay_backend *backend, struct assay_executable *executable, struct assay_store ***stores,
+                              struct assay_status *status);
+void assay_model_stores_release(const struct assay_model *model, const struct assay_backend *backend, struct assay_store **stores);
+
 /* A model on a device. */
 struct assay_predictor;
 /* `batch`: most images a call; a graph that was written for one batch size only keeps that size inside. Model and session outlive the predictor. */

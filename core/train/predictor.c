@@ -32,40 +32,14 @@ static int build(const struct assay_model *model, uint32_t batch, struct assay_p
                  struct assay_status *status) {
   struct assay_program_builder *made = assay_program_begin();
   struct assay_builder *b = made == NULL ? NULL : assay_function_begin(made, "infer");
-  assay_value *variables = calloc((size_t)model->program->variable_count + 1, sizeof *variables), fetches[2];
-  int code = 0;
-  if (b == NULL || variables == NULL) {
-    code = assay_status_memory(status);
-  } else {
-    const int64_t extents[4] = {batch, model->height, model->width, model->channels};
-    const assay_value feeds[2] = {assay_function_feed(b, ASSAY_U8, 4, extents), assay_function_feed(b, ASSAY_I32, 1, extents)};
-    for (uint32_t i = 0; i < model->program->variable_count; i++) {
-      const struct assay_variable *variable = model->program->variables[i];
-      variables[i] = b->host->variable(b, variable->name, &variable->type, ASSAY_INIT_CONSTANT, 0, variable->role);
-    }
-    assay_builder_replay(b, model->program->functions[0], feeds, variables, fetches);
-    for (int i = 0; i < 2; i++) assay_function_fetch(b, fetches[i]);
-    const struct assay_tensor_type *logits = assay_type(b, fetches[ASSAY_FETCH_LOGITS]), *losses = assay_type(b, fetches[ASSAY_FETCH_LOSSES]);
-    const bool fits = logits->rank == 2 && logits->extents[0] == batch && logits->extents[1] == model->logit_count && losses->rank == 1 && losses->extents[0] == batch;
-    code = assay_function_end(b, status);
-    if (code == 0 && !fits) code = assay_status_set(status, ASSAY_E_DATA, "the graph fixes its batch size");
-    if (code == 0) code = assay_program_finish(made, program, status);
-  }
-  free(variables);
+  assay_value fetches[2];
+  int code = b == NULL ? assay_status_memory(status) : assay_model_replay(model, b, batch, NULL, 0, fetches, status);
+  for (int i = 0; code == 0 && i < 2; i++) assay_function_fetch(b, fetches[i]);
+  if (code == 0) code = assay_function_end(b, status);
+  if (code == 0) code = assay_program_finish(made, program, status);
   if (code != 0) assay_program_release(made);
   else *builder = made;
   return code;
-}
-
-static int load_members(struct assay_predictor *predictor, struct assay_status *status) {
-  const struct assay_model *model = predictor->model;
-  for (uint32_t member = 0; member < model->member_count; member++) {
-    int code = predictor->backend->store_create(predictor->executable, &predictor->stores[member], status);
-    for (uint32_t i = 0; code == 0 && i < model->program->variable_count; i++)
-      code = predictor->backend->store_write(predictor->stores[member], i, model->members[member].data[i], status);
-    if (code != 0) return code;
-  }
-  return 0;
 }
 
 static int prepare(struct assay_predictor *predictor, struct assay_status *status) {
@@ -73,13 +47,12 @@ static int prepare(struct assay_predictor *predictor, struct assay_status *statu
   const struct assay_backend *backend = predictor->backend;
   struct assay_device *device = assay_session_device(predictor->session);
   const uint64_t batch = predictor->batch, image = (uint64_t)model->height * model->width * model->channels;
-  predictor->stores = calloc(model->member_count, sizeof *predictor->stores);
   predictor->host_pixels = calloc(batch, image);
   predictor->host_labels = calloc(batch, sizeof(int32_t));
   predictor->host_logits = calloc(batch * model->logit_count, sizeof(float));
   predictor->host_losses = calloc(batch, sizeof(float));
   predictor->host_scores = calloc(model->class_count, sizeof(double));
-  if (predictor->stores == NULL || predictor->host_pixels == NULL || predictor->host_labels == NULL || predictor->host_logits == NULL ||
+  if (predictor->host_pixels == NULL || predictor->host_labels == NULL || predictor->host_logits == NULL ||
       predictor->host_losses == NULL || predictor->host_scores == NULL)
     return assay_status_memory(status);
   int code = assay_session_compile(predictor->session, predictor->program, &predictor->executable, status);
@@ -87,7 +60,7 @@ static int prepare(struct assay_predictor *predictor, struct assay_status *statu
   if (code == 0) code = backend->buffer_create(device, batch * sizeof(int32_t), &predictor->labels, status);
   if (code == 0) code = backend->buffer_create(device, batch * model->logit_count * sizeof(float), &predictor->logits, status);
   if (code == 0) code = backend->buffer_create(device, batch * sizeof(float), &predictor->losses, status);
-  return code == 0 ? load_members(predictor, status) : code;
+  return code == 0 ? assay_model_stores_create(model, backend, predictor->executable, &predictor->stores, status) : code;
 }
 
 int assay_predictor_create(struct assay_session *session, const struct assay_model *model, uint32_t batch, struct assay_predictor **predictor,
@@ -107,7 +80,7 @@ int assay_predictor_create(struct assay_session *session, const struct assay_mod
     if (code != 0) { /* the graph holds for one batch size only */
       made->builder = NULL;
       made->program = model->program;
-      made->batch = (uint32_t)model->program->functions[0]->graph->types[model->program->functions[0]->feeds[0]]->extents[0];
+      made->batch = assay_model_fixed_batch(model);
     }
     code = prepare(made, status);
   }
@@ -119,13 +92,12 @@ int assay_predictor_create(struct assay_session *session, const struct assay_mod
 void assay_predictor_release(struct assay_predictor *predictor) {
   if (predictor == NULL) return;
   const struct assay_backend *backend = predictor->backend;
-  for (uint32_t member = 0; predictor->stores != NULL && member < predictor->model->member_count; member++) backend->store_release(predictor->stores[member]);
+  assay_model_stores_release(predictor->model, backend, predictor->stores);
   backend->buffer_release(predictor->pixels);
   backend->buffer_release(predictor->labels);
   backend->buffer_release(predictor->logits);
   backend->buffer_release(predictor->losses);
   assay_program_release(predictor->builder);
-  free(predictor->stores);
   free(predictor->host_pixels);
   free(predictor->host_labels);
   free(predictor->host_logits);

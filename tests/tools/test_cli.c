@@ -193,6 +193,28 @@ START_TEST(predict_goes_on_past_unreadable_images) {
 }
 END_TEST
 
+START_TEST(explain_draws_every_image) {
+  tool_enter_folder();
+  tool_write_images("photos", 12);
+  tool_write_ini("a.ini", "photos", "");
+  tool_expect(0, NULL, "train a.ini --quiet");
+  tool_write("photos/left/bad.png", "this is no picture");
+  struct outcome outcome = tool_run("explain runs/a/model.safetensors photos/right/000.pgm photos/left/bad.png photos/left/000.pgm -o heat --class right -s backend.devices=reference");
+  ck_assert_int_eq(outcome.code, 3);
+  ck_assert_ptr_nonnull(strstr(outcome.results, "photos/right/000.pgm,right,right,"));
+  ck_assert_ptr_nonnull(strstr(outcome.results, "photos/left/bad.png,,,,,"));
+  ck_assert(tool_file_holds("heat/0000-000.png", "PNG") && tool_file_holds("heat/0002-000.png", "PNG"));
+  outcome_release(&outcome);
+  json_t *explained = tool_json("explain runs/a/model.safetensors photos/left/000.pgm --method hires-cam --json -s backend.devices=reference");
+  const json_t *row = json_array_get(json_object_get(explained, "explanations"), 0);
+  ck_assert_str_eq(json_string_value(json_object_get(row, "file")), "explained/0000-000.png");
+  json_decref(explained);
+  tool_expect(2, "did you mean \"right\"?", "explain runs/a/model.safetensors photos --class rihgt");
+  tool_expect(2, "--method cannot be", "explain runs/a/model.safetensors photos --method lime");
+  tool_expect(3, "nowhere", "explain runs/a/model.safetensors nowhere");
+}
+END_TEST
+
 START_TEST(a_run_continues_and_says_what_differs) {
   tool_enter_folder();
   tool_write_images("photos", 12);
@@ -311,6 +333,7 @@ int main(void) {
   tcase_add_test(tests, the_threshold_comes_from_out_of_fold_predictions);
   tcase_add_test(tests, rules_decide_and_targets_are_heeded);
   tcase_add_test(tests, predict_goes_on_past_unreadable_images);
+  tcase_add_test(tests, explain_draws_every_image);
   tcase_add_test(tests, a_run_continues_and_says_what_differs);
   tcase_add_test(tests, searches_keep_their_limits);
   tcase_add_test(tests, every_way_to_the_final_model);
