@@ -64,11 +64,15 @@ int command_plugins(struct cli *cli);
 int command_config(struct cli *cli);
 int command_worker(struct cli *cli);
 int command_list_devices(struct cli *cli);
+int command_selftest(struct cli *cli);
+int command_run_selftest(struct cli *cli);
 
 /* The registry of this command line; made on first use, released at the end. */
 int cli_registry(struct cli *cli, struct assay_registry **registry);
 /* The plan of FILE.ini, or of DIR as `init` would write it; the caller releases it. */
 int cli_plan(struct cli *cli, const char *path, struct assay_plan **plan);
+/* A plan without a file, for commands that train nothing: -s adds [backend] and the like. `first`: one more "section.key=value", which -s may override; NULL. */
+int cli_bare_plan(struct cli *cli, const char *first, struct assay_plan **plan);
 /* Default settings of a plan. */
 int cli_settings(struct cli *cli, const struct assay_plan *plan, const struct assay_settings **settings);
 /* Prints and releases `object` as the one JSON object of this run, with schema: 1 put in front. */

@@ -19,6 +19,16 @@
 static const struct cli_option explain_options[] = {{"class", "NAME", "what speaks for this class; otherwise for the one decided for"},
                                                       {"method", "NAME", "grad-cam (the default), or hires-cam, which weighs each place by itself"},
                                                       {NULL, NULL, NULL}};
+static const struct cli_option selftest_options[] = {{"mode", "MODE", "test (values), gradient, time; without it test and gradient"},
+                                                     {"op", "NAMES", "only these ops and programs, with commas between"},
+                                                     {"seed", "NUMBER", "of all inputs; without it a new one every time"},
+                                                     {"thorough", NULL, "larger shapes too"},
+                                                     {"worst", "NUMBER", "time: only so many ops, those slowest beside the other device"},
+                                                     {"against", "DEVICE", "time: the other device; cpu unless given"},
+                                                     {"limit", "SECONDS", "a case that is silent for so long hangs; 180 unless given"},
+                                                     {NULL, NULL, NULL}};
+static const struct cli_option run_selftest_options[] = {{"op", "NAMES", ""},   {"seed", "NUMBER", ""},    {"thorough", NULL, ""},
+                                                         {"from", "NUMBER", ""}, {"against", "DEVICE", ""}, {NULL, NULL, NULL}};
 
 static const struct cli_command commands[] = {
     {"init", "DIR", "write a commented INI for a folder, archive or list of images, and name the next command",
@@ -42,9 +52,14 @@ static const struct cli_command commands[] = {
      CLI_OUTPUT | CLI_OVERRIDES, 2, UINT32_MAX, command_explain, explain_options},
     {"report", "RUN", "rebuild the summary of a run", NULL, 0, 1, 1, command_report, NULL},
     {"devices", "", "what can be used here, and what is wrong with what cannot", NULL, 0, 0, 0, command_devices, NULL},
+    {"selftest", "[DEVICE]", "the conformance suite: does a backend compute what it should, and how fast?",
+     "DEVICE is a device's name, a part of one, auto or all (without it), also one of a backend plugin that --plugin-path leads to. Options of a backend\n"
+     "are set as in an INI: -s backend.opencl.KEY=VALUE. Exit code 7 when a comparison failed, 4 when the device cannot be used.",
+     CLI_OVERRIDES, 0, 1, command_selftest, selftest_options},
     {"plugins", "[NAME]", "what is installed; one plugin's options", NULL, 0, 0, 1, command_plugins, NULL},
     {"config", "FILE.ini|DIR", "the resolved configuration, and where each value came from", NULL, CLI_OVERRIDES, 1, 1, command_config, NULL},
     {"worker", "RUN MODE DEVICE", "", NULL, CLI_HIDDEN, 3, 3, command_worker, NULL},
+    {"run-selftest", "DEVICE MODE", "", NULL, CLI_HIDDEN | CLI_OVERRIDES, 2, 2, command_run_selftest, run_selftest_options},
     {"list-devices", "BACKEND", "", NULL, CLI_HIDDEN, 1, 1, command_list_devices, NULL},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
@@ -122,6 +137,18 @@ int cli_registry(struct cli *cli, struct assay_registry **registry) {
   if (shared_registry == NULL) result = assay_registry_create(cli->plugin_path, &shared_registry, cli->status);
   *registry = shared_registry;
   return result;
+}
+
+int cli_bare_plan(struct cli *cli, const char *first, struct assay_plan **plan) {
+  static const char least[] = "[data]\npath = .\ntest = none\n[network]\nlayers = classifier\n"; /* that an INI must say */
+  struct assay_registry *registry;
+  const char **overrides = ASSAY_NEW_ARRAY(cli->arena, const char *, cli->override_count + 1);
+  uint32_t count = 0;
+  if (overrides == NULL) return assay_status_memory(cli->status);
+  if (first != NULL) overrides[count++] = first;
+  for (uint32_t i = 0; i < cli->override_count; i++) overrides[count++] = cli->overrides[i];
+  const int result = cli_registry(cli, &registry);
+  return result == 0 ? assay_plan_parse("command line", least, sizeof least - 1, overrides, count, registry, plan, cli->status) : result;
 }
 
 int cli_settings(struct cli *cli, const struct assay_plan *plan, const struct assay_settings **settings) {

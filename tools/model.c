@@ -10,16 +10,11 @@
 
 enum { BATCH = 32, BLOCK = 256 };
 
-/* The least that an INI must say; -s adds [backend] and the like. */
-static const char empty_ini[] = "[data]\npath = .\ntest = none\n[network]\nlayers = classifier\n";
-
 /* The plan of the command line, in which the model's positive class is named, so that metrics of it can be asked for. */
-static int plan_for(struct cli *cli, const struct assay_model *model, struct assay_registry *registry, struct assay_plan **plan) {
-  const char **overrides = ASSAY_NEW_ARRAY(cli->arena, const char *, cli->override_count + 1);
+static int plan_for(struct cli *cli, const struct assay_model *model, struct assay_plan **plan) {
   const char *positive = model->positive >= 0 ? assay_ini_quote(model->classes[model->positive], cli->arena) : "";
-  if (overrides == NULL || positive == NULL || (overrides[0] = assay_arena_print(cli->arena, "data.positive=%s", positive)) == NULL) return assay_status_memory(cli->status);
-  for (uint32_t i = 0; i < cli->override_count; i++) overrides[i + 1] = cli->overrides[i];
-  return assay_plan_parse("command line", empty_ini, sizeof empty_ini - 1, overrides, cli->override_count + 1, registry, plan, cli->status);
+  const char *named = positive != NULL ? assay_arena_print(cli->arena, "data.positive=%s", positive) : NULL;
+  return named != NULL ? cli_bare_plan(cli, named, plan) : assay_status_memory(cli->status);
 }
 
 static bool is_ini(const char *path) {
@@ -28,10 +23,10 @@ static bool is_ini(const char *path) {
 }
 
 /* Settings and model: of the file, or of the pretrained weights that an INI names. */
-static int read_model(struct cli *cli, const char *path, struct assay_registry *registry, struct model_in_use *use) {
+static int read_model(struct cli *cli, const char *path, struct model_in_use *use) {
   use->from_ini = is_ini(path);
   int result = use->from_ini ? cli_plan(cli, path, &use->plan) : assay_model_read(path, &use->model, cli->status);
-  if (result == 0 && !use->from_ini) result = plan_for(cli, use->model, registry, &use->plan);
+  if (result == 0 && !use->from_ini) result = plan_for(cli, use->model, &use->plan);
   if (result == 0) result = cli_settings(cli, use->plan, &use->settings);
   return result == 0 && use->from_ini ? assay_model_from_weights(use->settings, &use->model, cli->status) : result;
 }
@@ -42,7 +37,7 @@ int model_open(struct cli *cli, const char *path, struct model_in_use *use) {
   uint32_t device_count;
   *use = (struct model_in_use){0};
   int result = cli_registry(cli, &registry);
-  if (result == 0) result = read_model(cli, path, registry, use);
+  if (result == 0) result = read_model(cli, path, use);
   if (result == 0) result = assay_devices_choose(use->settings, registry, cli->plugin_path, cli->arena, &devices, &device_count, cli->status);
   if (result == 0) result = assay_device_open(devices[0], use->settings, registry, cli->arena, &use->session, cli->status);
   if (result == 0) result = assay_predictor_create(use->session, use->model, BATCH, &use->predictor, cli->status);

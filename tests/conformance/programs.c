@@ -384,45 +384,45 @@ static void run_side(struct side *side, const struct program_test *test, struct 
   assay_program_release(builder);
 }
 
-static int compare_notes(const struct program_test *test, const struct side *tested, const struct side *oracle, struct assay_conformance_list *list,
-                         struct assay_status *status) {
+static int compare_notes(const struct program_test *test, const struct side *tested, const struct side *oracle, const struct assay_conformance_options *options,
+                         struct assay_conformance_list *list, struct assay_status *status) {
   int error = ASSAY_OK;
   for (uint32_t i = 0; i < oracle->note_count && !error; i++) {
     const struct assay_measure measure = {oracle->notes[i].bound, 1e-3, true};
     struct assay_conformance_result result = {.subject = test->name, .dtype = assay_conformance_dtype(oracle->notes[i].tensor.type.dtype)};
     snprintf(result.part, sizeof result.part, "%s", oracle->notes[i].label);
     assay_host_compare(&tested->notes[i].tensor, &oracle->notes[i].tensor, &measure, &result);
-    error = assay_conformance_add(list, &result, status);
+    error = assay_conformance_add(list, options, &result, status);
   }
   return error;
 }
 
-static int run_test(const struct program_test *test, struct assay_session *oracle, struct assay_session *tested, uint64_t seed,
+static int run_test(const struct program_test *test, struct assay_session *oracle, struct assay_session *tested, const struct assay_conformance_options *options,
                     struct assay_conformance_list *list, struct assay_status *status) {
   struct side *sides = calloc(2, sizeof *sides); /* oracle, tested */
   if (!sides) return assay_status_memory(status);
+  if (options->watch != NULL && options->watch->begin != NULL) options->watch->begin(options->watch->context, test->name, "");
   int error = ASSAY_OK;
   bool failed = false;
   for (int i = 0; i < 2 && !error && !failed; i++) {
-    run_side(&sides[i], test, i == 0 ? oracle : tested, seed);
+    run_side(&sides[i], test, i == 0 ? oracle : tested, options->seed);
     failed = sides[i].error != ASSAY_OK;
     if (!failed) continue;
     struct assay_conformance_result result = {.subject = test->name, .dtype = "f32", .verdict = ASSAY_CONFORMANCE_FAILED};
     snprintf(result.part, sizeof result.part, i == 0 ? "oracle" : "run");
     snprintf(result.message, sizeof result.message, "%.*s", (int)sizeof result.message - 1, sides[i].status.message);
-    error = assay_conformance_add(list, &result, status);
+    error = assay_conformance_add(list, options, &result, status);
   }
-  if (!error && !failed) error = compare_notes(test, &sides[1], &sides[0], list, status);
+  if (!error && !failed) error = compare_notes(test, &sides[1], &sides[0], options, list, status);
   for (int i = 0; i < 2; i++)
     for (uint32_t k = 0; k < sides[i].note_count; k++) free(sides[i].notes[k].tensor.bytes);
   free(sides);
   return error;
 }
 
-int assay_conformance_programs(struct assay_session *oracle, struct assay_session *tested, const struct assay_conformance_options *options,
-                               struct assay_conformance_list *list, struct assay_status *status) {
-  int error = ASSAY_OK;
-  for (size_t i = 0; i < sizeof tests / sizeof *tests && !error; i++)
-    if (!options->only || strcmp(options->only, tests[i].name) == 0) error = run_test(&tests[i], oracle, tested, options->seed, list, status);
-  return error;
+const char *assay_conformance_program(uint32_t number) { return number < sizeof tests / sizeof *tests ? tests[number].name : NULL; }
+
+int assay_conformance_run_program(struct assay_session *oracle, struct assay_session *tested, uint32_t number, const struct assay_conformance_options *options,
+                                  struct assay_conformance_list *list, struct assay_status *status) {
+  return run_test(&tests[number], oracle, tested, options, list, status);
 }

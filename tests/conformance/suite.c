@@ -5,6 +5,7 @@
  */
 #include "suite.h"
 
+#include "build.h"
 #include "cases.h"
 #include "programs.h"
 #include "tensors.h"
@@ -23,7 +24,8 @@ enum { MOST_FETCHES = 4 + ASSAY_CASE_INPUTS, ROUNDS = 2 };
 
 /* ---- The list ---- */
 
-int assay_conformance_add(struct assay_conformance_list *list, const struct assay_conformance_result *result, struct assay_status *status) {
+int assay_conformance_add(struct assay_conformance_list *list, const struct assay_conformance_options *options, const struct assay_conformance_result *result,
+                          struct assay_status *status) {
   void *results = list->results;
   if (!assay_grow(&results, &list->capacity, list->count + 1, sizeof *list->results)) return assay_status_memory(status);
   list->results = results;
@@ -33,65 +35,13 @@ int assay_conformance_add(struct assay_conformance_list *list, const struct assa
   case ASSAY_CONFORMANCE_FAILED: list->failed++; break;
   case ASSAY_CONFORMANCE_REFUSED: list->refused++; break;
   }
+  if (options->watch != NULL && options->watch->result != NULL) options->watch->result(options->watch->context, result);
   return ASSAY_OK;
 }
 
 void assay_conformance_release(struct assay_conformance_list *list) {
   free(list->results);
   memset(list, 0, sizeof *list);
-}
-
-/* ---- Building a case ---- */
-
-/* A composite without a rule of its own is differentiated through its decomposition. */
-static bool has_gradient(const struct assay_case *c) {
-  const struct assay_op_info *info = assay_op_info(c->op);
-  return (c->flags & ASSAY_CASE_GRADIENT) && !(info->flags & ASSAY_OP_NO_DERIVATIVE) && (info->gradient || (info->flags & ASSAY_OP_COMPOSITE));
-}
-
-static bool wants_gradient(const struct assay_case *c, uint32_t input) { return has_gradient(c) && assay_dtype_is_float(c->inputs[input].type.dtype); }
-
-static uint32_t output_count(const struct assay_case *c) { return c->flags & ASSAY_CASE_FIRST_OUTPUT ? 1 : assay_op_info(c->op)->output_count; }
-
-/* Where bits must agree the oracle computes in the case's own dtypes. */
-static bool is_widened(const struct assay_case *c) { return !(c->flags & ASSAY_CASE_EXACT); }
-
-static int32_t oracle_dtype(const struct assay_case *c, int32_t dtype) { return is_widened(c) && assay_dtype_is_float(dtype) ? ASSAY_F64 : dtype; }
-
-/* Feeds: the operands; then, when differentiated, the gradient of the first output. Results: the outputs, then the operands' gradients. */
-static int build_function(struct assay_program_builder *program, const struct assay_case *c, bool oracle, struct assay_status *status) {
-  struct assay_builder *b = assay_function_begin(program, assay_op_info(c->op)->name);
-  if (!b) return assay_status_memory(status);
-  assay_value inputs[ASSAY_CASE_INPUTS], wrt[ASSAY_CASE_INPUTS], gradients[ASSAY_CASE_INPUTS];
-  uint32_t wrt_count = 0;
-  for (uint32_t i = 0; i < c->input_count; i++) {
-    const struct assay_tensor_type *type = &c->inputs[i].type;
-    inputs[i] = assay_function_feed(b, oracle ? oracle_dtype(c, type->dtype) : type->dtype, type->rank, type->extents);
-    if (wants_gradient(c, i)) wrt[wrt_count++] = inputs[i];
-  }
-  struct assay_case attributes = *c;
-  if (oracle && c->op == ASSAY_OP_CAST) attributes.attributes.cast.dtype = oracle_dtype(c, c->attributes.cast.dtype);
-  const assay_value first = b->host->emit(b, c->op, inputs, c->input_count, attributes.attributes_size ? &attributes.attributes : NULL, c->attributes_size);
-  for (uint32_t i = 0; i < output_count(c); i++) assay_function_fetch(b, assay_output(first, (int32_t)i));
-  if (wrt_count) {
-    const struct assay_tensor_type type = *assay_type(b, first);
-    const assay_value weight = assay_function_feed(b, type.dtype, type.rank, type.extents);
-    const assay_value loss = assay_reduce_sum(b, assay_mul(b, first, weight), (1u << type.rank) - 1, 0);
-    assay_builder_gradient(b, loss, wrt, wrt_count, gradients);
-    for (uint32_t i = 0; i < wrt_count; i++) assay_function_fetch(b, gradients[i]);
-  }
-  return assay_function_end(b, status);
-}
-
-/* The cases as functions of one program, compiled. The builder is the caller's to release, also on failure. */
-static int compile_cases(struct assay_session *session, const struct assay_case *cases, size_t count, bool oracle, struct assay_program_builder **builder,
-                         const struct assay_program **program, struct assay_executable **executable, struct assay_status *status) {
-  *builder = assay_program_begin();
-  int error = *builder ? ASSAY_OK : assay_status_memory(status);
-  for (size_t i = 0; i < count && !error; i++) error = build_function(*builder, &cases[i], oracle, status);
-  if (!error) error = assay_program_finish(*builder, program, status);
-  if (!error) error = assay_session_compile(session, *program, executable, status);
-  return error;
 }
 
 /* ---- Error bounds ---- */
@@ -109,7 +59,8 @@ static double spacing(int32_t dtype) {
 /* A result of one rounding is within half a spacing; polynomials for functions and another order of summing cost more. The error of a sum grows with the
  * square root of its length (Higham and Mary, 2019). */
 static struct assay_measure measure_of(const struct assay_case *c, const struct assay_tensor_type *type, bool gradient) {
-  if ((c->flags & ASSAY_CASE_EXACT) || !assay_dtype_is_float(type->dtype)) return (struct assay_measure){0, 0, false};
+  const bool exact = (c->flags & ASSAY_CASE_EXACT) && !(gradient && (c->flags & ASSAY_CASE_SUMMED));
+  if (exact || !assay_dtype_is_float(type->dtype)) return (struct assay_measure){0, 0, false};
   const int32_t dtype = c->op == ASSAY_OP_CAST && !gradient ? c->attributes.cast.dtype : c->inputs[0].type.dtype;
   const int32_t coarser = spacing(dtype) > spacing(type->dtype) ? dtype : type->dtype;
   const bool half = spacing(coarser) > FLT_EPSILON, composite = (assay_op_info(c->op)->flags & ASSAY_OP_COMPOSITE) != 0;
@@ -157,7 +108,7 @@ static int add_failure(struct suite *suite, const struct assay_case *c, enum ass
   result.verdict = verdict;
   snprintf(result.part, sizeof result.part, "%s", part);
   snprintf(result.message, sizeof result.message, "%.*s", (int)sizeof result.message - 1, message);
-  return assay_conformance_add(suite->list, &result, status);
+  return assay_conformance_add(suite->list, suite->options, &result, status);
 }
 
 static bool fill_feeds(struct suite *suite, const struct assay_case *c, const struct assay_function *function, struct assay_host_tensor *feeds,
@@ -167,7 +118,7 @@ static bool fill_feeds(struct suite *suite, const struct assay_case *c, const st
     struct assay_case_operand weight = {*function->graph->types[function->feeds[i]], ASSAY_FILL_NORMAL, 0};
     if (!assay_host_tensor_fill(&feeds[i], i < c->input_count ? &c->inputs[i] : &weight, &random)) return false;
     wide[i] = feeds[i];
-    if (!is_widened(c)) {
+    if (!assay_case_is_widened(c)) {
       wide[i].bytes = malloc(assay_host_tensor_size(&feeds[i].type));
       if (!wide[i].bytes) return false;
       memcpy(wide[i].bytes, feeds[i].bytes, assay_host_tensor_size(&feeds[i].type));
@@ -181,13 +132,13 @@ static bool fill_feeds(struct suite *suite, const struct assay_case *c, const st
 /* Compares all results of one call; keeps the worst of each over the rounds. */
 static void compare_results(const struct assay_case *c, uint32_t fetch_count, const struct assay_host_tensor *got, const struct assay_host_tensor *expected,
                             bool first_round, struct assay_conformance_result *results) {
-  const uint32_t outputs = output_count(c);
+  const uint32_t outputs = assay_case_output_count(c);
   uint32_t input = 0;
   for (uint32_t i = 0; i < fetch_count; i++) {
     struct assay_conformance_result result;
     begin_result(c, &result);
     const bool gradient = i >= outputs;
-    while (gradient && !wants_gradient(c, input)) input++;
+    while (gradient && !assay_case_wants_gradient(c, input)) input++;
     snprintf(result.part, sizeof result.part, gradient ? "gradient %u" : "output %u", gradient ? input++ : i);
     const struct assay_measure measure = measure_of(c, &got[i].type, gradient);
     assay_host_compare(&got[i], &expected[i], &measure, &result);
@@ -212,15 +163,26 @@ static int run_round(struct suite *suite, const struct group *group, size_t inde
   return error;
 }
 
+static void begin(const struct suite *suite, const struct assay_case *c, const char *what) {
+  const struct assay_conformance_watch *watch = suite->options->watch;
+  if (watch == NULL || watch->begin == NULL) return;
+  char text[320], detail[200];
+  assay_case_describe(c, detail, sizeof detail);
+  snprintf(text, sizeof text, "%s%s %s", what, assay_conformance_dtype(c->inputs[0].type.dtype), detail);
+  watch->begin(watch->context, assay_op_info(c->op)->name, text);
+}
+
 static int run_case(struct suite *suite, const struct group *group, size_t index, struct assay_status *status) {
   const struct assay_case *c = &group->cases[index];
+  begin(suite, c, "");
   struct assay_conformance_result results[MOST_FETCHES];
   struct assay_status trouble = {0};
   for (int round = 0; round < ROUNDS; round++)
     if (run_round(suite, group, index, round == 0, results, &trouble)) return add_failure(suite, c, ASSAY_CONFORMANCE_FAILED, "run", trouble.message, status);
   const uint32_t count = group->programs[1]->functions[index]->fetch_count;
   int error = ASSAY_OK;
-  for (uint32_t i = 0; i < count && !error; i++) error = assay_conformance_add(suite->list, &results[i], status);
+  for (uint32_t i = suite->options->values ? 0 : assay_case_output_count(c); i < count && !error; i++)
+    error = assay_conformance_add(suite->list, suite->options, &results[i], status);
   return error;
 }
 
@@ -233,11 +195,24 @@ static void release_group(struct group *group) {
 
 static int run_group(struct suite *suite, const struct assay_case *cases, size_t count, struct assay_status *status);
 
+/* Does `supports` say yes to everything in the group's functions? Then compile has no business refusing. */
+static bool is_promised(const struct group *group) {
+  const struct assay_session *session = group->sessions[1];
+  if (group->programs[1] == NULL) return false;
+  for (uint32_t f = 0; f < group->programs[1]->function_count; f++) {
+    const struct assay_graph *graph = group->programs[1]->functions[f]->graph;
+    for (uint32_t n = 0; n < graph->node_count; n++)
+      if (assay_session_backend(session)->supports(assay_session_device(session), graph, n) != 1) return false;
+  }
+  return true;
+}
+
 /* What to do when a group did not compile: try its cases one by one; what a single case meets is a result. */
-static int divide_group(struct suite *suite, const struct assay_case *cases, size_t count, int side, const struct assay_status *trouble,
-                        struct assay_status *status) {
+static int divide_group(struct suite *suite, const struct group *group, int side, const struct assay_status *trouble, struct assay_status *status) {
+  const struct assay_case *cases = group->cases;
+  const size_t count = group->count;
   if (count == 1) {
-    const bool refused = side == 1 && trouble->code == ASSAY_E_UNSUPPORTED && (cases->flags & ASSAY_CASE_OPTIONAL);
+    const bool refused = side == 1 && trouble->code == ASSAY_E_UNSUPPORTED && (cases->flags & ASSAY_CASE_OPTIONAL) && !is_promised(group);
     const enum assay_conformance_verdict verdict = refused ? ASSAY_CONFORMANCE_REFUSED : ASSAY_CONFORMANCE_FAILED;
     return add_failure(suite, cases, verdict, side == 0 ? "oracle" : "compile", trouble->message, status);
   }
@@ -250,11 +225,12 @@ static int run_group(struct suite *suite, const struct assay_case *cases, size_t
   struct group group = {.cases = cases, .count = count, .sessions = {suite->oracle, suite->tested}};
   struct assay_status trouble = {0};
   int error = ASSAY_OK, side = 0;
+  begin(suite, cases, "compiling ");
   for (side = 0; side < 2 && !error; side++) {
-    error = compile_cases(group.sessions[side], cases, count, side == 0, &group.builders[side], &group.programs[side], &group.executables[side], &trouble);
+    error = assay_conformance_compile(group.sessions[side], cases, count, side == 0, &group.builders[side], &group.programs[side], &group.executables[side], &trouble);
     if (!error) error = assay_session_backend(group.sessions[side])->store_create(group.executables[side], &group.stores[side], &trouble);
   }
-  if (error) error = divide_group(suite, cases, count, side - 1, &trouble, status);
+  if (error) error = divide_group(suite, &group, side - 1, &trouble, status);
   else
     for (size_t i = 0; i < count && !error; i++) error = run_case(suite, &group, i, status);
   release_group(&group);
@@ -268,15 +244,27 @@ static bool is_for_programs(uint32_t op) {
   return op == ASSAY_OP_INPUT || op == ASSAY_OP_VARIABLE || op == ASSAY_OP_CONSTANT || op == ASSAY_OP_ASSIGN || op == ASSAY_OP_MAX_POOL2D_GRADIENT;
 }
 
+/* Leaves in the list what the options ask for. */
+static void select_cases(struct assay_case_list *list, const struct assay_conformance_options *options) {
+  size_t kept = 0;
+  for (size_t i = 0; i < list->count; i++) {
+    struct assay_case *c = &list->cases[i];
+    if (!options->gradients) c->flags &= ~(uint32_t)ASSAY_CASE_GRADIENT;
+    if (options->values || assay_case_has_gradient(c)) list->cases[kept++] = *c;
+  }
+  list->count = kept;
+}
+
 static int run_op(struct suite *suite, const struct assay_op_info *info, struct assay_status *status) {
   size_t total = 0;
   int error = ASSAY_OK;
   for (int32_t dtype = ASSAY_F32; dtype <= ASSAY_BOOL && !error; dtype++) { /* f64 is the oracle's own */
     struct assay_case_list cases = {0};
     assay_conformance_cases(&cases, info->op, dtype, suite->options->thorough);
+    total += cases.count;
+    select_cases(&cases, suite->options);
     if (cases.failed) error = assay_status_memory(status);
     else if (cases.count) error = run_group(suite, cases.cases, cases.count, status);
-    total += cases.count;
     free(cases.cases);
   }
   if (!error && total == 0 && !is_for_programs(info->op)) {
@@ -286,13 +274,30 @@ static int run_op(struct suite *suite, const struct assay_op_info *info, struct 
   return error;
 }
 
-int assay_conformance_run(struct assay_session *oracle, struct assay_session *tested, const struct assay_conformance_options *options,
+/* ---- Subjects ---- */
+
+static uint32_t op_count(void) {
+  uint32_t count = 0;
+  while (assay_op_at(count) != NULL) count++;
+  return count;
+}
+
+const char *assay_conformance_subject(uint32_t number) {
+  const struct assay_op_info *info = assay_op_at(number);
+  return info != NULL ? info->name : assay_conformance_program(number - op_count());
+}
+
+int32_t assay_conformance_find(const char *name) {
+  const char *subject;
+  for (uint32_t i = 0; (subject = assay_conformance_subject(i)) != NULL; i++)
+    if (strcmp(subject, name) == 0) return (int32_t)i;
+  return -1;
+}
+
+int assay_conformance_run(struct assay_session *oracle, struct assay_session *tested, uint32_t subject, const struct assay_conformance_options *options,
                           struct assay_conformance_list *list, struct assay_status *status) {
-  struct suite suite = {oracle, tested, options, list, 0};
-  int error = ASSAY_OK;
-  const struct assay_op_info *info;
-  for (uint32_t i = 0; (info = assay_op_at(i)) != NULL && !error; i++)
-    if (!options->only || strcmp(options->only, info->name) == 0) error = run_op(&suite, info, status);
-  if (!error) error = assay_conformance_programs(oracle, tested, options, list, status);
-  return error;
+  struct suite suite = {oracle, tested, options, list, (uint64_t)subject << 32};
+  const struct assay_op_info *info = assay_op_at(subject);
+  if (info != NULL) return run_op(&suite, info, status);
+  return options->values ? assay_conformance_run_program(oracle, tested, subject - op_count(), options, list, status) : ASSAY_OK;
 }

@@ -20,13 +20,24 @@ static void print_result(const struct assay_conformance_result *result) {
           result->bound, result->detail, result->message[0] ? ": " : "", result->message);
 }
 
-static void run_backend(const char *name) {
+/* The subject of that name, or with NULL all of them. */
+static int run_subjects(struct assay_session *oracle, struct assay_session *tested, const char *only, const struct assay_conformance_options *options,
+                        struct assay_conformance_list *list, struct assay_status *status) {
+  const char *subject;
+  int error = 0;
+  for (uint32_t i = 0; (subject = assay_conformance_subject(i)) != NULL && !error; i++)
+    if (!only || strcmp(only, subject) == 0) error = assay_conformance_run(oracle, tested, i, options, list, status);
+  return error;
+}
+
+/* `option`: "key=value" of the backend; NULL. `only`: NULL: all. */
+static void run_backend(const char *name, const char *option, const char *only) {
   struct assay_registry *registry = open_registry();
   struct assay_arena *arena = assay_arena_create();
   struct assay_session *oracle, *tested;
   struct assay_status status = {0};
-  ck_assert_msg(open_backend(registry, "reference", arena, &oracle, &status) == 0, "%s", status.message);
-  if (open_backend(registry, name, arena, &tested, &status)) {
+  ck_assert_msg(open_backend(registry, "reference", NULL, arena, &oracle, &status) == 0, "%s", status.message);
+  if (open_backend(registry, name, option, arena, &tested, &status)) {
     assay_session_close(oracle);
     assay_registry_release(registry);
     assay_arena_release(arena);
@@ -35,9 +46,9 @@ static void run_backend(const char *name) {
 
   const char *what = getenv("ASSAY_CONFORMANCE");
   const bool thorough = what && strcmp(what, "thorough") == 0, every = getenv("ASSAY_CONFORMANCE_LIST") != NULL;
-  const struct assay_conformance_options options = {choose_seed(), thorough, thorough ? NULL : what};
+  const struct assay_conformance_options options = {.seed = choose_seed(), .thorough = thorough, .values = true, .gradients = true};
   struct assay_conformance_list list = {0};
-  const int error = assay_conformance_run(oracle, tested, &options, &list, &status);
+  const int error = run_subjects(oracle, tested, only ? only : thorough ? NULL : what, &options, &list, &status);
   for (size_t i = 0; i < list.count; i++)
     if (every || list.results[i].verdict == ASSAY_CONFORMANCE_FAILED) print_result(&list.results[i]);
   fprintf(stderr, "%s: %zu passed, %zu failed, %zu refused; ASSAY_SEED=%llu\n", name, list.passed, list.failed, list.refused, (unsigned long long)options.seed);
@@ -52,13 +63,20 @@ static void run_backend(const char *name) {
   ck_assert_uint_gt(passed, 0);
 }
 
-START_TEST(reference_conforms) { run_backend("reference"); }
+START_TEST(reference_conforms) { run_backend("reference", NULL, NULL); }
 END_TEST
 
-START_TEST(cpu_conforms) { run_backend("cpu"); }
+START_TEST(cpu_conforms) { run_backend("cpu", NULL, NULL); }
 END_TEST
 
-START_TEST(opencl_conforms) { run_backend("opencl"); }
+START_TEST(opencl_conforms) { run_backend("opencl", NULL, NULL); }
+END_TEST
+
+/* Every product through CLBlast, which by default has only the large ones. On a driver without a cache of its own it compiles for minutes. */
+START_TEST(opencl_products_conform_through_clblast) {
+  if (!getenv("ASSAY_CLBLAST")) ASSAY_SKIP("make check-clblast runs the products through CLBlast");
+  run_backend("opencl", "clblast_from=1", "matmul");
+}
 END_TEST
 
 int main(void) {
@@ -68,6 +86,10 @@ int main(void) {
   tcase_add_test(tests, reference_conforms);
   tcase_add_test(tests, cpu_conforms);
   tcase_add_test(tests, opencl_conforms);
+  TCase *clblast = tcase_create("clblast");
+  tcase_set_timeout(clblast, 1200);
+  tcase_add_test(clblast, opencl_products_conform_through_clblast);
+  suite_add_tcase(suite, clblast);
   suite_add_tcase(suite, tests);
   return assay_run_suite(suite);
 }

@@ -33,7 +33,7 @@ static bool apply(const char *backend, uint32_t op, const void *attributes, uint
   ck_assert_msg(assay_function_end(b, &status) == 0, "%s", status.message);
   ck_assert_msg(assay_program_finish(builder, &program, &status) == 0, "%s", status.message);
 
-  int error = open_backend(registry, backend, arena, &session, &status);
+  int error = open_backend(registry, backend, NULL, arena, &session, &status);
   if (!error) error = assay_session_compile(session, program, &executable, &status);
   const bool refused = error != 0;
   if (!refused) {

@@ -181,7 +181,7 @@ static void run_vectors(int32_t dtype, double bound) {
   struct assay_arena *arena = assay_arena_create();
   struct assay_session *session;
   struct assay_status status;
-  ck_assert_msg(open_backend(registry, "reference", arena, &session, &status) == 0, "%s", status.message);
+  ck_assert_msg(open_backend(registry, "reference", NULL, arena, &session, &status) == 0, "%s", status.message);
   json_t *vectors = read_vectors();
   const json_t *cases = json_object_get(vectors, "cases");
   ck_assert_uint_gt(json_array_size(cases), 50);
