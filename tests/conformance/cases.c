@@ -412,7 +412,9 @@ static void warp_case(struct assay_case_list *list, struct assay_tensor_type x, 
   case_operand(&c, case_shape(x.dtype, 2, (int)x.extents[0], 9), ASSAY_FILL_MAP);
   c.attributes.warp.border = border;
   c.attributes_size = sizeof c.attributes.warp;
-  c.terms = 4096; /* places are sums whose rounding is stretched by the slope between pixels */
+  /* A place is rounded as a number of the size of the image, and that is stretched by the slope between pixels. */
+  const double side = (double)(x.extents[2] > x.extents[3] ? x.extents[2] : x.extents[3]);
+  c.terms = 64 * (8 + side) * (8 + side);
   case_add(list, &c);
 }
 
