@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Batch normalisation (Ioffe and Szegedy, 2015): over the batch while training, by running statistics otherwise. The running variance is
+ * Batch normalisation (Ioffe and Szegedy, 2015): over the batch while training, by running statistics otherwise and where they are held. The running variance is
  * the unbiased one and the momentum is the weight of the new batch, as in PyTorch.
  */
 #include "layers.h"
@@ -29,7 +29,7 @@ assay_value assay_batch_norm(struct assay_builder *b, assay_value x, const struc
   const assay_value bias = assay_parameter(b, named(name, prefix, "bias"), 1, &channels, ASSAY_INIT_CONSTANT, 0, ASSAY_ROLE_NORM_BIAS);
   const assay_value mean = assay_state(b, named(name, prefix, own ? "mean" : "running_mean"), &statistic, 0, ASSAY_ROLE_STATISTIC);
   const assay_value variance = assay_state(b, named(name, prefix, own ? "variance" : "running_var"), &statistic, 1, ASSAY_ROLE_STATISTIC);
-  if (!b->context->training) {
+  if (!b->context->training || assay_is_held(b, mean)) {
     const assay_value all[5] = {x, scale, bias, mean, variance};
     return b->host->emit(b, ASSAY_OP_BATCH_NORM_INFERENCE, all, 5, &attributes, sizeof attributes);
   }

@@ -65,6 +65,8 @@ enum assay_schedule {
   ASSAY_SCHEDULE_RESTARTS = 4,
   ASSAY_SCHEDULE_ONE_CYCLE = 5
 };
+/* Batch-norm layers that go by their running statistics while training, and leave them as they are. */
+enum assay_keep_statistics { ASSAY_KEEP_FROZEN = 0 /* those that are frozen */, ASSAY_KEEP_NONE = 1, ASSAY_KEEP_ALL = 2 };
 enum assay_final { ASSAY_FINAL_REFIT = 0, ASSAY_FINAL_BEST_FOLD = 1, ASSAY_FINAL_ENSEMBLE = 2 };
 enum assay_class_weights { ASSAY_CLASS_WEIGHTS_NONE = 0, ASSAY_CLASS_WEIGHTS_BALANCED = 1, ASSAY_CLASS_WEIGHTS_LIST = 2 };
 
@@ -81,6 +83,13 @@ struct assay_train_settings {
   double cycle_factor, cycle_end;     /* … this; the factor at a cycle's end */
   double one_cycle_rise, one_cycle_start, one_cycle_end; /* ONE_CYCLE: share of the steps that rise; the factors at both ends */
   double one_cycle_momentum;          /* ONE_CYCLE: momentum (or beta1) at the top */
+  const char *freeze;     /* a layer, or what parameters' names begin with: everything up to its end is not trained; NULL: nothing */
+  uint32_t unfreeze_after; /* epochs after which that is trained, too; 0: never */
+  uint32_t keep_statistics;
+  uint32_t rate_count;    /* groups of parameters with learning rates of their own; 0 or 1: one */
+  const char *const *rate_groups; /* [rate_count - 1]: what each group but the first begins with */
+  const double *rates;    /* [rate_count]: factors of the learning rate */
+  double ema;             /* share of the running mean of weights that is kept at each step; 0: none is made */
   const double *class_weight_list; /* LIST: one a class */
   uint32_t class_weight_count;
   struct assay_component loss; /* plugin NULL: binary_cross_entropy for one logit, cross_entropy otherwise */

@@ -29,6 +29,7 @@ static const char *const colours[] = {"rgb", "grey", NULL};
 static const char *const normalisations[] = {"standard", "unit", "symmetric", "imagenet", "values", NULL};
 static const char *const schedules[] = {"constant", "step", "cosine", "linear", "restarts", "one_cycle", NULL};
 static const char *const calibrations[] = {"none", "temperature", NULL};
+static const char *const keeps[] = {"frozen", "none", "all", NULL};
 static const char *const finals[] = {"refit", "best_fold", "ensemble", NULL};
 
 /* ---- [data] ---- */
@@ -85,6 +86,12 @@ REAL_KEY(train_one_cycle_start, "one_cycle_start", "0.04", 0, 1, SEARCHABLE, "sh
 REAL_KEY(train_one_cycle_end, "one_cycle_end", "0.000004", 0, 1, SEARCHABLE, "share of the learning rate that the cycle ends with");
 REAL_KEY(train_one_cycle_momentum, "one_cycle_momentum", "0.85", 0, 0.9999, SEARCHABLE,
          "momentum (or beta1) where the learning rate is highest, if that is less than the optimizer's own");
+TEXT_KEY(train_freeze, "freeze", "none", SEARCHABLE, "a layer, or what names of parameters begin with, as features.layer3: all that comes up to its end is not trained");
+INT_KEY(train_unfreeze_after, "unfreeze_after", "0", 0, 1000000, SEARCHABLE, "epochs after which what is frozen is trained too, with a fresh optimizer; 0: never");
+CHOICE_KEY(train_keep_statistics, "keep_statistics", "frozen", keeps, SEARCHABLE, "batch-norm layers that go by their running statistics while training: those that are frozen, none, or all");
+TEXT_KEY(train_rate_groups, "rate_groups", "", SEARCHABLE, "layers, or what names of parameters begin with, each of which starts a group with a learning rate of its own");
+TEXT_KEY(train_rates, "rates", "1", SEARCHABLE, "factor of the learning rate for each group, as 0.1, 0.2, 1 or lr/10, lr/5, lr");
+REAL_KEY(train_ema, "ema", "0", 0, 0.999999, SEARCHABLE, "share of the weights' running mean that is kept at each step; it is what is judged and saved; 0: no mean");
 CHOICE_KEY(train_final, "final", "refit", finals, 0, "the final model: trained again on all training images, the best fold's, or the folds' average");
 TEXT_KEY(train_class_weights, "class_weights", "none", SEARCHABLE, "weight of each class in the training loss: none, balanced, or one number a class");
 TEXT_KEY(train_loss, "loss", "auto", 0, "the training loss; auto: binary_cross_entropy for one logit, cross_entropy otherwise");
@@ -101,6 +108,9 @@ static const struct assay_option *const train_options[] = {
     [TRAIN_CYCLE_FACTOR] = &train_cycle_factor, [TRAIN_CYCLE_END] = &train_cycle_end,
     [TRAIN_ONE_CYCLE_RISE] = &train_one_cycle_rise, [TRAIN_ONE_CYCLE_START] = &train_one_cycle_start,
     [TRAIN_ONE_CYCLE_END] = &train_one_cycle_end, [TRAIN_ONE_CYCLE_MOMENTUM] = &train_one_cycle_momentum,
+    [TRAIN_FREEZE] = &train_freeze,           [TRAIN_UNFREEZE_AFTER] = &train_unfreeze_after,
+    [TRAIN_KEEP_STATISTICS] = &train_keep_statistics, [TRAIN_RATE_GROUPS] = &train_rate_groups,
+    [TRAIN_RATES] = &train_rates,             [TRAIN_EMA] = &train_ema,
     [TRAIN_FINAL] = &train_final,
     [TRAIN_CLASS_WEIGHTS] = &train_class_weights, [TRAIN_LOSS] = &train_loss,
     [TRAIN_METRICS] = &train_metrics,         NULL};
@@ -239,6 +249,30 @@ int assay_parse_class_weights(const char *text, struct assay_arena *arena, uint3
   return 0;
 }
 
+/* "lr", "lr/10" or a number. */
+static bool parse_rate(const char *text, double *rate) {
+  *rate = 1;
+  if (strncmp(text, "lr", 2) != 0) return assay_parse_real(text, rate) && *rate >= 0 && *rate <= 1e6;
+  if (text[2] == '\0') return true;
+  double divisor;
+  if (text[2] != '/' || !assay_parse_real(text + 3, &divisor) || divisor < 1e-6) return false;
+  *rate = 1 / divisor;
+  return true;
+}
+
+int assay_parse_rates(const char *text, struct assay_arena *arena, const double **rates, uint32_t *count, struct assay_status *status) {
+  const char *const *words;
+  const int code = assay_parse_names(text, arena, &words, count, status);
+  if (code != 0) return code;
+  double *factors = ASSAY_NEW_ARRAY(arena, double, *count);
+  if (factors == NULL) return assay_status_memory(status);
+  for (uint32_t i = 0; i < *count; i++)
+    if (!parse_rate(words[i], &factors[i]))
+      return REFUSE("rates cannot hold \"%.60s\": write a factor of at least 0 for each group, as 0.1, 0.2, 1, or lr/10, lr/5, lr", words[i]);
+  *rates = factors;
+  return 0;
+}
+
 int assay_parse_test(const char *text, double *share, bool *is_own, bool *is_folder, struct assay_status *status) {
   *share = 0;
   *is_own = strcmp(text, "own") == 0;
@@ -314,11 +348,16 @@ int assay_section_check(const char *section, const char *key, const char *text, 
   if (strcmp(section, "data") == 0 && strcmp(key, "test") == 0) return assay_parse_test(text, &number, &is_own, &is_folder, status);
   if (strcmp(section, "search") == 0 && strcmp(key, "time") == 0) return assay_parse_time(text, &number, status);
   if (strcmp(section, "judge") == 0 && strcmp(key, "calibration") != 0) return check_rule(key, text, status);
-  if (strcmp(section, "train") != 0 || strcmp(key, "class_weights") != 0) return 0;
+  if (strcmp(section, "train") != 0) return 0;
   struct assay_arena *arena = assay_arena_create();
   if (arena == NULL) return assay_status_memory(status);
   const double *list;
-  const int code = assay_parse_class_weights(text, arena, &mode, &list, &count, status);
+  const char *const *names;
+  int code = 0;
+  if (strcmp(key, "class_weights") == 0) code = assay_parse_class_weights(text, arena, &mode, &list, &count, status);
+  if (strcmp(key, "rates") == 0) code = assay_parse_rates(text, arena, &list, &count, status);
+  if (strcmp(key, "rate_groups") == 0 && text[0] != '\0') code = assay_parse_names(text, arena, &names, &count, status);
+  if (strcmp(key, "freeze") == 0 && text[0] == '\0') code = REFUSE("freeze is empty: name a layer or what parameters' names begin with, or write none");
   assay_arena_release(arena);
   return code;
 }

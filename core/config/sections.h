@@ -35,6 +35,12 @@ enum {
   TRAIN_ONE_CYCLE_START,
   TRAIN_ONE_CYCLE_END,
   TRAIN_ONE_CYCLE_MOMENTUM,
+  TRAIN_FREEZE,
+  TRAIN_UNFREEZE_AFTER,
+  TRAIN_KEEP_STATISTICS,
+  TRAIN_RATE_GROUPS,
+  TRAIN_RATES,
+  TRAIN_EMA,
   TRAIN_FINAL,
   TRAIN_CLASS_WEIGHTS,
   TRAIN_LOSS,
@@ -60,6 +66,8 @@ int assay_parse_time(const char *text, double *seconds, struct assay_status *sta
 /* "none", "balanced" or numbers: an enum assay_class_weights, and for the list its numbers from `arena`. */
 int assay_parse_class_weights(const char *text, struct assay_arena *arena, uint32_t *mode, const double **list, uint32_t *count,
                               struct assay_status *status);
+/* "0.1, 0.2, 1" or "lr/10, lr/5, lr": factors from `arena`. */
+int assay_parse_rates(const char *text, struct assay_arena *arena, const double **rates, uint32_t *count, struct assay_status *status);
 /* "own" sets *is_own; a share as 0.2 is put into *share, which is 0 otherwise; "none" is neither; anything else is a folder and sets *is_folder. */
 int assay_parse_test(const char *text, double *share, bool *is_own, bool *is_folder, struct assay_status *status);
 /* A rule of [judge]; see struct assay_judge_rule. What a key allows of them is up to assay_section_check. */

@@ -98,6 +98,26 @@ static int read_layers(const struct reader *reader, struct assay_settings *setti
   return 0;
 }
 
+/* What is trained, and how fast. */
+static int read_tuning(const struct reader *reader, const struct assay_option_value *const *values, struct assay_train_settings *train) {
+  const char *const *names = NULL, *groups = values[TRAIN_RATE_GROUPS]->text;
+  uint32_t count = 0;
+  train->freeze = strcmp(values[TRAIN_FREEZE]->text, "none") == 0 ? NULL : values[TRAIN_FREEZE]->text;
+  train->unfreeze_after = (uint32_t)values[TRAIN_UNFREEZE_AFTER]->integer;
+  train->keep_statistics = (uint32_t)values[TRAIN_KEEP_STATISTICS]->integer;
+  train->ema = values[TRAIN_EMA]->real;
+  int code = assay_parse_rates(values[TRAIN_RATES]->text, reader->arena, &train->rates, &train->rate_count, reader->status);
+  if (code == 0 && groups[0] != '\0') code = assay_parse_names(groups, reader->arena, &names, &count, reader->status);
+  if (code != 0) return code;
+  train->rate_groups = names;
+  if (train->freeze == NULL && train->unfreeze_after > 0 && reader->plan->train.core[TRAIN_FREEZE]->domain == NULL)
+    return assay_status_set(reader->status, ASSAY_E_CONFIG, "%s, [train]: unfreeze_after only counts beside freeze = NAME; remove it, or name what is frozen",
+                            reader->plan->file);
+  if (train->rate_count == count + 1) return 0;
+  return assay_status_set(reader->status, ASSAY_E_CONFIG, "%s, [train]: rates has %u factor%s, but rate_groups makes %u group%s; give each its factor", reader->plan->file,
+                          train->rate_count, train->rate_count == 1 ? "" : "s", count + 1, count == 0 ? "" : "s");
+}
+
 static int read_train(const struct reader *reader, struct assay_train_settings *train) {
   const struct assay_option_value *const *values;
   int code = read_core(reader, &reader->plan->train, &values);
@@ -123,6 +143,8 @@ static int read_train(const struct reader *reader, struct assay_train_settings *
   train->one_cycle_start = values[TRAIN_ONE_CYCLE_START]->real;
   train->one_cycle_end = values[TRAIN_ONE_CYCLE_END]->real;
   train->one_cycle_momentum = values[TRAIN_ONE_CYCLE_MOMENTUM]->real;
+  code = read_tuning(reader, values, train);
+  if (code != 0) return code;
   train->final = (uint32_t)values[TRAIN_FINAL]->integer;
   return read_component(reader, &reader->plan->loss, "loss", &train->loss);
 }

@@ -133,6 +133,12 @@ static bool check_assign(struct assay_function_builder *builder, const struct as
   return true;
 }
 
+static int is_held(struct assay_builder *public_builder, assay_value value) {
+  const struct assay_function_builder *builder = assay_inside(public_builder);
+  const int32_t index = assay_builder_variable_index(public_builder, value);
+  return index >= 0 && (uint32_t)index < builder->held_count && builder->held[index] != 0;
+}
+
 static assay_value emit_as_written(struct assay_function_builder *builder, const struct assay_op_info *info, const assay_value *inputs, uint32_t input_count,
                                    union attributes *attributes) {
   const struct assay_tensor_type *small[8], **types = small;
@@ -152,6 +158,7 @@ static assay_value emit_as_written(struct assay_function_builder *builder, const
     return assay_invalid();
   }
   if (info->op == ASSAY_OP_ASSIGN && !check_assign(builder, info, inputs)) return assay_invalid();
+  if (info->op == ASSAY_OP_ASSIGN && is_held(&builder->base, inputs[0])) return inputs[0];
   if (builder->known != NULL) {
     const assay_value same = assay_simplify_node(builder, info, inputs, input_count, attributes, outputs);
     if (assay_is_valid(same) || builder->status.code != 0) return same;
@@ -274,6 +281,19 @@ assay_value assay_builder_variable(struct assay_builder *public_builder, uint32_
   return (assay_value){builder->reads[index]};
 }
 
+void assay_builder_read_as(struct assay_builder *public_builder, uint32_t index, assay_value value) {
+  struct assay_function_builder *builder = assay_inside(public_builder);
+  if (assay_is_valid(assay_builder_variable(public_builder, index)) && assay_is_valid(value)) builder->reads[index] = value.id;
+}
+
+void assay_function_hold(struct assay_builder *public_builder, const uint8_t *held, uint32_t count) {
+  struct assay_function_builder *builder = assay_inside(public_builder);
+  builder->held = held;
+  builder->held_count = count;
+}
+
+uint32_t assay_builder_streams(struct assay_builder *builder) { return assay_inside(builder)->streams; }
+
 int32_t assay_builder_variable_index(struct assay_builder *public_builder, assay_value value) {
   const struct assay_function_builder *builder = assay_inside(public_builder);
   if (value.id < 0 || (uint32_t)value.id >= builder->value_count) return -1;
@@ -287,7 +307,7 @@ static uint32_t stream(struct assay_builder *builder) { return assay_inside(buil
 
 static void fail(struct assay_builder *public_builder, const char *message) { FAIL(assay_inside(public_builder), NULL, "%s", message); }
 
-static const struct assay_graph_host host = {sizeof host, 0, emit, type_of, variable, stream, fail};
+static const struct assay_graph_host host = {sizeof host, 0, emit, type_of, variable, stream, fail, is_held};
 
 /* ---- What the core adds ---- */
 

@@ -29,6 +29,8 @@ struct assay_function_builder {
   int32_t *reads; /* by variable: the value that reads it, or -1 */
   size_t read_capacity;
   uint32_t read_count;
+  const uint8_t *held; /* by variable; the caller's */
+  uint32_t held_count;
 
   const char *scope, *where, *options; /* never NULL; empty: none */
   const char *origin;                  /* of the next nodes; the scope, or during a pass that of the node at hand */

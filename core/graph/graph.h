@@ -48,6 +48,12 @@ void assay_builder_options(struct assay_builder *builder, const char *text);
 assay_value assay_builder_variable(struct assay_builder *builder, uint32_t index);
 /* Number of the variable that a value reads; -1 when it is no VARIABLE node. */
 int32_t assay_builder_variable_index(struct assay_builder *builder, assay_value value);
+/* Variables that this function leaves as they are, by number: assignments to those with a 1 are left out from here on, and layers can ask. `held` outlives the build. */
+void assay_function_hold(struct assay_builder *builder, const uint8_t *held, uint32_t count);
+/* From here on, reads of variable `index` give `value`. */
+void assay_builder_read_as(struct assay_builder *builder, uint32_t index, assay_value value);
+/* How many streams of random numbers have been asked for. */
+uint32_t assay_builder_streams(struct assay_builder *builder);
 /* Index by full name; -1. */
 int32_t assay_program_find_variable(const struct assay_program_builder *program, const char *name);
 uint32_t assay_program_variable_count(const struct assay_program_builder *program);

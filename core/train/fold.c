@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "data/batch.h"
+#include "train/features.h"
 #include "train/schedule.h"
 
 #include <math.h>
@@ -72,6 +73,9 @@ static int prepare(struct loop *loop, struct assay_arena *arena, struct assay_st
   if (code == 0) code = assay_runner_initialise(loop->runner, task->seed, mean, deviation, status);
   if (code != 0) return code;
   assay_network_options(task->settings, loop->options);
+  code = assay_runner_begin(loop->runner, status);
+  if (code == 0) code = assay_features_settle(loop->runner, loop->options, status);
+  if (code != 0) return code;
   loop->rate = network->rate_option >= 0 ? loop->options[network->rate_option] : NAN;
   loop->momentum = network->momentum_option >= 0 ? loop->options[network->momentum_option] : NAN;
   loop->best_loss = INFINITY;
@@ -183,7 +187,9 @@ static int run_epoch(struct loop *loop, uint32_t epoch, struct assay_arena *aren
   double objective = NAN;
   bool improved = false;
   loop->epochs[epoch].validation_loss = NAN;
-  int code = train(loop, epoch, status);
+  int code = 0;
+  if (loop->runner->network->phase_count > 1 && epoch == loop->task->settings->train.unfreeze_after) code = assay_runner_enter_phase(loop->runner, 1, status);
+  if (code == 0) code = train(loop, epoch, status);
   if (code == 0 && loop->task->validation_count > 0) code = validate(loop, epoch, arena, &objective, status);
   loop->epochs[epoch].seconds = assay_clock_seconds() - start;
   if (code == 0) code = judge(loop, epoch, objective, best, &improved, status);

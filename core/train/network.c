@@ -2,7 +2,7 @@
  *
  * Building programs from settings: the forward pass, which all functions share, the training step and the evaluation.
  */
-#include "train/network.h"
+#include "train/build.h"
 
 #include "base/arena.h"
 #include "base/options.h"
@@ -18,28 +18,10 @@
 
 /* The batch at which inference graphs are written: not 1, which would let a graph pass as free of its batch size because things broadcast. */
 #define INFERENCE_BATCH 2
+#define FEATURES_LIMIT ((uint64_t)1 << 30) /* bytes that the kept output of frozen layers may take */
 
 /* A slash keeps the core's variables apart from layers', whose names have none. */
 static const char *const sum_names[ASSAY_SUM_COUNT] = {"epoch/loss", "epoch/weight", "epoch/correct", "epoch/nonfinite"};
-
-/* A function being built. */
-struct build {
-  struct assay_builder *b;
-  const struct assay_settings *settings;
-  const struct assay_network_facts *facts;
-  struct assay_arena *arena;     /* for option values */
-  assay_value options;           /* the feed; invalid: runtime options become constants */
-  uint32_t option_count;         /* so far; 0 is the count of updates */
-  int32_t rate_option, momentum_option;
-  uint32_t batch;
-  bool training;
-  assay_value logits, labels;    /* labels of the batch */
-  assay_value losses;            /* [batch] */
-};
-
-static bool is_trained(uint32_t role) {
-  return role == ASSAY_ROLE_WEIGHT || role == ASSAY_ROLE_BIAS || role == ASSAY_ROLE_NORM_SCALE || role == ASSAY_ROLE_NORM_BIAS;
-}
 
 static assay_value scalar(struct assay_builder *b, assay_value x) { return assay_reshape(b, x, 0, NULL); }
 
@@ -48,8 +30,7 @@ static assay_value constant(struct assay_builder *b, double value) {
   return b->host->emit(b, ASSAY_OP_CONSTANT, NULL, 0, &attributes, sizeof attributes);
 }
 
-/* The graph value of the next runtime option. */
-static assay_value runtime_option(struct build *build, double value) {
+assay_value assay_build_option(struct build *build, double value) {
   const uint32_t index = build->option_count++;
   if (!assay_is_valid(build->options)) return constant(build->b, value);
   return scalar(build->b, assay_slice(build->b, build->options, 0, index, (int64_t)index + 1));
@@ -64,8 +45,7 @@ static void tell_options(struct build *build, const struct assay_component *comp
   assay_text_release(&text);
 }
 
-/* Starts the scope of a component; its option values with runtime ones bound to the graph. NULL when memory is short. */
-static const struct assay_option_value *const *enter(struct build *build, const struct assay_component *component) {
+const struct assay_option_value *const *assay_build_enter(struct build *build, const struct assay_component *component) {
   assay_builder_scope(build->b, component->name, component->where);
   tell_options(build, component);
   const uint32_t count = assay_option_count(component->plugin->options);
@@ -81,14 +61,13 @@ static const struct assay_option_value *const *enter(struct build *build, const 
     const bool of_optimizer = component->plugin->kind == ASSAY_OPTIMIZER;
     if (of_optimizer && strcmp(name, "learning_rate") == 0) build->rate_option = (int32_t)build->option_count;
     if (of_optimizer && (strcmp(name, "momentum") == 0 || strcmp(name, "beta1") == 0)) build->momentum_option = (int32_t)build->option_count;
-    value->runtime = runtime_option(build, value->real);
+    value->runtime = assay_build_option(build, value->real);
     bound[i] = value;
   }
   return bound;
 }
 
-static void fail(struct build *build, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void fail(struct build *build, const char *format, ...) {
+void assay_build_fail(struct build *build, const char *format, ...) {
   char message[512];
   va_list arguments;
   va_start(arguments, format);
@@ -109,17 +88,25 @@ static assay_value normalised(struct build *build, assay_value pixels) {
   return assay_mul(b, assay_sub(b, planes, assay_reshape(b, mean, 3, beside)), assay_reshape(b, scale, 3, beside));
 }
 
+/* Layers that are frozen whole are passed through as in evaluation. */
+static void set_context(struct build *build, uint32_t number) {
+  struct assay_build_context context = build->context;
+  if (build->tuning != NULL && build->phase == 0 && number < build->tuning->passed_layers) context.training = 0;
+  assay_function_context(build->b, &context);
+}
+
 static assay_value layer(struct build *build, uint32_t number, assay_value images, const assay_value *outputs) {
   const struct assay_layer_setting *setting = &build->settings->layers[number];
   const struct assay_layer *vtable = setting->component.plugin->vtable;
-  const struct assay_option_value *const *values = enter(build, &setting->component);
+  const struct assay_option_value *const *values = assay_build_enter(build, &setting->component);
   assay_value *inputs = ASSAY_NEW_ARRAY(build->arena, assay_value, setting->input_count);
   if (values == NULL || inputs == NULL) return assay_fail(build->b, "out of memory");
   if (setting->input_count < vtable->input_count_min || setting->input_count > vtable->input_count_max) {
-    fail(build, "%s takes %s%u input%s, not %u", setting->component.plugin->name, vtable->input_count_max > vtable->input_count_min ? "at least " : "",
+    assay_build_fail(build, "%s takes %s%u input%s, not %u", setting->component.plugin->name, vtable->input_count_max > vtable->input_count_min ? "at least " : "",
          vtable->input_count_min, vtable->input_count_min == 1 ? "" : "s", setting->input_count);
     return assay_invalid();
   }
+  set_context(build, number);
   for (uint32_t i = 0; i < setting->input_count; i++) {
     if (setting->inputs[i] >= (int32_t)number) return assay_fail(build->b, "an input must be a layer that comes before");
     inputs[i] = setting->inputs[i] < 0 ? images : outputs[setting->inputs[i]];
@@ -143,48 +130,16 @@ static void loss(struct build *build) {
     return;
   }
   const struct assay_layer *vtable = component->plugin->vtable;
-  const struct assay_option_value *const *values = enter(build, component);
+  const struct assay_option_value *const *values = assay_build_enter(build, component);
   if (values == NULL) {
-    fail(build, "out of memory");
+    assay_build_fail(build, "out of memory");
   } else if (!(vtable->flags & ASSAY_LAYER_LOSS)) {
-    fail(build, "%s is a layer, not a loss", component->plugin->name);
+    assay_build_fail(build, "%s is a layer, not a loss", component->plugin->name);
   } else {
     build->losses = vtable->build(b, values, (const assay_value[]){build->logits, build->labels}, 2);
     const struct assay_tensor_type *type = assay_type(b, build->losses);
-    if (assay_is_valid(build->losses) && (type->rank != 1 || type->extents[0] != build->batch)) fail(build, "a loss must give one number a sample");
+    if (assay_is_valid(build->losses) && (type->rank != 1 || type->extents[0] != build->batch)) assay_build_fail(build, "a loss must give one number a sample");
   }
-}
-
-/* Pixels and labels of the batch to logits and losses. */
-static void forward(struct build *build, assay_value pixels, assay_value labels) {
-  const uint32_t count = build->settings->layer_count, classes = build->facts->class_count;
-  assay_value *outputs = ASSAY_NEW_ARRAY(build->arena, assay_value, count);
-  build->labels = labels;
-  build->logits = build->losses = assay_invalid();
-  const assay_value images = normalised(build, pixels);
-  if (outputs == NULL || count == 0) {
-    fail(build, outputs == NULL ? "out of memory" : "the network has no layers; name them in [network] layers");
-    return;
-  }
-  for (uint32_t i = 0; i < count; i++) outputs[i] = layer(build, i, images, outputs);
-  build->logits = outputs[count - 1];
-  const struct assay_tensor_type *type = assay_type(build->b, build->logits);
-  if (assay_is_valid(build->logits) && (type->rank != 2 || (type->extents[1] != classes && (classes != 2 || type->extents[1] != 1))))
-    fail(build, "the last layer must give %s numbers (N, F) for %u classes; end the network in `classifier`", classes == 2 ? "1 or 2" : "as many", classes);
-  loss(build);
-}
-
-/* What every function with a batch begins with: feeds up to OPTIONS; gives the batch's pixels and labels, and the rows that they are of. */
-static void begin(struct build *build, assay_value *pixels, assay_value *labels, assay_value *indices) {
-  const struct assay_network_facts *facts = build->facts;
-  const int64_t rows = facts->resident > 0 ? facts->resident : build->batch, batch = build->batch;
-  const int64_t extents[4] = {rows, facts->height, facts->width, facts->channels};
-  *pixels = assay_function_feed(build->b, ASSAY_U8, 4, extents);
-  *labels = assay_function_feed(build->b, ASSAY_I32, 1, &rows);
-  *indices = assay_function_feed(build->b, ASSAY_I32, 1, &batch);
-  if (facts->resident == 0) return;
-  *pixels = assay_gather(build->b, *pixels, *indices);
-  *labels = assay_gather(build->b, *labels, *indices);
 }
 
 static uint32_t runtime_options(const struct assay_component *component) {
@@ -192,6 +147,63 @@ static uint32_t runtime_options(const struct assay_component *component) {
   for (uint32_t k = 0; component->plugin != NULL && k < assay_option_count(component->plugin->options); k++)
     count += (component->plugin->options[k]->flags & ASSAY_OPTION_RUNTIME) != 0;
   return count;
+}
+
+/* Notes what was found in a layer. */
+static void note(struct build *build, uint32_t number, uint32_t streams, assay_value output) {
+  if (build->walked == NULL) return;
+  const struct assay_tensor_type *type = assay_type(build->b, output);
+  const uint64_t bytes = (uint64_t)assay_element_count(type) * assay_dtype_size(type->dtype);
+  build->walked[number] = (struct assay_layer_facts){.end = assay_program_variable_count(build->program),
+                                                     .random = assay_builder_streams(build->b) > streams,
+                                                     .output_bytes = bytes / build->batch};
+}
+
+/* The layers of the function: all of them from pixels, the first ones from pixels, or the last ones from what the first ones made. Gives the last one's output. */
+static assay_value through_layers(struct build *build, assay_value input) {
+  const uint32_t first = build->first_layer, end = build->end_layer > 0 ? build->end_layer : build->settings->layer_count;
+  assay_value *outputs = ASSAY_NEW_ARRAY(build->arena, assay_value, end), images = assay_invalid();
+  if (outputs == NULL || end == 0) {
+    assay_build_fail(build, outputs == NULL ? "out of memory" : "the network has no layers; name them in [network] layers");
+    return assay_invalid();
+  }
+  if (first == 0) images = normalised(build, input);
+  else outputs[first - 1] = input;
+  for (uint32_t i = 0; i < first; i++) build->option_count += runtime_options(&build->settings->layers[i].component);
+  for (uint32_t i = first; i < end; i++) {
+    const uint32_t streams = assay_builder_streams(build->b);
+    outputs[i] = layer(build, i, images, outputs);
+    note(build, i, streams, outputs[i]);
+  }
+  assay_function_context(build->b, &build->context);
+  return outputs[end - 1];
+}
+
+/* Pixels (or the output of the layers before the first one) and labels of the batch to logits and losses. */
+static void forward(struct build *build, assay_value input, assay_value labels) {
+  const uint32_t classes = build->facts->class_count;
+  build->labels = labels;
+  build->losses = assay_invalid();
+  build->logits = through_layers(build, input);
+  const struct assay_tensor_type *type = assay_type(build->b, build->logits);
+  if (assay_is_valid(build->logits) && (type->rank != 2 || (type->extents[1] != classes && (classes != 2 || type->extents[1] != 1))))
+    assay_build_fail(build, "the last layer must give %s numbers (N, F) for %u classes; end the network in `classifier`", classes == 2 ? "1 or 2" : "as many", classes);
+  loss(build);
+}
+
+/* What every function with a batch begins with: feeds up to OPTIONS; gives the batch's pixels and labels, and the rows that they are of. */
+static void begin(struct build *build, assay_value *pixels, assay_value *labels, assay_value *indices) {
+  const struct assay_network_facts *facts = build->facts;
+  const uint32_t resident = build->first_layer > 0 ? facts->feature_rows : facts->resident;
+  const int64_t rows = resident > 0 ? resident : build->batch, batch = build->batch;
+  int64_t extents[ASSAY_MAX_RANK] = {rows, facts->height, facts->width, facts->channels};
+  if (build->first_layer > 0) memcpy(extents + 1, build->features.extents + 1, sizeof extents - sizeof *extents);
+  *pixels = build->first_layer > 0 ? assay_function_feed(build->b, ASSAY_F32, build->features.rank, extents) : assay_function_feed(build->b, ASSAY_U8, 4, extents);
+  *labels = assay_function_feed(build->b, ASSAY_I32, 1, &rows);
+  *indices = assay_function_feed(build->b, ASSAY_I32, 1, &batch);
+  if (resident == 0) return;
+  *pixels = assay_gather(build->b, *pixels, *indices);
+  *labels = assay_gather(build->b, *labels, *indices);
 }
 
 /* Where the optimizer's options begin: behind the count of updates, the layers and the loss. */
@@ -250,11 +262,11 @@ static struct gradients list_parameters(struct build *build, struct assay_progra
   const uint32_t variables = assay_program_variable_count(program);
   struct gradients made = {ASSAY_NEW_ARRAY(build->arena, assay_value, variables), ASSAY_NEW_ARRAY(build->arena, assay_value, variables), 0};
   if (made.parameters == NULL || made.gradients == NULL) {
-    fail(build, "out of memory");
+    assay_build_fail(build, "out of memory");
     return made;
   }
   for (uint32_t i = 0; i < variables; i++)
-    if (is_trained(assay_program_variable(program, i)->base.role)) made.parameters[made.count++] = assay_builder_variable(build->b, i);
+    if (assay_build_trains(build, assay_program_variable(program, i)->base.role, i)) made.parameters[made.count++] = assay_builder_variable(build->b, i);
   return made;
 }
 
@@ -314,9 +326,12 @@ static void update(struct build *build, struct assay_program_builder *program, s
   struct assay_builder *b = build->b;
   const struct assay_component *component = &build->settings->optimizer;
   const struct assay_optimizer *vtable = component->plugin->vtable;
-  const struct assay_option_value *const *values = enter(build, component);
-  if (values == NULL) {
-    fail(build, "out of memory");
+  const struct assay_option_value *const *values = assay_build_enter(build, component);
+  const struct assay_option_value *const *const *groups = values == NULL ? NULL : assay_build_groups(build, values);
+  const double ema = build->settings->train.ema;
+  const assay_value share = ema > 0 ? assay_build_option(build, ema) : assay_invalid();
+  if (groups == NULL) {
+    assay_build_fail(build, "out of memory");
     return;
   }
   if (vtable->prepare != NULL) vtable->prepare(b, values, given->gradients, given->count);
@@ -325,7 +340,10 @@ static void update(struct build *build, struct assay_program_builder *program, s
     if (index < 0) return; /* the build has failed already */
     const struct assay_variable_definition *parameter = assay_program_variable(program, (uint32_t)index);
     assay_builder_scope(b, parameter->base.name, component->where);
-    assay_assign(b, given->parameters[i], vtable->update(b, values, given->parameters[i], given->gradients[i], parameter->base.role));
+    const uint32_t group = build->tuning != NULL && (uint32_t)index < build->tuning->variable_count ? build->tuning->groups[index] : 0;
+    const assay_value value = vtable->update(b, groups[group], given->parameters[i], given->gradients[i], parameter->base.role);
+    assay_assign(b, given->parameters[i], value);
+    if (ema > 0) assay_build_follow(b, value, share);
   }
 }
 
@@ -343,28 +361,53 @@ static int note_coupling(struct assay_network *network, struct assay_builder *b,
   return 0;
 }
 
+/* A function of the network being begun. */
+static struct build begin_build(const struct assay_network *network, const struct assay_settings *settings, uint32_t phase, uint32_t batch, struct assay_builder *b) {
+  const bool on_features = network->phases[phase].on_features;
+  return (struct build){.b = b,
+                        .program = network->builder,
+                        .settings = settings,
+                        .facts = &network->facts,
+                        .tuning = network->tuning,
+                        .arena = network->arena,
+                        .option_count = 1,
+                        .rate_option = -1,
+                        .momentum_option = -1,
+                        .batch = batch,
+                        .phase = phase,
+                        .first_layer = on_features ? network->tuning->cut : 0,
+                        .features = network->features_type};
+}
+
+static void set_options(struct build *build, uint32_t count) { build->options = assay_function_feed(build->b, ASSAY_F32, 1, (const int64_t[]){count}); }
+
+/* Training: keys and the count of updates are there, and what is held is left as it is. */
+static void set_training(struct build *build, assay_value keys) {
+  const assay_value step = scalar(build->b, assay_slice(build->b, build->options, 0, 0, 1));
+  build->context = (struct assay_build_context){sizeof build->context, 1, build->facts->class_count, keys, step};
+  assay_function_context(build->b, &build->context);
+  if (build->tuning != NULL) assay_function_hold(build->b, build->tuning->held[build->phase], build->tuning->variable_count);
+}
+
 /* A step on a whole batch, or, with pieces, the gradients of one piece. */
-static int build_step(struct assay_network *network, const struct assay_settings *settings, uint32_t batch, struct assay_status *status) {
+static int build_step(struct assay_network *network, const struct assay_settings *settings, uint32_t phase, uint32_t batch, struct assay_status *status) {
   const bool pieces = network->facts.piece > 0;
-  char name[32];
-  snprintf(name, sizeof name, "%s%u", pieces ? "piece" : "step", batch);
+  char name[48];
+  snprintf(name, sizeof name, "%s%u%s", pieces ? "piece" : "step", batch, phase > 0 ? "all" : "");
   struct assay_builder *b = assay_function_begin(network->builder, name);
   if (b == NULL) return assay_status_memory(status);
-  struct build build = {.b = b, .settings = settings, .facts = &network->facts, .arena = network->arena, .option_count = 1, .rate_option = -1, .momentum_option = -1, .batch = batch,
-                        .training = true};
-  assay_value pixels, labels, indices;
-  begin(&build, &pixels, &labels, &indices);
-  build.options = assay_function_feed(b, ASSAY_F32, 1, (const int64_t[]){network->option_count});
+  struct build build = begin_build(network, settings, phase, batch, b);
+  assay_value input, labels, indices;
+  begin(&build, &input, &labels, &indices);
+  set_options(&build, network->option_count);
   const assay_value weights = assay_function_feed(b, ASSAY_F32, 1, (const int64_t[]){batch});
   const assay_value keys = assay_function_feed(b, ASSAY_U32, 2, (const int64_t[]){batch, 2});
-  const assay_value step = scalar(b, assay_slice(b, build.options, 0, 0, 1));
-  const struct assay_build_context context = {sizeof context, 1, network->facts.class_count, keys, step};
-  assay_function_context(b, &context);
-  forward(&build, pixels, labels);
-  const bool resident = network->facts.resident > 0;
-  const int code = note_coupling(network, b, (const assay_value[]){indices, weights, keys, pixels, labels}, resident ? 3 : 5, status);
+  set_training(&build, keys);
+  forward(&build, input, labels);
+  const bool resident = network->facts.resident > 0 || build.first_layer > 0;
+  const int code = note_coupling(network, b, (const assay_value[]){indices, weights, keys, input, labels}, resident ? 3 : 5, status);
   if (code != 0) return code;
-  const struct account sums = account(&build, weights, step);
+  const struct account sums = account(&build, weights, build.context.step);
   network->logit_count = (uint32_t)assay_extent(b, build.logits, 1);
   if (pieces) {
     gather(&build, network->builder, &sums);
@@ -376,34 +419,86 @@ static int build_step(struct assay_network *network, const struct assay_settings
 }
 
 /* With pieces: what the optimizer makes of their gradients. */
-static int build_update(struct assay_network *network, const struct assay_settings *settings, struct assay_status *status) {
-  struct assay_builder *b = assay_function_begin(network->builder, "update");
+static int build_update(struct assay_network *network, const struct assay_settings *settings, uint32_t phase, struct assay_status *status) {
+  struct assay_builder *b = assay_function_begin(network->builder, phase > 0 ? "updateall" : "update");
   if (b == NULL) return assay_status_memory(status);
-  struct build build = {.b = b, .settings = settings, .facts = &network->facts, .arena = network->arena, .option_count = options_before_optimizer(settings), .rate_option = -1,
-                        .momentum_option = -1, .training = true};
-  build.options = assay_function_feed(b, ASSAY_F32, 1, (const int64_t[]){network->option_count});
-  const assay_value step = scalar(b, assay_slice(b, build.options, 0, 0, 1));
-  const struct assay_build_context context = {sizeof context, 1, network->facts.class_count, assay_invalid(), step};
-  assay_function_context(b, &context);
+  struct build build = begin_build(network, settings, phase, 0, b);
+  build.option_count = options_before_optimizer(settings);
+  set_options(&build, network->option_count);
+  set_training(&build, assay_invalid());
   struct gradients gradients = take_gathered(&build, network->builder);
   update(&build, network->builder, &gradients);
   return end_update(network, &build, status);
 }
 
-static int build_evaluate(struct assay_network *network, const struct assay_settings *settings, struct assay_status *status) {
-  struct assay_builder *b = assay_function_begin(network->builder, "evaluate");
+/* Judged are the running means of weights where there are any. */
+static int build_evaluate(struct assay_network *network, const struct assay_settings *settings, uint32_t phase, struct assay_status *status) {
+  struct assay_builder *b = assay_function_begin(network->builder, phase > 0 ? "evaluateall" : "evaluate");
   if (b == NULL) return assay_status_memory(status);
-  struct build build = {.b = b, .settings = settings, .facts = &network->facts, .arena = network->arena, .option_count = 1,
-                        .batch = network->facts.evaluation_batch};
-  assay_value pixels, labels, indices;
-  begin(&build, &pixels, &labels, &indices);
-  build.options = assay_function_feed(b, ASSAY_F32, 1, (const int64_t[]){network->option_count});
-  const struct assay_build_context context = {sizeof context, 0, network->facts.class_count, assay_invalid(), assay_invalid()};
-  assay_function_context(b, &context);
-  forward(&build, pixels, labels);
+  struct build build = begin_build(network, settings, phase, network->facts.evaluation_batch, b);
+  assay_value input, labels, indices;
+  begin(&build, &input, &labels, &indices);
+  set_options(&build, network->option_count);
+  build.context = (struct assay_build_context){sizeof build.context, 0, network->facts.class_count, assay_invalid(), assay_invalid()};
+  if (settings->train.ema > 0) assay_build_read_averages(&build);
+  forward(&build, input, labels);
   assay_function_fetch(b, build.logits);
   assay_function_fetch(b, build.losses);
   return assay_function_end(b, status);
+}
+
+/* Pixels to the output of the layers before the cut, whatever is done with it later. */
+static int build_features(struct assay_network *network, const struct assay_settings *settings, struct assay_status *status) {
+  struct assay_builder *b = assay_function_begin(network->builder, "features");
+  if (b == NULL) return assay_status_memory(status);
+  network->phases[0].on_features = false; /* this one begins at the pixels */
+  struct build build = begin_build(network, settings, 0, network->facts.evaluation_batch, b);
+  network->phases[0].on_features = true;
+  assay_value pixels, labels, indices;
+  begin(&build, &pixels, &labels, &indices);
+  set_options(&build, network->option_count);
+  build.end_layer = network->tuning->cut;
+  build.context = (struct assay_build_context){sizeof build.context, 0, network->facts.class_count, assay_invalid(), assay_invalid()};
+  const assay_value features = through_layers(&build, pixels);
+  network->features_type = *assay_type(b, features);
+  assay_function_fetch(b, features);
+  return assay_function_end(b, status);
+}
+
+/* Which parameters are trained, and what can be computed once: a walk through the layers, in a program that is thrown away. */
+static int tune(struct assay_network *network, const struct assay_settings *settings, struct assay_status *status) {
+  network->phase_count = 1;
+  if (!assay_tuning_wanted(&settings->train)) return 0;
+  struct assay_program_builder *program = assay_program_begin();
+  struct assay_builder *b = program == NULL ? NULL : assay_function_begin(program, "walk");
+  struct assay_layer_facts *layers = ASSAY_NEW_ARRAY(network->arena, struct assay_layer_facts, settings->layer_count);
+  struct assay_tuning *tuning = ASSAY_NEW(network->arena, struct assay_tuning);
+  int code = b == NULL || layers == NULL || tuning == NULL ? assay_status_memory(status) : 0;
+  if (code == 0) {
+    struct build build = begin_build(network, settings, 0, INFERENCE_BATCH, b);
+    build.program = program;
+    build.walked = layers;
+    assay_value input, labels, indices;
+    begin(&build, &input, &labels, &indices);
+    set_options(&build, network->option_count);
+    set_training(&build, assay_function_feed(b, ASSAY_U32, 2, (const int64_t[]){INFERENCE_BATCH, 2}));
+    (void)through_layers(&build, input);
+    code = assay_function_end(b, status);
+  }
+  if (code == 0) {
+    const uint32_t count = assay_program_variable_count(program), rows = network->facts.feature_rows;
+    const struct assay_variable_definition **variables = ASSAY_NEW_ARRAY(network->arena, const struct assay_variable_definition *, count);
+    for (uint32_t i = 0; variables != NULL && i < count; i++) variables[i] = assay_program_variable(program, i);
+    const struct assay_forward_facts facts = {count, variables, layers};
+    code = variables == NULL ? assay_status_memory(status)
+                             : assay_tuning_resolve(settings, &facts, rows > 0 ? FEATURES_LIMIT / rows : 0, network->arena, tuning, status);
+  }
+  assay_program_release(program);
+  if (code != 0) return code;
+  network->tuning = tuning;
+  network->phase_count = tuning->phase_count;
+  network->phases[0].on_features = tuning->cut > 0;
+  return 0;
 }
 
 static void add_size(struct assay_network *network, struct assay_network_step *steps, uint32_t size) {
@@ -427,10 +522,16 @@ static int list_steps(struct assay_network *network, struct assay_status *status
   for (uint32_t i = 0; i < facts->training_count_count && network->step_count == 0; i++)
     if (facts->training_counts[i] >= network->batch) add_batch(network, steps, network->batch);
   for (uint32_t i = 0; i < facts->training_count_count; i++) add_batch(network, steps, facts->training_counts[i] % network->batch);
-  for (uint32_t i = 0; i < network->step_count; i++) steps[i].function = i;
   network->steps = steps;
-  network->update = network->step_count;
-  network->evaluate = network->step_count + (facts->piece > 0);
+  return 0;
+}
+
+static int find_averages(struct assay_network *network, struct assay_status *status) {
+  const uint32_t count = network->program->variable_count;
+  int32_t *averages = ASSAY_NEW_ARRAY(network->arena, int32_t, count);
+  if (averages == NULL) return assay_status_memory(status);
+  for (uint32_t i = 0; i < count; i++) averages[i] = assay_build_average(network->builder, i);
+  network->averages = averages;
   return 0;
 }
 
@@ -446,17 +547,40 @@ static int find_variables(struct assay_network *network, struct assay_status *st
   if ((found | (int32_t)network->mean | (int32_t)network->scale) < 0) return assay_status_set(status, ASSAY_E_FAILED, "the program lost one of its variables");
   for (uint32_t i = 0; i < network->program->variable_count; i++) {
     const struct assay_variable *variable = network->program->variables[i];
-    if (is_trained(variable->role)) network->parameter_count += (uint64_t)assay_element_count(&variable->type);
+    if (assay_role_is_trained(variable->role)) network->parameter_count += (uint64_t)assay_element_count(&variable->type);
   }
   return 0;
 }
 
+/* The functions of a phase: steps, update, evaluation. */
+static int build_phase(struct assay_network *network, const struct assay_settings *settings, uint32_t number, uint32_t *function, struct assay_status *status) {
+  struct assay_network_phase *phase = &network->phases[number];
+  int code = 0;
+  phase->first_step = *function;
+  for (uint32_t i = 0; code == 0 && i < network->step_count; i++, ++*function) code = build_step(network, settings, number, network->steps[i].batch, status);
+  if (code == 0 && network->facts.piece > 0) {
+    phase->update = (*function)++;
+    code = build_update(network, settings, number, status);
+  }
+  return code;
+}
+
 static int build_program(struct assay_network *network, const struct assay_settings *settings, struct assay_status *status) {
+  uint32_t function = 0;
   int code = list_steps(network, status);
-  for (uint32_t i = 0; code == 0 && i < network->step_count; i++) code = build_step(network, settings, network->steps[i].batch, status);
-  if (code == 0 && network->facts.piece > 0) code = build_update(network, settings, status);
-  if (code == 0) code = build_evaluate(network, settings, status);
+  if (code == 0) code = tune(network, settings, status);
+  if (code == 0 && network->phases[0].on_features) {
+    network->features = function++;
+    code = build_features(network, settings, status);
+  }
+  for (uint32_t phase = 0; code == 0 && phase < network->phase_count; phase++) code = build_phase(network, settings, phase, &function, status);
+  /* All running means are known now. */
+  for (uint32_t phase = 0; code == 0 && phase < network->phase_count; phase++) {
+    network->phases[phase].evaluate = function++;
+    code = build_evaluate(network, settings, phase, status);
+  }
   if (code == 0) code = assay_program_finish(network->builder, &network->program, status);
+  if (code == 0) code = find_averages(network, status);
   return code == 0 ? find_variables(network, status) : code;
 }
 
@@ -474,7 +598,7 @@ int assay_network_create(const struct assay_settings *settings, const struct ass
   made->facts.training_counts = (const uint32_t *)assay_arena_copy_bytes(arena, facts->training_counts, facts->training_count_count * sizeof(uint32_t));
   made->batch = settings->train.batch;
   if (facts->piece >= made->batch) made->facts.piece = 0;
-  made->option_count = options_before_optimizer(settings) + runtime_options(&settings->optimizer);
+  made->option_count = options_before_optimizer(settings) + runtime_options(&settings->optimizer) + assay_build_update_options(&settings->train, NULL);
   made->builder = assay_program_begin();
   const int code = made->facts.training_counts == NULL || made->builder == NULL ? assay_status_memory(status) : build_program(made, settings, status);
   if (code != 0) assay_network_release(made);
@@ -488,9 +612,9 @@ void assay_network_release(struct assay_network *network) {
   assay_arena_release(network->arena);
 }
 
-int32_t assay_network_step_function(const struct assay_network *network, uint32_t batch) {
+int32_t assay_network_step_function(const struct assay_network *network, uint32_t phase, uint32_t batch) {
   for (uint32_t i = 0; i < network->step_count; i++)
-    if (network->steps[i].batch == batch) return (int32_t)network->steps[i].function;
+    if (network->steps[i].batch == batch) return (int32_t)(network->phases[phase].first_step + i);
   return -1;
 }
 
@@ -504,7 +628,8 @@ static float *put_options(const struct assay_component *component, float *at) {
 void assay_network_options(const struct assay_settings *settings, float *options) {
   float *at = options + 1;
   for (uint32_t i = 0; i < settings->layer_count; i++) at = put_options(&settings->layers[i].component, at);
-  put_options(&settings->optimizer, put_options(&settings->train.loss, at));
+  at = put_options(&settings->optimizer, put_options(&settings->train.loss, at));
+  (void)assay_build_update_options(&settings->train, at);
 }
 
 int assay_network_inference(const struct assay_settings *settings, const struct assay_network_facts *facts, struct assay_program_builder **builder,
@@ -516,11 +641,11 @@ int assay_network_inference(const struct assay_settings *settings, const struct 
   if (b == NULL) {
     code = assay_status_memory(status);
   } else {
-    struct build build = {.b = b, .settings = settings, .facts = facts, .arena = arena, .options = assay_invalid(), .option_count = 1, .batch = INFERENCE_BATCH};
+    struct build build = {
+        .b = b, .program = made, .settings = settings, .facts = facts, .arena = arena, .options = assay_invalid(), .option_count = 1, .batch = INFERENCE_BATCH};
     const int64_t extents[4] = {INFERENCE_BATCH, facts->height, facts->width, facts->channels};
     const assay_value pixels = assay_function_feed(b, ASSAY_U8, 4, extents), labels = assay_function_feed(b, ASSAY_I32, 1, extents);
-    const struct assay_build_context context = {sizeof context, 0, facts->class_count, assay_invalid(), assay_invalid()};
-    assay_function_context(b, &context);
+    build.context = (struct assay_build_context){sizeof build.context, 0, facts->class_count, assay_invalid(), assay_invalid()};
     forward(&build, pixels, labels);
     assay_function_fetch(b, build.logits);
     assay_function_fetch(b, build.losses);

@@ -16,6 +16,7 @@ struct assay_network_facts {
   uint32_t training_count_count;
   const uint32_t *training_counts;  /* how many samples will be trained on, one a fold: they give the sizes of last batches */
   uint32_t evaluation_batch;
+  uint32_t feature_rows;            /* samples whose output of frozen layers may be kept on the device; 0: it is not kept */
   uint32_t piece;                   /* batches are cut into pieces of so many samples, whose gradients are added before an update; 0: they are not */
 };
 
@@ -45,7 +46,15 @@ enum assay_network_sum {
 
 /* A function that trains on so many samples. Without pieces a batch, whose step updates as well; with them a piece, whose gradient is added up. */
 struct assay_network_step {
-  uint32_t batch, function;
+  uint32_t batch;
+};
+
+/* A network whose first layers are frozen for some epochs is trained in two phases, each with functions of its own. */
+struct assay_network_phase {
+  uint32_t first_step;  /* number of the function for steps[0]; the others follow */
+  uint32_t update;      /* with pieces: number of the function, whose one feed is the options */
+  uint32_t evaluate;    /* number of the function */
+  bool on_features;     /* in place of pixels all of these are fed f32 [feature_rows, …]: what the function `features` makes of them. Labels come with it. */
 };
 
 struct assay_network {
@@ -57,8 +66,12 @@ struct assay_network {
   uint32_t batch;
   uint32_t step_count;
   const struct assay_network_step *steps; /* by batch size, the full one first */
-  uint32_t update;                        /* with pieces: number of the function, whose one feed is the options */
-  uint32_t evaluate;                      /* number of the function */
+  const struct assay_tuning *tuning;      /* NULL: everything is trained alike */
+  uint32_t phase_count;
+  struct assay_network_phase phases[2];
+  uint32_t features;                      /* number of the function, with the feeds of `evaluate` up to OPTIONS and one fetch, where a phase is on features */
+  struct assay_tensor_type features_type; /* of the fetch, f32 [evaluation_batch, …] */
+  const int32_t *averages;                /* by variable: number of the one that holds its running mean; -1: none */
   const char *coupling;                   /* origin of what ties the samples of a batch together, so that it cannot be cut into pieces; NULL: nothing does */
   uint32_t option_count;
   int32_t rate_option, momentum_option;   /* places of the learning rate and of the momentum (or beta1) in the options; -1: the optimizer has none */
@@ -72,7 +85,7 @@ int assay_network_create(const struct assay_settings *settings, const struct ass
                          struct assay_status *status);
 void assay_network_release(struct assay_network *network);
 /* The function for a batch, or piece, of that size; -1. */
-int32_t assay_network_step_function(const struct assay_network *network, uint32_t batch);
+int32_t assay_network_step_function(const struct assay_network *network, uint32_t phase, uint32_t batch);
 /* The vector of options: runtime options as they stand in `settings`; the first element, the count of updates, is left to the caller. */
 void assay_network_options(const struct assay_settings *settings, float *options);
 

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "train/features.h"
 
 #include <assay/random.h>
 #include <stdlib.h>
@@ -145,11 +146,48 @@ int assay_runner_initialise(struct assay_runner *runner, uint64_t seed, const do
   return code != 0 ? code : write_normalisation(runner, mean, deviation, status);
 }
 
+int assay_runner_begin(struct assay_runner *runner, struct assay_status *status) {
+  const struct assay_program *program = runner->network->program;
+  int code = 0;
+  for (uint32_t i = 0; code == 0 && i < program->variable_count; i++) {
+    const int32_t average = runner->network->averages[i];
+    void *data = average < 0 ? NULL : malloc(variable_size(program->variables[i]));
+    if (average < 0) continue;
+    code = data == NULL ? assay_status_memory(status) : runner->backend->store_read(runner->store, i, data, status);
+    if (code == 0) code = runner->backend->store_write(runner->store, (uint32_t)average, data, status);
+    free(data);
+  }
+  runner->phase = 0;
+  return code;
+}
+
+int assay_runner_enter_phase(struct assay_runner *runner, uint32_t phase, struct assay_status *status) {
+  const struct assay_program *program = runner->network->program;
+  int code = 0;
+  for (uint32_t i = 0; code == 0 && i < program->variable_count; i++) {
+    bool average = false;
+    for (uint32_t k = 0; k < program->variable_count; k++) average = average || runner->network->averages[k] == (int32_t)i;
+    if (program->variables[i]->role != ASSAY_ROLE_OPTIMIZER || average) continue;
+    void *zeros = calloc(1, variable_size(program->variables[i]));
+    code = zeros == NULL ? assay_status_memory(status) : runner->backend->store_write(runner->store, i, zeros, status);
+    free(zeros);
+  }
+  runner->phase = phase;
+  runner->updates = 0;
+  return code;
+}
+
+static bool is_on_features(const struct assay_runner *runner) { return runner->network->phases[runner->phase].on_features; }
+static const struct assay_residency *source(const struct assay_runner *runner) { return is_on_features(runner) ? &runner->features->residency : runner->residency; }
+static struct assay_buffer *fed_pixels(const struct assay_runner *runner) { return is_on_features(runner) ? runner->features->residency.pixels : runner->pixels; }
+static struct assay_buffer *fed_labels(const struct assay_runner *runner) { return is_on_features(runner) ? runner->features->residency.labels : runner->labels; }
+
 /* Pixels and labels of a batch: rows of the residency, or the bytes themselves. Samples past `count` are repeats or zeros that nobody reads. */
-static int feed_batch(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, uint32_t batch, struct assay_status *status) {
+static int feed_batch(struct assay_runner *runner, const struct assay_residency *residency, const uint32_t *numbers, uint32_t count, uint32_t batch,
+                      struct assay_status *status) {
   const struct assay_backend *backend = runner->backend;
-  if (runner->residency->count > 0) {
-    for (uint32_t i = 0; i < batch; i++) runner->host_indices[i] = (int32_t)runner->residency->rows[numbers[i < count ? i : 0]];
+  if (residency->count > 0) {
+    for (uint32_t i = 0; i < batch; i++) runner->host_indices[i] = (int32_t)residency->rows[numbers[i < count ? i : 0]];
     return backend->buffer_write(runner->indices, 0, runner->host_indices, batch * sizeof(int32_t), status);
   }
   const size_t size = image_size(runner->samples);
@@ -174,16 +212,16 @@ static void sample_key(uint64_t seed, uint32_t epoch, uint32_t sample, uint32_t 
 static int submit_samples(struct assay_runner *runner, const struct assay_epoch_task *task, uint32_t first, uint32_t count, struct assay_status *status) {
   const uint32_t *numbers = task->numbers + first;
   const struct assay_backend *backend = runner->backend;
-  const int32_t function = assay_network_step_function(runner->network, count);
+  const int32_t function = assay_network_step_function(runner->network, runner->phase, count);
   if (function < 0) return assay_status_set(status, ASSAY_E_FAILED, "no step was compiled for a batch of %u", count);
   for (uint32_t i = 0; i < count; i++) {
     runner->host_weights[i] = (float)task->class_weights[runner->samples->labels[numbers[i]]];
     sample_key(task->seed, task->epoch, numbers[i], runner->host_keys + 2 * (size_t)i);
   }
-  int code = feed_batch(runner, numbers, count, count, status);
+  int code = feed_batch(runner, source(runner), numbers, count, count, status);
   if (code == 0) code = backend->buffer_write(runner->weights, 0, runner->host_weights, count * sizeof(float), status);
   if (code == 0) code = backend->buffer_write(runner->keys, 0, runner->host_keys, count * 2 * sizeof(uint32_t), status);
-  struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = runner->pixels,   [ASSAY_FEED_LABELS] = runner->labels,   [ASSAY_FEED_INDICES] = runner->indices,
+  struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = fed_pixels(runner), [ASSAY_FEED_LABELS] = fed_labels(runner), [ASSAY_FEED_INDICES] = runner->indices,
                                         [ASSAY_FEED_OPTIONS] = runner->options, [ASSAY_FEED_WEIGHTS] = runner->weights, [ASSAY_FEED_KEYS] = runner->keys};
   return code != 0 ? code : backend->run(runner->executable, (uint32_t)function, runner->store, feeds, NULL, status);
 }
@@ -202,7 +240,7 @@ static int submit_step(struct assay_runner *runner, const struct assay_epoch_tas
     code = submit_samples(runner, task, first + done, now, status);
   }
   struct assay_buffer *const feeds[] = {runner->options};
-  if (code == 0 && network->facts.piece > 0) code = runner->backend->run(runner->executable, network->update, runner->store, feeds, NULL, status);
+  if (code == 0 && network->facts.piece > 0) code = runner->backend->run(runner->executable, network->phases[runner->phase].update, runner->store, feeds, NULL, status);
   return code;
 }
 
@@ -239,13 +277,13 @@ int assay_runner_train(struct assay_runner *runner, const struct assay_epoch_tas
 
 /* Submits one evaluation into slot 0 or 1. */
 static int submit_evaluation(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, int slot, struct assay_status *status) {
-  const int code = feed_batch(runner, numbers, count, runner->network->facts.evaluation_batch, status);
-  struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = runner->pixels,
-                                        [ASSAY_FEED_LABELS] = runner->labels,
+  const int code = feed_batch(runner, source(runner), numbers, count, runner->network->facts.evaluation_batch, status);
+  struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = fed_pixels(runner),
+                                        [ASSAY_FEED_LABELS] = fed_labels(runner),
                                         [ASSAY_FEED_INDICES] = runner->indices,
                                         [ASSAY_FEED_OPTIONS] = runner->options};
   struct assay_buffer *const fetches[] = {[ASSAY_FETCH_LOGITS] = runner->logits[slot], [ASSAY_FETCH_LOSSES] = runner->losses[slot]};
-  return code != 0 ? code : runner->backend->run(runner->executable, runner->network->evaluate, runner->store, feeds, fetches, status);
+  return code != 0 ? code : runner->backend->run(runner->executable, runner->network->phases[runner->phase].evaluate, runner->store, feeds, fetches, status);
 }
 
 static int collect_evaluation(struct assay_runner *runner, uint32_t count, int slot, double *scores, double *losses, struct assay_status *status) {
@@ -257,6 +295,28 @@ static int collect_evaluation(struct assay_runner *runner, uint32_t count, int s
     assay_scores_from_logits(runner->host_logits + (size_t)i * logits, logits, classes, scores + (size_t)i * classes);
     losses[i] = runner->host_losses[i];
   }
+  return code;
+}
+
+int assay_runner_features(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, const float *options, float *features, struct assay_status *status) {
+  const struct assay_backend *backend = runner->backend;
+  const struct assay_network *network = runner->network;
+  const uint32_t batch = network->facts.evaluation_batch;
+  const uint64_t size = (uint64_t)assay_element_count(&network->features_type) / batch;
+  struct assay_buffer *made = NULL;
+  int code = backend->buffer_create(assay_session_device(runner->session), size * batch * sizeof(float), &made, status);
+  if (code == 0) code = backend->buffer_write(runner->options, 0, options, network->option_count * sizeof(float), status);
+  for (uint32_t first = 0, now; code == 0 && first < count; first += now) {
+    now = count - first < batch ? count - first : batch;
+    code = feed_batch(runner, runner->residency, numbers + first, now, batch, status);
+    struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = runner->pixels,
+                                          [ASSAY_FEED_LABELS] = runner->labels,
+                                          [ASSAY_FEED_INDICES] = runner->indices,
+                                          [ASSAY_FEED_OPTIONS] = runner->options};
+    if (code == 0) code = backend->run(runner->executable, network->features, runner->store, feeds, &made, status);
+    if (code == 0) code = backend->buffer_read(made, 0, features + first * size, now * size * sizeof(float), status);
+  }
+  backend->buffer_release(made);
   return code;
 }
 
@@ -293,7 +353,8 @@ int assay_runner_weights(struct assay_runner *runner, bool kept, struct assay_ar
     sizes[made->count] = variable_size(variable);
     uint8_t *copy = ASSAY_NEW_ARRAY(arena, uint8_t, sizes[made->count]);
     if (copy == NULL) return assay_status_memory(status);
-    const int code = runner->backend->store_read(kept ? runner->best : runner->store, i, copy, status);
+    const int32_t average = runner->network->averages[i];
+    const int code = runner->backend->store_read(kept ? runner->best : runner->store, average >= 0 ? (uint32_t)average : i, copy, status);
     if (code != 0) return code;
     data[made->count++] = copy;
   }

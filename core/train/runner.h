@@ -19,6 +19,8 @@ struct assay_residency {
   struct assay_buffer *pixels, *labels;
 };
 
+struct assay_features;
+
 struct assay_runner {
   struct assay_session *session;
   const struct assay_backend *backend;
@@ -26,6 +28,8 @@ struct assay_runner {
   const struct assay_residency *residency;
   const struct assay_network *network;
   const struct assay_pretrained *pretrained; /* set by the caller; NULL: all weights start from the seed */
+  struct assay_features *features;         /* the output of frozen layers; the trainer's. Needed where a phase is on features */
+  uint32_t phase;                          /* of the network */
   struct assay_executable *executable;     /* the session's */
   struct assay_store *store, *best;
   struct assay_buffer *pixels, *labels;    /* of one batch, or those of the residency */
@@ -47,6 +51,11 @@ void assay_runner_release(struct assay_runner *runner);
 
 /* First weights from the seed, or pretrained ones where there are some, zeros for optimizers, and how pixels are normalised: (pixel - mean) / deviation. */
 int assay_runner_initialise(struct assay_runner *runner, uint64_t seed, const double *mean, const double *deviation, struct assay_status *status);
+
+/* To be called when the first weights are there: their running means start from them, and training in the first phase. */
+int assay_runner_begin(struct assay_runner *runner, struct assay_status *status);
+/* Goes on in another phase, with a fresh optimizer. */
+int assay_runner_enter_phase(struct assay_runner *runner, uint32_t phase, struct assay_status *status);
 
 /* What an epoch of training did. */
 struct assay_epoch_sums {
@@ -74,9 +83,12 @@ int assay_runner_train(struct assay_runner *runner, const struct assay_epoch_tas
 int assay_runner_evaluate(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, const float *options, double *scores, double *losses,
                           struct assay_status *status);
 
+/* What the frozen layers make of the samples: [count, elements of a sample of network->features_type]. */
+int assay_runner_features(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, const float *options, float *features, struct assay_status *status);
+
 /* Keeps the weights as they are now; later takes them from there. */
 int assay_runner_keep(struct assay_runner *runner, struct assay_status *status);
-/* Parameters and statistics, of the kept weights or of those at hand; memory from `arena`. */
+/* Parameters (where there are running means of them, those) and statistics, of the kept weights or of those at hand; memory from `arena`. */
 int assay_runner_weights(struct assay_runner *runner, bool kept, struct assay_arena *arena, const struct assay_weights **weights, struct assay_status *status);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "train/features.h"
 #include "train/fold.h"
 #include "train/model.h"
 
@@ -31,6 +32,7 @@ struct assay_trainer {
   struct assay_session *session;
   const struct assay_samples *samples;
   struct assay_residency residency;
+  struct assay_features features;
   struct part *parts; /* [fold_count + 1] */
   bool told;          /* which pretrained weights were loaded */
 };
@@ -118,6 +120,7 @@ int assay_trainer_open(struct assay_session *session, const struct assay_samples
 void assay_trainer_close(struct assay_trainer *trainer) {
   if (trainer == NULL) return;
   const struct assay_backend *backend = assay_session_backend(trainer->session);
+  assay_features_release(&trainer->features, backend);
   backend->buffer_release(trainer->residency.pixels);
   backend->buffer_release(trainer->residency.labels);
   assay_arena_release(trainer->arena);
@@ -160,7 +163,7 @@ static int set_up(struct assay_trainer *trainer, const struct assay_settings *se
   const uint32_t count = cut->end - cut->first;
   uint32_t *counts = calloc(count, sizeof *counts);
   if (counts == NULL) return assay_status_memory(status);
-  uint32_t evaluation = 1;
+  uint32_t evaluation = settings->train.freeze != NULL ? samples->count : 1; /* what frozen layers make of the samples is computed in such batches, too */
   for (uint32_t i = 0; i < count; i++) {
     const struct part *part = &trainer->parts[cut->first + i];
     counts[i] = part->training_count;
@@ -171,6 +174,7 @@ static int set_up(struct assay_trainer *trainer, const struct assay_settings *se
                                             .width = samples->width,
                                             .channels = samples->channels,
                                             .resident = trainer->residency.count,
+                                            .feature_rows = assay_features_count(samples),
                                             .training_count_count = count,
                                             .training_counts = counts,
                                             .evaluation_batch = evaluation < cut->evaluation ? evaluation : cut->evaluation,
@@ -185,6 +189,7 @@ static int set_up(struct assay_trainer *trainer, const struct assay_settings *se
   code = load_pretrained(trainer, settings, bench, status);
   if (code == 0) code = assay_runner_create(trainer->session, samples, &trainer->residency, bench->network, &bench->runner, status);
   bench->runner.pretrained = bench->pretrained;
+  bench->runner.features = &trainer->features;
   if (code != 0) {
     assay_pretrained_release(bench->pretrained);
     assay_network_release(bench->network);

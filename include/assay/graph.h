@@ -242,6 +242,8 @@ struct assay_graph_host {
   uint32_t (*stream)(struct assay_builder *builder);
   /* Reports an error: one sentence on what is wrong and what would be right. */
   void (*fail)(struct assay_builder *builder, const char *message);
+  /* 1: this function leaves the variable as it is (it is frozen, say), so assignments to it are left out. Since 1.1 of the layers' interface. */
+  int (*held)(struct assay_builder *builder, assay_value variable);
 };
 
 /* Facts of the build at hand. */
@@ -275,6 +277,8 @@ static inline int64_t assay_extent(struct assay_builder *b, assay_value x, int32
   const struct assay_tensor_type *type = assay_type(b, x);
   return axis >= 0 && axis < type->rank ? type->extents[axis] : 1;
 }
+/* Is the variable held fixed in this pass? A normalisation whose running statistics are held goes by them also while training. */
+static inline int assay_is_held(struct assay_builder *b, assay_value variable) { return b->host->held(b, variable); }
 static inline assay_value assay_fail(struct assay_builder *b, const char *message) {
   b->host->fail(b, message);
   return assay_invalid();

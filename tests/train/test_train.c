@@ -107,7 +107,8 @@ START_TEST(sent_batches_train_as_resident_ones) {
   }
   double mean[4], deviation[4];
   assay_samples_statistics(&toy->samples, training, training_count, mean, deviation);
-  const struct assay_network_facts facts = {2, TOY_SIDE, TOY_SIDE, TOY_CHANNELS, 0, 1, &training_count, 5, 0};
+  const struct assay_network_facts facts = {.class_count = 2, .height = TOY_SIDE, .width = TOY_SIDE, .channels = TOY_CHANNELS, .training_count_count = 1,
+                                            .training_counts = &training_count, .evaluation_batch = 5};
   const struct assay_residency none = {0};
   struct assay_network *network;
   struct assay_runner runner;
@@ -266,6 +267,80 @@ START_TEST(wrong_networks_are_told_with_their_layer) {
 }
 END_TEST
 
+START_TEST(wrong_names_of_parameters_are_told) {
+  static const char *const second[] = {"classifier1"}, *const first[] = {"conv_blocks0"}, *const turned[] = {"classifier1", "conv_blocks0.2"};
+  static const double rates[] = {0.1, 0.5, 1};
+  static const struct {
+    struct assay_train_settings train;
+    const char *told;
+  } wrong[] = {{{.freeze = "conv_block0"}, "did you mean \"conv_blocks0\"?"},
+               {{.freeze = "conv_blocks0.3"}, "no parameter begins with \"conv_blocks0.3\"; did you mean \"conv_blocks0.1\"?"},
+               {{.freeze = "classifier1"}, "leaves nothing to train"},
+               {{.freeze = "dropout2"}, "has no parameters"},
+               {{.rate_count = 2, .rate_groups = first, .rates = rates}, "no parameter is left before conv_blocks0"},
+               {{.rate_count = 3, .rate_groups = turned, .rates = rates}, "in the order of the layers"},
+               {{.rate_count = 2, .rate_groups = second, .rates = rates}, NULL}};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    struct toy *toy = toy_create(16, 2, 2, 100);
+    toy_layer(toy, "conv_blocks", "channels=2");
+    toy_layer(toy, "classifier", "");
+    toy_layer(toy, "dropout", "");
+    struct assay_train_settings train = wrong[i].train;
+    train.epochs = 1;
+    train.batch = 8;
+    toy->settings.train = train;
+    struct assay_status status = {0};
+    struct assay_trainer *trainer;
+    struct assay_trial_result *result = NULL;
+    ck_assert_int_eq(assay_trainer_open(toy->session, &toy->samples, &trainer, &status), 0);
+    const int code = assay_trainer_trial(trainer, &toy->settings, 1, false, NULL, &result, &status);
+    ck_assert_msg(code == (wrong[i].told == NULL ? 0 : ASSAY_E_CONFIG), "case %zu: %s", i, status.message);
+    ck_assert_msg(wrong[i].told == NULL || strstr(status.message, wrong[i].told) != NULL, "case %zu: %s", i, status.message);
+    assay_trial_result_release(result);
+    assay_trainer_close(trainer);
+    toy_release(toy);
+  }
+}
+END_TEST
+
+/* Frozen layers keep their weights, and kept features serve folds, trials and the final model. */
+START_TEST(frozen_layers_stay_and_the_rest_learns) {
+  struct toy *toy = toy_create(24, 2, 3, 100);
+  small_network(toy);
+  toy->settings.train.freeze = "conv_blocks0";
+  struct assay_status status;
+  struct assay_trainer *trainer;
+  struct assay_trial_result *frozen, *again, *free_one;
+  struct assay_model *model;
+  ck_assert_int_eq(assay_trainer_open(toy->session, &toy->samples, &trainer, &status), 0);
+  ck_assert_msg(assay_trainer_trial(trainer, &toy->settings, 7, true, NULL, &frozen, &status) == 0, "%s", status.message);
+  ck_assert_msg(assay_trainer_trial(trainer, &toy->settings, 7, true, NULL, &again, &status) == 0, "%s", status.message);
+  toy->settings.train.unfreeze_after = 6;
+  ck_assert_msg(assay_trainer_trial(trainer, &toy->settings, 7, true, NULL, &free_one, &status) == 0, "%s", status.message);
+  for (uint32_t fold = 0; fold < 3; fold++) {
+    const struct assay_fold_result *run = &frozen->folds[fold], *second = &again->folds[fold], *third = &free_one->folds[fold];
+    ck_assert_double_lt(run->epochs[11].training_loss, run->epochs[0].training_loss);
+    for (uint32_t epoch = 0; epoch < 12; epoch++) {
+      ck_assert_double_eq(run->epochs[epoch].training_loss, second->epochs[epoch].training_loss);
+      ck_assert_int_eq(run->epochs[epoch].training_loss == third->epochs[epoch].training_loss, epoch < 6);
+    }
+    /* 0, 1: of the pixels; 2, 3: weight and bias of the convolution; 4, 5: of the classifier. */
+    ck_assert_uint_eq(run->weights->count, 6);
+    for (uint32_t variable = 2; variable < 6; variable++) {
+      ck_assert_mem_eq(run->weights->data[variable], second->weights->data[variable], run->weights->sizes[variable]);
+      ck_assert_int_ne(memcmp(run->weights->data[variable], third->weights->data[variable], run->weights->sizes[variable]), 0);
+    }
+  }
+  ck_assert_msg(assay_trainer_final(trainer, &toy->settings, free_one, 7, NULL, &model, NULL, &status) == 0, "%s", status.message);
+  assay_model_release(model);
+  assay_trial_result_release(frozen);
+  assay_trial_result_release(again);
+  assay_trial_result_release(free_one);
+  assay_trainer_close(trainer);
+  toy_release(toy);
+}
+END_TEST
+
 START_TEST(curves_are_written) {
   struct toy *toy = toy_create(16, 2, 2, 100);
   small_network(toy);
@@ -303,6 +378,8 @@ int main(void) {
   tcase_add_test(cases, hooks_prune_interrupt_and_fail);
   tcase_add_test(cases, class_weights_follow_their_formulas);
   tcase_add_test(cases, wrong_networks_are_told_with_their_layer);
+  tcase_add_test(cases, wrong_names_of_parameters_are_told);
+  tcase_add_test(cases, frozen_layers_stay_and_the_rest_learns);
   tcase_add_test(cases, curves_are_written);
   suite_add_tcase(suite, cases);
   return assay_run_suite(suite);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files that build a network's functions share: the function at hand. Private to core/train.
+ */
+#ifndef ASSAY_TRAIN_BUILD_H
+#define ASSAY_TRAIN_BUILD_H
+
+#include "train/network.h"
+#include "train/tuning.h"
+
+/* A function being built. */
+struct build {
+  struct assay_builder *b;
+  struct assay_program_builder *program;
+  const struct assay_settings *settings;
+  const struct assay_network_facts *facts;
+  const struct assay_tuning *tuning; /* NULL: everything is trained alike */
+  struct assay_arena *arena;     /* for option values */
+  struct assay_build_context context;
+  assay_value options;           /* the feed; invalid: runtime options become constants */
+  uint32_t option_count;         /* so far; 0 is the count of updates */
+  int32_t rate_option, momentum_option;
+  uint32_t batch;
+  uint32_t phase;                /* of the tuning */
+  uint32_t first_layer, end_layer;   /* those that are built; end_layer 0: all behind the first */
+  struct assay_tensor_type features; /* with first_layer: what is fed in place of pixels, but for axis 0 */
+  struct assay_layer_facts *walked;  /* [layer_count], filled on the way; NULL: nobody asks */
+  assay_value logits, labels;    /* labels of the batch */
+  assay_value losses;            /* [batch] */
+};
+
+/* The graph value of the next runtime option; a constant where there is no feed of options. */
+assay_value assay_build_option(struct build *build, double value);
+/* Starts the scope of a component; its option values with runtime ones bound to the graph. NULL when memory is short. */
+const struct assay_option_value *const *assay_build_enter(struct build *build, const struct assay_component *component);
+void assay_build_fail(struct build *build, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- Fine-tuning; finetune.c ---- */
+
+/* Is variable `index` of that role trained in the phase? */
+bool assay_build_trains(const struct build *build, uint32_t role, uint32_t index);
+/* The optimizer's options for each group of parameters: the same but for the learning rate. NULL when memory is short. */
+const struct assay_option_value *const *const *assay_build_groups(struct build *build, const struct assay_option_value *const *values);
+/* In the scope of a parameter: its running mean follows its new value. */
+void assay_build_follow(struct assay_builder *b, assay_value value, assay_value share);
+/* From here on, reads of parameters give their running means. */
+void assay_build_read_averages(struct build *build);
+/* The number of the variable that holds the running mean of variable `index`; -1: there is none. */
+int32_t assay_build_average(const struct assay_program_builder *program, uint32_t index);
+/* Runtime options of the update that no component has: factors of the groups' rates, the share that a running mean keeps. Writes them to `options` unless that is
+ * NULL, and gives their count. */
+uint32_t assay_build_update_options(const struct assay_train_settings *settings, float *options);
+
+#endif
