@@ -95,6 +95,33 @@ struct assay_train_settings {
   struct assay_component loss; /* plugin NULL: binary_cross_entropy for one logit, cross_entropy otherwise */
 };
 
+/* Random changes of training images; train/augment.h says how they are made. In the order of the section's keys. */
+enum assay_augment_kind {
+  ASSAY_AUGMENT_FLIP_HORIZONTAL, /* this and the next two: probability */
+  ASSAY_AUGMENT_FLIP_VERTICAL,
+  ASSAY_AUGMENT_QUARTER_TURNS,
+  ASSAY_AUGMENT_ROTATION, /* this and all that follow: the most that an image draws */
+  ASSAY_AUGMENT_ZOOM,
+  ASSAY_AUGMENT_SHIFT,
+  ASSAY_AUGMENT_SHEAR,
+  ASSAY_AUGMENT_PERSPECTIVE,
+  ASSAY_AUGMENT_CROP, /* so far geometry */
+  ASSAY_AUGMENT_BLUR,
+  ASSAY_AUGMENT_BRIGHTNESS, /* from here colours */
+  ASSAY_AUGMENT_CONTRAST,
+  ASSAY_AUGMENT_SATURATION,
+  ASSAY_AUGMENT_HUE, /* to here */
+  ASSAY_AUGMENT_NOISE,
+  ASSAY_AUGMENT_CUTOUT,
+  ASSAY_AUGMENT_MIXUP, /* not an amount: the parameter of its distribution */
+  ASSAY_AUGMENT_COUNT
+};
+struct assay_augment_settings {
+  double strength[ASSAY_AUGMENT_COUNT];
+  double most[ASSAY_AUGMENT_COUNT]; /* the largest strength of any point of the space; 0: never used, and no part of the program */
+  uint32_t border;                  /* enum assay_border, of assay/graph.h */
+};
+
 struct assay_search_settings {
   struct assay_component search, pruner, objective; /* plugins of kind SEARCH, PRUNER, METRIC */
   uint32_t trials, workers; /* workers: as written, else one a device in `devices`; at least 1 */
@@ -127,6 +154,7 @@ struct assay_judge_settings {
 
 struct assay_settings {
   struct assay_data_settings data;
+  struct assay_augment_settings augment;
   uint32_t layer_count;
   const struct assay_layer_setting *layers; /* in order; the last one's output is the logits */
   const char *weights;                      /* pretrained, absolute; NULL: none */

@@ -27,6 +27,7 @@
 static const char *const fits[] = {"stretch", "crop", "letterbox", NULL};
 static const char *const colours[] = {"rgb", "grey", NULL};
 static const char *const normalisations[] = {"standard", "unit", "symmetric", "imagenet", "values", NULL};
+static const char *const borders[] = {"black", "edge", "reflect", NULL};
 static const char *const schedules[] = {"constant", "step", "cosine", "linear", "restarts", "one_cycle", NULL};
 static const char *const calibrations[] = {"none", "temperature", NULL};
 static const char *const keeps[] = {"frozen", "none", "all", NULL};
@@ -58,6 +59,47 @@ static const struct assay_option *const data_options[] = {
     [DATA_POSITIVE] = &data_positive,   [DATA_SEED] = &data_seed,   [DATA_THREADS] = &data_threads,       [DATA_LIMIT] = &data_limit,
     [DATA_GROUP] = &data_group,
     NULL};
+
+/* ---- [augment]: training images only ---- */
+#define CHANCE(variable, key, sentence) REAL_KEY(variable, key, "0", 0, 1, SEARCHABLE, sentence)
+#define AMOUNT(variable, key, high, sentence) REAL_KEY(variable, key, "0", 0, high, SEARCHABLE, sentence)
+CHANCE(augment_flip_horizontal, "flip_horizontal", "probability that left and right change places, as 0.5");
+CHANCE(augment_flip_vertical, "flip_vertical", "probability that top and bottom change places");
+CHANCE(augment_quarter_turns, "quarter_turns", "probability of a turn by 90, 180 or 270 degrees; 0.75: all four directions alike");
+AMOUNT(augment_rotation, "rotation", 180, "rotated by up to so many degrees either way");
+AMOUNT(augment_zoom, "zoom", 4, "enlarged or shrunk by a factor of up to 1 + zoom, as 0.2");
+AMOUNT(augment_shift, "shift", 1, "moved by up to this share of the width and of the height");
+AMOUNT(augment_shear, "shear", 40, "sheared along and across by up to so many degrees");
+AMOUNT(augment_perspective, "perspective", 0.45, "tilted until opposite edges differ in scale by up to (1 + p) / (1 - p), as 0.1");
+AMOUNT(augment_crop, "crop", 0.9, "cropped at random: up to this share of the width and of the height is cut off");
+AMOUNT(augment_blur, "blur", 8, "Gaussian blur with a deviation of up to so many pixels of the network's size");
+AMOUNT(augment_brightness, "brightness", 1, "multiplied by a factor between 1 - brightness and 1 + brightness, as 0.2");
+AMOUNT(augment_contrast, "contrast", 1, "difference from the image's mean grey multiplied by 1 - contrast to 1 + contrast");
+AMOUNT(augment_saturation, "saturation", 1, "difference from grey multiplied by 1 - saturation to 1 + saturation; without effect on grey images");
+AMOUNT(augment_hue, "hue", 180, "colours turned by up to so many degrees either way; without effect on grey images");
+AMOUNT(augment_noise, "noise", 128, "Gaussian noise with a deviation of up to so many grey levels (of 255)");
+AMOUNT(augment_cutout, "cutout", 1, "a rectangle of up to this share of the width and of the height is filled with the mean colour");
+AMOUNT(augment_mixup, "mixup", 1, "pairs are mixed by shares from the distribution Beta(mixup, mixup), their labels too; 0: none");
+CHOICE_KEY(augment_border, "border", "reflect", borders, SEARCHABLE, "what fills places that lie outside of the image");
+static const struct assay_option *const augment_options[] = {[ASSAY_AUGMENT_FLIP_HORIZONTAL] = &augment_flip_horizontal,
+                                                             [ASSAY_AUGMENT_FLIP_VERTICAL] = &augment_flip_vertical,
+                                                             [ASSAY_AUGMENT_QUARTER_TURNS] = &augment_quarter_turns,
+                                                             [ASSAY_AUGMENT_ROTATION] = &augment_rotation,
+                                                             [ASSAY_AUGMENT_ZOOM] = &augment_zoom,
+                                                             [ASSAY_AUGMENT_SHIFT] = &augment_shift,
+                                                             [ASSAY_AUGMENT_SHEAR] = &augment_shear,
+                                                             [ASSAY_AUGMENT_PERSPECTIVE] = &augment_perspective,
+                                                             [ASSAY_AUGMENT_CROP] = &augment_crop,
+                                                             [ASSAY_AUGMENT_BLUR] = &augment_blur,
+                                                             [ASSAY_AUGMENT_BRIGHTNESS] = &augment_brightness,
+                                                             [ASSAY_AUGMENT_CONTRAST] = &augment_contrast,
+                                                             [ASSAY_AUGMENT_SATURATION] = &augment_saturation,
+                                                             [ASSAY_AUGMENT_HUE] = &augment_hue,
+                                                             [ASSAY_AUGMENT_NOISE] = &augment_noise,
+                                                             [ASSAY_AUGMENT_CUTOUT] = &augment_cutout,
+                                                             [ASSAY_AUGMENT_MIXUP] = &augment_mixup,
+                                                             [AUGMENT_BORDER] = &augment_border,
+                                                             NULL};
 
 /* ---- [network] ---- */
 TEXT_KEY(network_layers, "layers", NULL, REQUIRED, "names of the layers in order, with commas between them; a name without a section is a type with its defaults");
@@ -146,10 +188,10 @@ static const struct assay_option *const backend_options[] = {
 
 static const struct assay_option *const no_options[] = {NULL};
 
-const char *const assay_section_names[] = {"data", "network", "optimizer", "train", "loss", "search", "pruner", "judge", "backend", NULL};
+const char *const assay_section_names[] = {"data", "augment", "network", "optimizer", "train", "loss", "search", "pruner", "judge", "backend", NULL};
 
 const struct assay_option *const *assay_section_options(const char *section) {
-  static const struct assay_option *const *const tables[] = {data_options, network_options, no_options, train_options,
+  static const struct assay_option *const *const tables[] = {data_options, augment_options, network_options, no_options, train_options,
                                                              no_options,   search_options,  no_options, judge_options, backend_options};
   for (uint32_t i = 0; assay_section_names[i] != NULL; i++)
     if (strcmp(assay_section_names[i], section) == 0) return tables[i];

@@ -6,6 +6,7 @@
 
 #include "base/options.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "config/sections.h"
 
 #include <string.h>
@@ -73,6 +74,31 @@ static int read_data(const struct reader *reader, struct assay_data_settings *da
   data->seed = (uint64_t)values[DATA_SEED]->integer;
   data->threads = (uint32_t)values[DATA_THREADS]->integer;
   data->limit = (uint64_t)values[DATA_LIMIT]->integer;
+  return 0;
+}
+
+/* The largest number that a key has at any point. */
+static double most_of(const struct assay_plan_value *value) {
+  double most = 0, number;
+  const struct assay_domain *domain = value->domain;
+  if (assay_parse_real(value->text, &number) && number > most) most = number;
+  if (domain == NULL) return most;
+  if (domain->kind != ASSAY_DOMAIN_CHOICE) return domain->high > most ? domain->high : most;
+  for (uint32_t i = 0; i < domain->choice_count; i++)
+    if (assay_parse_real(domain->choices[i], &number) && number > most) most = number;
+  return most;
+}
+
+static int read_augment(const struct reader *reader, struct assay_augment_settings *augment) {
+  const struct assay_option_value *const *values;
+  const struct assay_plan_group *group = &reader->plan->augment;
+  const int code = read_core(reader, group, &values);
+  if (code != 0) return code;
+  for (uint32_t i = 0; i < ASSAY_AUGMENT_COUNT; i++) {
+    augment->strength[i] = values[i]->real;
+    augment->most[i] = most_of(group->core[i]);
+  }
+  augment->border = (uint32_t)values[AUGMENT_BORDER]->integer;
   return 0;
 }
 
@@ -225,6 +251,7 @@ int assay_plan_settings(const struct assay_plan *plan, const double *point, stru
   struct assay_settings *made = ASSAY_NEW(arena, struct assay_settings);
   if (made == NULL) return assay_status_memory(status);
   int code = read_data(&reader, &made->data);
+  if (code == 0) code = read_augment(&reader, &made->augment);
   if (code == 0) code = read_layers(&reader, made);
   if (code == 0) code = read_component(&reader, &plan->optimizer, "optimizer", &made->optimizer);
   if (code == 0) code = read_train(&reader, &made->train);

@@ -10,8 +10,8 @@ enum { MOST_RADIUS = 64 };
 
 static bool is_picture(const struct assay_tensor_type *type) { return type->rank == 4 && assay_dtype_is_float(type->dtype); }
 
-/* 0, 1, … count - 1 of a dtype, [count]: doubled until it is long enough. */
-static assay_value numbers_up_to(struct assay_builder *b, int64_t count, int32_t dtype) {
+/* Doubled until it is long enough. */
+assay_value assay_numbers_up_to(struct assay_builder *b, int64_t count, int32_t dtype) {
   const struct assay_constant_attributes zero = {0, dtype, 0};
   assay_value list = assay_reshape(b, b->host->emit(b, ASSAY_OP_CONSTANT, NULL, 0, &zero, sizeof zero), 1, (const int64_t[]){1});
   for (int64_t length = 1; length < count && assay_is_valid(list); length *= 2)
@@ -78,7 +78,7 @@ ASSAY_DECOMPOSITION(warp) {
   const uint32_t border = ((const struct assay_warp_attributes *)node->attributes)->border;
   const int64_t count = assay_extent(b, x, 0), channels = assay_extent(b, x, 1), height = assay_extent(b, x, 2), width = assay_extent(b, x, 3);
   const int32_t dtype = assay_type(b, x)->dtype;
-  const assay_value across = numbers_up_to(b, width, dtype), down = reshaped(b, numbers_up_to(b, height, dtype), 2, height, 1, 0, 0);
+  const assay_value across = assay_numbers_up_to(b, width, dtype), down = reshaped(b, assay_numbers_up_to(b, height, dtype), 2, height, 1, 0, 0);
   const assay_value u = assay_sub(b, across, assay_number(b, x, (double)(width - 1) / 2)), v = assay_sub(b, down, assay_number(b, x, (double)(height - 1) / 2));
   assay_value row[3];
   for (int i = 0; i < 3; i++) {
@@ -88,7 +88,7 @@ ASSAY_DECOMPOSITION(warp) {
   }
   const assay_value column = coordinate(b, assay_div(b, row[0], row[2]), width, border), line = coordinate(b, assay_div(b, row[1], row[2]), height, border);
   const assay_value pixels = reshaped(b, assay_transpose(b, x, (const int32_t[]){0, 2, 3, 1}), 2, count * height * width, channels, 0, 0);
-  const assay_value samples = reshaped(b, numbers_up_to(b, count, ASSAY_I32), 3, count, 1, 1, 0);
+  const assay_value samples = reshaped(b, assay_numbers_up_to(b, count, ASSAY_I32), 3, count, 1, 1, 0);
   const assay_value first = assay_mul(b, samples, assay_number(b, samples, (double)(height * width)));
   assay_value sum = assay_invalid();
   for (int i = 0; i < 4; i++) {

@@ -71,7 +71,10 @@ static bool keeps_apart(const struct following *following, const struct assay_no
   case ASSAY_OP_AVG_POOL2D:
   case ASSAY_OP_AVG_POOL2D_GRADIENT:
   case ASSAY_OP_ONE_HOT:
-  case ASSAY_OP_RANDOM_UNIFORM: return true;
+  case ASSAY_OP_RANDOM_UNIFORM:
+  case ASSAY_OP_WARP:
+  case ASSAY_OP_MIX_CHANNELS:
+  case ASSAY_OP_GAUSSIAN_BLUR: return true;
   case ASSAY_OP_SIGMOID_CROSS_ENTROPY: return aligned(following, node);
   default: return info != NULL && info->flags & ASSAY_OP_ELEMENTWISE && aligned(following, node);
   }

@@ -65,6 +65,8 @@ void assay_builder_gradient(struct assay_builder *builder, assay_value loss, con
 /* What was built so far, where axis 0 of `samples` is the sample: the origin of the first node that mixes samples (batch norm does) or writes something
  * of theirs into a variable; NULL when every sample is looked at alone, so that gradients of pieces of a batch add up to the batch's. */
 const char *assay_builder_coupling(struct assay_builder *builder, const assay_value *samples, uint32_t count);
+/* 0, 1, … count - 1 of a dtype, [count]. */
+assay_value assay_numbers_up_to(struct assay_builder *builder, int64_t count, int32_t dtype);
 
 /* Simplifies and removes dead nodes of every function, computes the key. The program lives in the builder's arena. */
 int assay_program_finish(struct assay_program_builder *builder, const struct assay_program **program, struct assay_status *status);

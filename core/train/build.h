@@ -27,6 +27,8 @@ struct build {
   struct assay_layer_facts *walked;  /* [layer_count], filled on the way; NULL: nobody asks */
   assay_value logits, labels;    /* labels of the batch */
   assay_value losses;            /* [batch] */
+  assay_value shares;            /* [batch]: of its own label in a sample's loss; invalid: all of it */
+  assay_value partner_losses;    /* [batch]: with the partner's label, which has the rest */
 };
 
 /* The graph value of the next runtime option; a constant where there is no feed of options. */

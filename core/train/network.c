@@ -8,6 +8,7 @@
 #include "base/options.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "train/augment.h"
 
 #include <assay/layer.h>
 #include <assay/optimizer.h>
@@ -76,6 +77,18 @@ void assay_build_fail(struct build *build, const char *format, ...) {
   build->b->host->fail(build->b, message);
 }
 
+/* Planes as training sees them. The strengths stand at the end of the options. */
+static assay_value augmented(struct build *build, assay_value planes, assay_value mean) {
+  struct assay_builder *b = build->b;
+  const struct assay_augment_settings *settings = &build->settings->augment;
+  const int64_t count = assay_augment_count(settings), first = assay_extent(b, build->options, 0) - count;
+  assay_value strengths[ASSAY_AUGMENT_COUNT];
+  if (count == 0) return planes;
+  assay_builder_scope(b, "augment", NULL);
+  for (int64_t i = 0; i < count; i++) strengths[i] = scalar(b, assay_slice(b, build->options, 0, first + i, first + i + 1));
+  return assay_augment_build(b, settings, strengths, planes, mean, &build->shares);
+}
+
 /* u8 [B, H, W, C] to normalised f32 [B, C, H, W]. */
 static assay_value normalised(struct build *build, assay_value pixels) {
   struct assay_builder *b = build->b;
@@ -84,7 +97,8 @@ static assay_value normalised(struct build *build, assay_value pixels) {
   assay_builder_scope(b, NULL, NULL);
   const assay_value mean = assay_state(b, "pixels/mean", &statistic, 0, ASSAY_ROLE_STATISTIC);
   const assay_value scale = assay_state(b, "pixels/scale", &statistic, 1, ASSAY_ROLE_STATISTIC);
-  const assay_value planes = assay_transpose(b, assay_cast(b, pixels, ASSAY_F32), (const int32_t[]){0, 3, 1, 2});
+  assay_value planes = assay_transpose(b, assay_cast(b, pixels, ASSAY_F32), (const int32_t[]){0, 3, 1, 2});
+  if (build->context.training) planes = augmented(build, planes, mean);
   return assay_mul(b, assay_sub(b, planes, assay_reshape(b, mean, 3, beside)), assay_reshape(b, scale, 3, beside));
 }
 
@@ -122,24 +136,33 @@ static assay_value plain_loss(struct assay_builder *b, assay_value logits, assay
   return assay_softmax_cross_entropy(b, logits, assay_one_hot(b, labels, columns));
 }
 
-static void loss(struct build *build) {
+/* A loss a sample, [batch]; `values` NULL: without a plugin. */
+static assay_value losses_for(struct build *build, const struct assay_option_value *const *values, assay_value labels) {
   struct assay_builder *b = build->b;
+  if (values == NULL) return plain_loss(b, build->logits, labels);
+  const struct assay_layer *vtable = build->settings->train.loss.plugin->vtable;
+  const assay_value losses = vtable->build(b, values, (const assay_value[]){build->logits, labels}, 2);
+  const struct assay_tensor_type *type = assay_type(b, losses);
+  if (assay_is_valid(losses) && (type->rank != 1 || type->extents[0] != build->batch)) assay_build_fail(build, "a loss must give one number a sample");
+  return losses;
+}
+
+static void loss(struct build *build) {
   const struct assay_component *component = &build->settings->train.loss;
-  if (component->plugin == NULL) {
-    build->losses = plain_loss(b, build->logits, build->labels);
-    return;
+  const struct assay_option_value *const *values = NULL;
+  if (component->plugin != NULL) {
+    values = assay_build_enter(build, component);
+    if (values == NULL) {
+      assay_build_fail(build, "out of memory");
+      return;
+    }
+    if (!(((const struct assay_layer *)component->plugin->vtable)->flags & ASSAY_LAYER_LOSS)) {
+      assay_build_fail(build, "%s is a layer, not a loss", component->plugin->name);
+      return;
+    }
   }
-  const struct assay_layer *vtable = component->plugin->vtable;
-  const struct assay_option_value *const *values = assay_build_enter(build, component);
-  if (values == NULL) {
-    assay_build_fail(build, "out of memory");
-  } else if (!(vtable->flags & ASSAY_LAYER_LOSS)) {
-    assay_build_fail(build, "%s is a layer, not a loss", component->plugin->name);
-  } else {
-    build->losses = vtable->build(b, values, (const assay_value[]){build->logits, build->labels}, 2);
-    const struct assay_tensor_type *type = assay_type(b, build->losses);
-    if (assay_is_valid(build->losses) && (type->rank != 1 || type->extents[0] != build->batch)) assay_build_fail(build, "a loss must give one number a sample");
-  }
+  build->losses = losses_for(build, values, build->labels);
+  if (assay_is_valid(build->shares)) build->partner_losses = losses_for(build, values, assay_augment_partners(build->b, build->labels));
 }
 
 static uint32_t runtime_options(const struct assay_component *component) {
@@ -183,7 +206,7 @@ static assay_value through_layers(struct build *build, assay_value input) {
 static void forward(struct build *build, assay_value input, assay_value labels) {
   const uint32_t classes = build->facts->class_count;
   build->labels = labels;
-  build->losses = assay_invalid();
+  build->losses = build->shares = assay_invalid();
   build->logits = through_layers(build, input);
   const struct assay_tensor_type *type = assay_type(build->b, build->logits);
   if (assay_is_valid(build->logits) && (type->rank != 2 || (type->extents[1] != classes && (classes != 2 || type->extents[1] != 1))))
@@ -240,7 +263,14 @@ struct account {
 static struct account account(struct build *build, assay_value weights, assay_value step) {
   struct assay_builder *b = build->b;
   assay_builder_scope(b, NULL, NULL);
-  const assay_value total = assay_reduce_sum(b, assay_mul(b, weights, build->losses), 1, 0), weight = assay_reduce_sum(b, weights, 1, 0);
+  assay_value weighted = assay_mul(b, weights, build->losses);
+  if (assay_is_valid(build->shares)) { /* the partner's label counts with the partner's weight */
+    const assay_value partners = assay_mul(b, assay_augment_partners(b, weights), assay_sub(b, assay_number(b, weights, 1), build->shares));
+    weights = assay_mul(b, weights, build->shares);
+    weighted = assay_add(b, assay_mul(b, weights, build->losses), assay_mul(b, partners, build->partner_losses));
+    weights = assay_add(b, weights, partners);
+  }
+  const assay_value total = assay_reduce_sum(b, weighted, 1, 0), weight = assay_reduce_sum(b, weights, 1, 0);
   const assay_value mean = assay_div(b, total, assay_max(b, weight, assay_number(b, weight, 1e-20)));
   add_to(build, ASSAY_SUM_LOSS, total);
   add_to(build, ASSAY_SUM_WEIGHT, weight);
@@ -486,7 +516,8 @@ static int tune(struct assay_network *network, const struct assay_settings *sett
     code = assay_function_end(b, status);
   }
   if (code == 0) {
-    const uint32_t count = assay_program_variable_count(program), rows = network->facts.feature_rows;
+    /* What differs from epoch to epoch is not worth keeping. */
+    const uint32_t count = assay_program_variable_count(program), rows = assay_augment_count(&settings->augment) > 0 ? 0 : network->facts.feature_rows;
     const struct assay_variable_definition **variables = ASSAY_NEW_ARRAY(network->arena, const struct assay_variable_definition *, count);
     for (uint32_t i = 0; variables != NULL && i < count; i++) variables[i] = assay_program_variable(program, i);
     const struct assay_forward_facts facts = {count, variables, layers};
@@ -598,7 +629,8 @@ int assay_network_create(const struct assay_settings *settings, const struct ass
   made->facts.training_counts = (const uint32_t *)assay_arena_copy_bytes(arena, facts->training_counts, facts->training_count_count * sizeof(uint32_t));
   made->batch = settings->train.batch;
   if (facts->piece >= made->batch) made->facts.piece = 0;
-  made->option_count = options_before_optimizer(settings) + runtime_options(&settings->optimizer) + assay_build_update_options(&settings->train, NULL);
+  made->option_count = options_before_optimizer(settings) + runtime_options(&settings->optimizer) + assay_build_update_options(&settings->train, NULL) +
+                       assay_augment_count(&settings->augment);
   made->builder = assay_program_begin();
   const int code = made->facts.training_counts == NULL || made->builder == NULL ? assay_status_memory(status) : build_program(made, settings, status);
   if (code != 0) assay_network_release(made);
@@ -629,7 +661,8 @@ void assay_network_options(const struct assay_settings *settings, float *options
   float *at = options + 1;
   for (uint32_t i = 0; i < settings->layer_count; i++) at = put_options(&settings->layers[i].component, at);
   at = put_options(&settings->optimizer, put_options(&settings->train.loss, at));
-  (void)assay_build_update_options(&settings->train, at);
+  at += assay_build_update_options(&settings->train, at);
+  assay_augment_options(&settings->augment, at);
 }
 
 int assay_network_inference(const struct assay_settings *settings, const struct assay_network_facts *facts, struct assay_program_builder **builder,

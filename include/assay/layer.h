@@ -13,7 +13,8 @@ extern "C" {
 
 enum assay_layer_flags {
   ASSAY_LAYER_LOSS = 1 << 0 /* named in `[train] loss`; inputs are the logits f32 [N, C] (or [N, 1] for two classes: the log-odds of class 1) and
-                               the labels i32 [N]; the result is a loss a sample, f32 [N]. The core weights and averages it. */
+                               the labels i32 [N]; the result is a loss a sample, f32 [N]. The core weights and averages it. Mixup builds
+                               it twice, for two labels a sample. */
 };
 
 struct assay_layer {

@@ -5,6 +5,8 @@
  */
 #include "harness.h"
 
+#include <assay/graph.h>
+
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -329,6 +331,26 @@ START_TEST(branches_and_repeated_names) {
 }
 END_TEST
 
+START_TEST(augmentation_knows_its_largest_strengths) {
+  struct assay_plan *plan = plan_of(BASE "[augment]\nrotation = 10 ~ real(0, 30)\nblur = 0 ~ choice(0, 0.5, 2)\nflip_vertical = 0.5\nhue = 0\nborder = edge\n");
+  const struct assay_space *space = assay_plan_space(plan);
+  ck_assert_uint_eq(space->dimension_count, 2);
+  const double point[2] = {25, 1};
+  const struct assay_settings *settings;
+  ck_assert_msg(assay_plan_settings(plan, point, arena, &settings, &status) == 0, "%s", status.message);
+  const struct assay_augment_settings *augment = &settings->augment;
+  ck_assert_double_eq(augment->strength[ASSAY_AUGMENT_ROTATION], 25);
+  ck_assert_double_eq(augment->most[ASSAY_AUGMENT_ROTATION], 30);
+  ck_assert_double_eq(augment->strength[ASSAY_AUGMENT_BLUR], 0.5);
+  ck_assert_double_eq(augment->most[ASSAY_AUGMENT_BLUR], 2);
+  ck_assert_double_eq(augment->most[ASSAY_AUGMENT_FLIP_VERTICAL], 0.5);
+  ck_assert_double_eq(augment->most[ASSAY_AUGMENT_HUE], 0);
+  ck_assert_double_eq(augment->most[ASSAY_AUGMENT_MIXUP], 0);
+  ck_assert_uint_eq(augment->border, ASSAY_BORDER_EDGE);
+  assay_plan_release(plan);
+}
+END_TEST
+
 START_TEST(lists_and_texts_can_be_searched) {
   struct assay_plan *plan = plan_of("[data]\npath = i\ntest = none\n[network]\nlayers = every, classifier\n[layer.every]\n"
                                     "sizes = 8, 16 ~ choice(\"8,16\", \"4, 8, 16\", 32)\nnote = \"a ~ choice(b); # c\"\nshare = 0.50 ~ real(0, 1, 0.25)\n");
@@ -593,6 +615,10 @@ static const struct {
     {HEAD "folds = 99999999999999999999\n", "folds cannot be", NULL},
     {HEAD "folds =\n", "folds cannot be \"\"", NULL},
     {HEAD "folds = 3 ~ chioce(3, 5)\n", "there is no domain \"chioce\"; did you mean \"choice\"?", NULL},
+    {BASE "[augment]\nrotation = 200\n", "[augment] rotation: rotation cannot be \"200\": it takes a number from 0 to 180", NULL},
+    {BASE "[augment]\nrotate = 20\n", "did you mean \"rotation\"?", NULL},
+    {BASE "[augment]\nmixup = 0.2 ~ real(0, 2)\n", "mixup", NULL},
+    {BASE "[augment]\nborder = mirror\n", "border cannot be", NULL},
     {HEAD "fit = strech\n", "did you mean \"stretch\"?", NULL},
     {HEAD "size = 60*30\n", "[data] size: size cannot be \"60*30\"", NULL},
     {HEAD "size = 0x30\n", "size cannot be", NULL},
@@ -749,6 +775,7 @@ int main(void) {
   tcase_add_test(tests, idle_sections_stay_and_are_checked);
   tcase_add_test(tests, keys_of_the_core_can_depend_on_another);
   tcase_add_test(tests, branches_and_repeated_names);
+  tcase_add_test(tests, augmentation_knows_its_largest_strengths);
   tcase_add_test(tests, lists_and_texts_can_be_searched);
   tcase_add_test(tests, losses_and_metrics_take_options);
   tcase_add_test(tests, devices_name_backends);
