@@ -1,193 +1,226 @@
 /* SPDX-License-Identifier: MIT
  *
- * Convolution (cross-correlation) and its two gradients as implicit GEMM: each is a product of two matrices of which one is never written
- * down, but gathered from the image while its tile goes into local memory. x: samples, groups * input_channels, input_height, input_width.
+ * Convolution (cross-correlation) and its two gradients as implicit GEMM: each is a product of two matrices (tile.cl) of which one is never written down,
+ * but gathered from images while its tile goes into local memory. x: samples, groups * input_channels, input_height, input_width.
  * w: groups * output_channels, input_channels, kernel_height, kernel_width. Channels are those of one group. All tensors are dense.
  *
- *                            row                 column                    inner extent
- *   conv2d_forward           output channel      sample, output pixel      input channel, kernel place
- *   conv2d_input_gradient    input channel       sample, input pixel       output channel, kernel place
- *   conv2d_weight_gradient   output channel      input channel, place      sample, output pixel
+ *   DIRECTION         row of the result    column of the result      inner extent             gathered
+ *   FORWARD           output channel       sample, output pixel      input channel, tap       x
+ *   INPUT_GRADIENT    input channel        sample, input pixel       output channel, tap      dy
+ *   WEIGHT_GRADIENT   output channel       input channel, tap        sample, output pixel     x
  *
- * A work-item gathers one column of the tile, so what the column stands for is worked out once, and the place along the inner extent moves on
- * by counting instead of dividing. Zero padding and strides are tests there.
+ * An element of the gathered matrix lies at the sum of two places, one of its column and one of its depth: offset, y and x add up, and an element outside of the
+ * plane is zero. So all three directions gather by the same few additions. Columns' places are worked out once an item; those of a slice once a group, in
+ * local memory, where all divisions are done.
+ *
+ * With strides, an input pixel is met by some taps only: those with tap * dilation = y + pad modulo the stride. So input pixels with equal remainders (a phase, one
+ * on each axis) are computed together, with these taps alone: no multiplication by a zero that the stride has put there.
  */
+#include "tile.cl"
 
-/* Extents of the tile of the result, and of the slices of the inner extent. A group has TILE_COLUMNS work-items. */
-#ifndef TILE_ROWS
-#define TILE_ROWS 16
+#define FORWARD 0
+#define INPUT_GRADIENT 1
+#define WEIGHT_GRADIENT 2
+#ifndef DIRECTION
+#define DIRECTION FORWARD
 #endif
-#ifndef TILE_COLUMNS
-#define TILE_COLUMNS 64
+/* 1: the matrix that is not gathered lies with its inner extent in multiples of 4, so that four numbers are read at once. */
+#ifndef QUADS
+#define QUADS 0
 #endif
-#ifndef TILE_DEPTH
-#define TILE_DEPTH 16
+/* 1: kernel 1 x 1, stride 1, no padding: what is gathered is a matrix as it lies, and read like one. With QUADS planes must be multiples of 4. */
+#ifndef POINTWISE
+#define POINTWISE 0
 #endif
-/* Results of a work-item: ITEM_ROWS vectors of four columns; their product must be TILE_ROWS, so that there are as many items as columns. */
-#ifndef ITEM_ROWS
-#define ITEM_ROWS 4
-#endif
-#define ITEM_COLUMNS 4
-#if ITEM_ROWS * ITEM_COLUMNS != TILE_ROWS
-#error "ITEM_ROWS * ITEM_COLUMNS must be TILE_ROWS"
-#endif
-#define ITEMS_ACROSS (TILE_COLUMNS / ITEM_COLUMNS)
 
 #define SHAPE_PARAMETERS                                                                                                                                       \
   const int samples, const int groups, const int input_channels, const int output_channels, const int input_height, const int input_width,                      \
       const int output_height, const int output_width, const int kernel_height, const int kernel_width, const int stride_y, const int stride_x,                 \
       const int dilation_y, const int dilation_x, const int pad_y, const int pad_x
 
-#define CONV2D_KERNEL __kernel __attribute__((reqd_work_group_size(TILE_COLUMNS, 1, 1))) void
+/* Offset of a plane (negative: there is no such column or depth), row and column in it. */
+struct place {
+  int offset, y, x;
+};
+#define NOWHERE ((struct place){-1, 0, 0})
 
-/* Element j: what a vector cannot be asked for by number in OpenCL C. */
-float column_of(const float4 vector, const int j) { return j == 0 ? vector.s0 : j == 1 ? vector.s1 : j == 2 ? vector.s2 : vector.s3; }
+#if DIRECTION == INPUT_GRADIENT
+#define GATHERED_HEIGHT output_height
+#define GATHERED_WIDTH output_width
+#else
+#define GATHERED_HEIGHT input_height
+#define GATHERED_WIDTH input_width
+#endif
 
-/* sums += tile_a^T x tile_b for the rows and columns of this item: columns that follow one another, so that they are a vector also where a
- * compiler does not turn work-items into one. */
-void multiply_tiles(__local const float *tile_a, __local const float *tile_b, float4 sums[ITEM_ROWS], const int item) {
-  const int row = item / ITEMS_ACROSS * ITEM_ROWS, column = item % ITEMS_ACROSS * ITEM_COLUMNS;
-  for (int k = 0; k < TILE_DEPTH; k++) {
-    const float4 b = vload4(0, tile_b + k * TILE_COLUMNS + column);
-    for (int i = 0; i < ITEM_ROWS; i++) sums[i] = mad((float4)(tile_a[k * TILE_ROWS + row + i]), b, sums[i]);
-  }
+/* Columns of the tile that an item gathers, and how far apart in depth its elements are. */
+#define COLUMNS_AN_ITEM (TILE_COLUMNS > GROUP_SIZE ? TILE_COLUMNS / GROUP_SIZE : 1)
+#define DEPTH_STEP (TILE_COLUMNS > GROUP_SIZE ? 1 : GROUP_SIZE / TILE_COLUMNS)
+#if TILE_COLUMNS % GROUP_SIZE && GROUP_SIZE % TILE_COLUMNS
+#error "GROUP_SIZE must be a multiple or a divisor of TILE_COLUMNS"
+#endif
+#if TILE_DEPTH % DEPTH_STEP
+#error "the items of a group must gather whole slices"
+#endif
+
+#if DIRECTION == INPUT_GRADIENT
+/* The taps along one axis that meet the pixels of a phase: first_tap, first_tap + step, …; the distance of their outputs, and where the phase's pixels begin. */
+struct phase {
+  int first_tap, tap_step, taps, output_step, first_pixel, pixels, shift;
+};
+
+/* `step` is stride / g and `inverse` the one of dilation / g modulo step, g being the greatest common divisor of stride and dilation. */
+INLINE struct phase phase_of(const int remainder, const int kernel_extent, const int stride, const int dilation, const int pad, const int input_extent,
+                             const int step, const int inverse) {
+  const int common = stride / step, first_tap = remainder / common * inverse % step, first_pixel = ((remainder - pad) % stride + stride) % stride;
+  const bool met = remainder % common == 0 && first_tap < kernel_extent;
+  struct phase phase;
+  phase.first_tap = first_tap;
+  phase.tap_step = step;
+  phase.taps = met ? (kernel_extent - first_tap + step - 1) / step : 0;
+  phase.output_step = dilation / common;
+  phase.first_pixel = first_pixel;
+  phase.pixels = max((input_extent - first_pixel + stride - 1) / stride, 0);
+  phase.shift = met ? (first_pixel + pad - first_tap * dilation) / stride : 0; /* pixel p of the phase meets its first tap at output p + shift; nothing is left over */
+  return phase;
 }
+#endif
 
-void clear_sums(float4 sums[ITEM_ROWS]) {
-  for (int i = 0; i < ITEM_ROWS; i++) sums[i] = (float4)(0.0f);
-}
+/* Only the weight gradient has an inner extent so long, and a result so small, that it is worth cutting: into `splits` stretches of `chunk` (a multiple of
+ * TILE_DEPTH); stretch s gives y[s], and the host has them summed. */
+#if DIRECTION == WEIGHT_GRADIENT
+#define MORE_PARAMETERS , const int splits, const int chunk
+#elif DIRECTION == INPUT_GRADIENT
+#define MORE_PARAMETERS , const int tap_step_y, const int tap_step_x, const int tap_inverse_y, const int tap_inverse_x
+#else
+#define MORE_PARAMETERS
+#endif
 
-CONV2D_KERNEL conv2d_forward(__global const float *x, __global const float *w, __global float *y, SHAPE_PARAMETERS) {
-  __local float tile_a[TILE_DEPTH * TILE_ROWS], tile_b[TILE_DEPTH * TILE_COLUMNS];
-  const int item = get_local_id(0), group = get_group_id(2);
+TILE_KERNEL conv2d(__global const float *gathered, __global const float *matrix, SHAPE_PARAMETERS MORE_PARAMETERS TAIL_PARAMETERS) {
+  LOCAL_TILES;
+  __local struct place depths[TILE_DEPTH];
+  __local int matrix_depths[TILE_DEPTH]; /* places in the other matrix: its row r and depth k lie at matrix_first + r * matrix_row + matrix_depths[k] */
+  const int item = get_local_id(0);
   const int first_row = get_group_id(1) * TILE_ROWS, first_column = get_group_id(0) * TILE_COLUMNS;
-  const int pixels = output_height * output_width, columns = samples * pixels, depth = input_channels * kernel_height * kernel_width;
-  const int column = first_column + item, sample = column / pixels, pixel = column % pixels;
-  const int top = pixel / output_width * stride_y - pad_y, left = pixel % output_width * stride_x - pad_x;
-  const int image = (sample * groups + group) * input_channels;
-  float4 sums[ITEM_ROWS];
-  clear_sums(sums);
-  int channel = 0, kernel_y = 0, kernel_x = 0;
-  for (int start = 0; start < depth; start += TILE_DEPTH) {
-    for (int k = 0; k < TILE_DEPTH; k++) {
-      const int input_y = top + kernel_y * dilation_y, input_x = left + kernel_x * dilation_x;
-      const bool inside = column < columns && channel < input_channels && input_y >= 0 && input_y < input_height && input_x >= 0 && input_x < input_width;
-      tile_b[k * TILE_COLUMNS + item] = inside ? x[((image + channel) * input_height + input_y) * input_width + input_x] : 0.0f;
-      if (++kernel_x == kernel_width) {
-        kernel_x = 0;
-        if (++kernel_y == kernel_height) {
-          kernel_y = 0;
-          channel++;
-        }
-      }
-    }
-    for (int place = item; place < TILE_DEPTH * TILE_ROWS; place += TILE_COLUMNS) {
-      const int row = first_row + place / TILE_DEPTH, k = start + place % TILE_DEPTH;
-      tile_a[place % TILE_DEPTH * TILE_ROWS + place / TILE_DEPTH] = row < output_channels && k < depth ? w[(group * output_channels + row) * depth + k] : 0.0f;
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    multiply_tiles(tile_a, tile_b, sums, item);
-    barrier(CLK_LOCAL_MEM_FENCE);
-  }
-  for (int j = 0; j < ITEM_COLUMNS; j++) {
-    const int result_column = first_column + item % ITEMS_ACROSS * ITEM_COLUMNS + j;
-    const int result_sample = result_column / pixels, result_pixel = result_column % pixels;
-    for (int i = 0; i < ITEM_ROWS; i++) {
-      const int row = first_row + item / ITEMS_ACROSS * ITEM_ROWS + i;
-      if (row < output_channels && result_column < columns)
-        y[((result_sample * groups + group) * output_channels + row) * pixels + result_pixel] = column_of(sums[i], j);
-    }
-  }
-}
-
-CONV2D_KERNEL conv2d_input_gradient(__global const float *dy, __global const float *w, __global float *dx, SHAPE_PARAMETERS) {
-  __local float tile_a[TILE_DEPTH * TILE_ROWS], tile_b[TILE_DEPTH * TILE_COLUMNS];
-  const int item = get_local_id(0), group = get_group_id(2);
-  const int first_row = get_group_id(1) * TILE_ROWS, first_column = get_group_id(0) * TILE_COLUMNS;
-  const int pixels = input_height * input_width, columns = samples * pixels, places = kernel_height * kernel_width, depth = output_channels * places;
-  const int column = first_column + item, sample = column / pixels, pixel = column % pixels;
-  const int bottom = pixel / input_width + pad_y, right = pixel % input_width + pad_x;
-  const int image = (sample * groups + group) * output_channels;
-  float4 sums[ITEM_ROWS];
-  clear_sums(sums);
-  int channel = 0, kernel_y = 0, kernel_x = 0;
-  for (int start = 0; start < depth; start += TILE_DEPTH) {
-    for (int k = 0; k < TILE_DEPTH; k++) {
-      /* Only outputs whose window, moved by whole strides, meets this pixel at this place of the kernel. */
-      const int from_y = bottom - kernel_y * dilation_y, from_x = right - kernel_x * dilation_x;
-      const int output_y = from_y / stride_y, output_x = from_x / stride_x;
-      const bool inside = column < columns && channel < output_channels && from_y >= 0 && from_x >= 0 && output_y * stride_y == from_y &&
-                          output_x * stride_x == from_x && output_y < output_height && output_x < output_width;
-      tile_b[k * TILE_COLUMNS + item] = inside ? dy[((image + channel) * output_height + output_y) * output_width + output_x] : 0.0f;
-      if (++kernel_x == kernel_width) {
-        kernel_x = 0;
-        if (++kernel_y == kernel_height) {
-          kernel_y = 0;
-          channel++;
-        }
-      }
-    }
-    for (int place = item; place < TILE_DEPTH * TILE_ROWS; place += TILE_COLUMNS) {
-      const int k = start + place / TILE_ROWS, row = first_row + place % TILE_ROWS;
-      tile_a[place] = row < input_channels && k < depth ? w[((group * output_channels + k / places) * input_channels + row) * places + k % places] : 0.0f;
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    multiply_tiles(tile_a, tile_b, sums, item);
-    barrier(CLK_LOCAL_MEM_FENCE);
-  }
-  for (int j = 0; j < ITEM_COLUMNS; j++) {
-    const int result_column = first_column + item % ITEMS_ACROSS * ITEM_COLUMNS + j;
-    const int result_sample = result_column / pixels, result_pixel = result_column % pixels;
-    for (int i = 0; i < ITEM_ROWS; i++) {
-      const int row = first_row + item / ITEMS_ACROSS * ITEM_ROWS + i;
-      if (row < input_channels && result_column < columns)
-        dx[((result_sample * groups + group) * input_channels + row) * pixels + result_pixel] = column_of(sums[i], j);
-    }
-  }
-}
-
-/* The inner extent is long and the result small, so it is cut into `splits` stretches of `chunk` (a multiple of TILE_DEPTH); stretch s gives
- * dw[s], and the host has them summed. */
-CONV2D_KERNEL conv2d_weight_gradient(__global const float *x, __global const float *dy, __global float *dw, const int splits, const int chunk, SHAPE_PARAMETERS) {
-  __local float tile_a[TILE_DEPTH * TILE_ROWS], tile_b[TILE_DEPTH * TILE_COLUMNS];
-  const int item = get_local_id(0), group = get_group_id(2) / splits, split = get_group_id(2) % splits;
-  const int first_row = get_group_id(1) * TILE_ROWS, first_column = get_group_id(0) * TILE_COLUMNS;
-  const int pixels = output_height * output_width, places = kernel_height * kernel_width, columns = input_channels * places, depth = samples * pixels;
-  const int column = first_column + item, channel = column / places;
-  const int shift_y = column % places / kernel_width * dilation_y - pad_y, shift_x = column % places % kernel_width * dilation_x - pad_x;
+  const int input_plane = input_height * input_width, output_plane = output_height * output_width, kernel_plane = kernel_height * kernel_width;
+#if DIRECTION == FORWARD
+  const int group = get_group_id(2), begin = 0;
+  const int rows = output_channels, width = output_width, plane = output_plane, columns = samples * plane, depth = input_channels * kernel_plane;
+  const int matrix_first = group * output_channels * depth, matrix_row = depth;
+#elif DIRECTION == INPUT_GRADIENT
+  const int phases = stride_y * stride_x, group = get_group_id(2) / phases, begin = 0;
+  const struct phase down = phase_of(get_group_id(2) % phases / stride_x, kernel_height, stride_y, dilation_y, pad_y, input_height, tap_step_y, tap_inverse_y);
+  const struct phase across = phase_of(get_group_id(2) % phases % stride_x, kernel_width, stride_x, dilation_x, pad_x, input_width, tap_step_x, tap_inverse_x);
+  const int taps = down.taps * across.taps;
+  const int rows = input_channels, width = across.pixels, plane = down.pixels * width, columns = samples * plane, depth = output_channels * taps;
+  const int matrix_first = 0, matrix_row = kernel_plane;
+#else
+  const int group = get_group_id(2) / splits, split = get_group_id(2) % splits;
+  const int rows = output_channels, width = kernel_width, plane = kernel_plane, columns = input_channels * plane, depth = samples * output_plane;
+  const int matrix_first = 0, matrix_row = output_plane;
+#endif
+#if DIRECTION == WEIGHT_GRADIENT
   const int begin = split * chunk, end = min(begin + chunk, depth);
-  float4 sums[ITEM_ROWS];
-  clear_sums(sums);
-  int sample = begin / pixels, output_y = begin % pixels / output_width, output_x = begin % pixels % output_width;
-  for (int start = begin; start < end; start += TILE_DEPTH) {
-    for (int k = 0; k < TILE_DEPTH; k++) {
-      const int input_y = output_y * stride_y + shift_y, input_x = output_x * stride_x + shift_x;
-      const bool inside = column < columns && start + k < end && input_y >= 0 && input_y < input_height && input_x >= 0 && input_x < input_width;
-      tile_b[k * TILE_COLUMNS + item] =
-          inside ? x[(((sample * groups + group) * input_channels + channel) * input_height + input_y) * input_width + input_x] : 0.0f;
-      if (++output_x == output_width) {
-        output_x = 0;
-        if (++output_y == output_height) {
-          output_y = 0;
-          sample++;
-        }
-      }
-    }
-    for (int place = item; place < TILE_DEPTH * TILE_ROWS; place += TILE_COLUMNS) {
-      const int row = first_row + place / TILE_DEPTH, k = start + place % TILE_DEPTH;
-      tile_a[place % TILE_DEPTH * TILE_ROWS + place / TILE_DEPTH] =
-          row < output_channels && k < end ? dy[((k / pixels * groups + group) * output_channels + row) * pixels + k % pixels] : 0.0f;
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    multiply_tiles(tile_a, tile_b, sums, item);
-    barrier(CLK_LOCAL_MEM_FENCE);
+#else
+  const int end = depth;
+#endif
+  struct place places[COLUMNS_AN_ITEM];
+  for (int c = 0; c < COLUMNS_AN_ITEM; c++) {
+    const int column = first_column + item % TILE_COLUMNS + c * GROUP_SIZE;
+    places[c] = NOWHERE;
+    if (column >= columns) continue;
+    const int outer = column / plane, inner_y = column % plane / width, inner_x = column % plane % width;
+#if DIRECTION == FORWARD
+    places[c] = (struct place){(outer * groups + group) * input_channels * input_plane, inner_y * stride_y - pad_y, inner_x * stride_x - pad_x};
+#elif DIRECTION == INPUT_GRADIENT
+    places[c] = (struct place){(outer * groups + group) * output_channels * output_plane, inner_y + down.shift, inner_x + across.shift};
+#else
+    places[c] = (struct place){outer * input_plane, inner_y * dilation_y - pad_y, inner_x * dilation_x - pad_x};
+#endif
   }
-  for (int j = 0; j < ITEM_COLUMNS; j++) {
-    const int result_column = first_column + item % ITEMS_ACROSS * ITEM_COLUMNS + j;
-    for (int i = 0; i < ITEM_ROWS; i++) {
-      const int row = first_row + item / ITEMS_ACROSS * ITEM_ROWS + i;
-      if (row < output_channels && result_column < columns)
-        dw[((split * groups + group) * output_channels + row) * columns + result_column] = column_of(sums[i], j);
+  FLOATS sums[ITEM_ROWS][VECTORS];
+  clear_sums(sums);
+  for (int start = begin; start < end; start += TILE_DEPTH) {
+    for (int k = item; k < TILE_DEPTH; k += GROUP_SIZE) {
+      const int at = start + k;
+#if DIRECTION == FORWARD
+      const int channel = at / kernel_plane, tap = at % kernel_plane;
+      depths[k] = at < end ? (struct place){channel * input_plane, tap / kernel_width * dilation_y, tap % kernel_width * dilation_x} : NOWHERE;
+      matrix_depths[k] = at;
+#elif DIRECTION == INPUT_GRADIENT
+      const int channel = at / taps, tap_y = at % taps / across.taps, tap_x = at % taps % across.taps;
+      depths[k] = at < end ? (struct place){channel * output_plane, -tap_y * down.output_step, -tap_x * across.output_step} : NOWHERE;
+      matrix_depths[k] = (group * output_channels + channel) * input_channels * kernel_plane + (down.first_tap + tap_y * down.tap_step) * kernel_width +
+                         across.first_tap + tap_x * across.tap_step;
+#else
+      const int image = at / output_plane * groups + group, pixel = at % output_plane;
+      depths[k] = at < end ? (struct place){image * input_channels * input_plane, pixel / output_width * stride_y, pixel % output_width * stride_x} : NOWHERE;
+      matrix_depths[k] = image * output_channels * output_plane + pixel;
+#endif
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+#if QUADS && DIRECTION != INPUT_GRADIENT
+    EACH_PLACE(place, TILE_ROWS * (TILE_DEPTH / 4)) {
+      const int r = place / (TILE_DEPTH / 4), k = place % (TILE_DEPTH / 4) * 4, row = first_row + r;
+      const bool inside = row < rows && start + k < end;
+      const float4 numbers = vload4(0, matrix + (inside ? matrix_first + row * matrix_row + matrix_depths[k] : 0));
+      scatter4(rows_tile + k * ROWS_PITCH + r, ROWS_PITCH, inside ? numbers : (float4)(0.0f));
+    }
+#else
+    EACH_PLACE(place, TILE_ROWS * TILE_DEPTH) {
+#if POINTWISE && DIRECTION == INPUT_GRADIENT
+      const int r = place % TILE_ROWS, k = place / TILE_ROWS, row = first_row + r; /* neighbours in memory are neighbouring rows */
+#else
+      const int r = place / TILE_DEPTH, k = place % TILE_DEPTH, row = first_row + r;
+#endif
+      const bool inside = row < rows && start + k < end;
+      const float number = matrix[inside ? matrix_first + row * matrix_row + matrix_depths[k] : 0];
+      rows_tile[k * ROWS_PITCH + r] = inside ? number : 0.0f;
+    }
+#endif
+#if POINTWISE && QUADS && DIRECTION != WEIGHT_GRADIENT
+    EACH_PLACE(place, TILE_DEPTH * (TILE_COLUMNS / 4)) {
+      const int k = place / (TILE_COLUMNS / 4), c = place % (TILE_COLUMNS / 4) * 4, column = first_column + c;
+      const bool inside = column < columns && depths[k].offset >= 0;
+      const float4 numbers = vload4(0, gathered + (inside ? (column / plane * groups + group) * (depth * plane) + column % plane + depths[k].offset : 0));
+      vstore4(inside ? numbers : (float4)(0.0f), 0, columns_tile + k * COLUMNS_PITCH + c);
+    }
+#else
+    UNROLLED
+    for (int step = 0; step < TILE_DEPTH / DEPTH_STEP; step++)
+      UNROLLED
+      for (int c = 0; c < COLUMNS_AN_ITEM; c++) {
+        const int k = item / TILE_COLUMNS + step * DEPTH_STEP;
+        const int at_y = places[c].y + depths[k].y, at_x = places[c].x + depths[k].x;
+        const bool inside = (places[c].offset | depths[k].offset) >= 0 && (uint)at_y < (uint)GATHERED_HEIGHT && (uint)at_x < (uint)GATHERED_WIDTH;
+        const float number = gathered[inside ? places[c].offset + depths[k].offset + at_y * GATHERED_WIDTH + at_x : 0];
+        columns_tile[k * COLUMNS_PITCH + item % TILE_COLUMNS + c * GROUP_SIZE] = inside ? number : 0.0f;
+      }
+#endif
+    barrier(CLK_LOCAL_MEM_FENCE);
+    multiply_tiles(rows_tile, columns_tile, sums, item);
+  }
+  UNROLLED
+  for (int v = 0; v < VECTORS; v++) {
+    float results[ITEM_ROWS][VECTOR];
+    UNROLLED
+    for (int i = 0; i < ITEM_ROWS; i++) STORE(sums[i][v], 0, results[i]);
+    UNROLLED
+    for (int j = 0; j < VECTOR; j++) {
+      const int column = first_column + ITEM_RUN(item, v) + j;
+      if (column >= columns) continue;
+#if DIRECTION == WEIGHT_GRADIENT
+      const int sample = split, pixel = column, pitch = columns;
+#elif DIRECTION == FORWARD
+      const int sample = column / plane, pixel = column % plane, pitch = plane;
+#else
+      const int sample = column / plane, pitch = input_plane;
+      const int pixel = (down.first_pixel + column % plane / width * stride_y) * input_width + across.first_pixel + column % plane % width * stride_x;
+#endif
+      UNROLLED
+      for (int i = 0; i < ITEM_ROWS; i++) {
+        const int row = first_row + ITEM_FIRST_ROW(item) + i, channel = group * rows + row;
+        if (row < rows) TAIL(results[i][j], (uint)((sample * groups * rows + channel) * pitch + pixel), (uint)sample, (uint)channel, (uint)pixel);
+      }
     }
   }
 }

@@ -31,7 +31,6 @@ float assay_relu(const float x) { return x <= 0.0f ? 0.0f : x; }
 int assay_divide_int(const int x, const int y) { return y == 0 ? 0 : y == -1 ? (int)(0u - (uint)x) : x / y; }
 uint assay_divide_uint(const uint x, const uint y) { return y == 0u ? 0u : x / y; }
 
-#ifndef GENERATED
 __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void elementwise_example(const uint count, const uint extent1, __global const float *in0,
                                                                                           const uint in0_offset, const uint in0_stride0,
                                                                                           const uint in0_stride1, __global float *out0) {
@@ -41,4 +40,3 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void elementwis
   const float v0 = in0[in0_offset + position0 * in0_stride0 + position1 * in0_stride1];
   out0[index] = v0;
 }
-#endif

@@ -6,6 +6,7 @@
 #include "backends/opencl/device.h"
 
 #include "backends/opencl/program.h"
+#include "backends/opencl/source.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,6 +216,10 @@ static int ask_device(struct assay_device *device, struct assay_status *status) 
   if (device->alignment < 64) device->alignment = 64;
   device->parameter_size = (size_t)device_number(&questions, CL_DEVICE_MAX_PARAMETER_SIZE, sizeof(size_t));
   device->compute_units = (uint32_t)device_number(&questions, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(cl_uint));
+  device->group_size = (size_t)device_number(&questions, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t));
+  device->local_memory = (size_t)device_number(&questions, CL_DEVICE_LOCAL_MEM_SIZE, sizeof(cl_ulong));
+  device->kind = device_kind(&questions);
+  assay_cl_tiles_default(device, &device->tiles);
   if (questions.error == CL_SUCCESS) return ASSAY_OK;
   return assay_cl_fail_on(device->name[0] ? device->name : "the OpenCL device", "clGetDeviceInfo", questions.error, status);
 }
@@ -265,6 +270,7 @@ void assay_cl_close(struct assay_device *device) {
     free(device->uploads[i].bytes);
   }
   assay_cl_programs_release(device);
+  assay_cl_sources_release(device);
   if (device->queue) clReleaseCommandQueue(device->queue);
   if (device->context) clReleaseContext(device->context);
   free(device);

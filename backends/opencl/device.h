@@ -9,9 +9,11 @@
 #include <CL/cl.h>
 
 #include "backends/opencl/support.h"
+#include "backends/opencl/tile.h"
 #include <assay/backend.h>
 
 struct assay_cl_program;
+struct assay_cl_source;
 
 /* A copy of what a non-blocking upload reads from. */
 struct assay_cl_upload {
@@ -33,9 +35,14 @@ struct assay_device {
   size_t alignment; /* of sub-buffers, bytes */
   size_t parameter_size; /* bytes of all arguments of a kernel */
   uint32_t compute_units;
+  size_t group_size;   /* most work-items of a group */
+  size_t local_memory; /* bytes a group may have */
+  uint32_t kind;       /* enum assay_device_kind */
+  struct assay_cl_tiles tiles;
   uint64_t clblast_from; /* multiply-adds of a product from which on CLBlast does it */
   uint64_t serial;       /* the last number given to a buffer or a store, so that a new one is never taken for an old one */
   struct assay_cl_program *programs;
+  struct assay_cl_source *sources;
   struct assay_cl_upload uploads[ASSAY_CL_UPLOADS];
   uint32_t next_upload;
 };

@@ -6,33 +6,12 @@
  * follows strides. Extents, strides and constants are arguments, so groups of equal structure share a compiled kernel whatever their
  * shapes. Axes that all operands walk as one are merged first, so most kernels do without any division.
  */
-#include "backends/opencl/lower.h"
+#include "backends/opencl/kernel.h"
 
-#include "backends/opencl/program.h"
+#include "backends/opencl/source.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum walk {
-  WALK_CONSTANT, /* an argument */
-  WALK_LINEAR,   /* element i at place i */
-  WALK_STRIDED
-};
-
-struct operand {
-  struct assay_cl_view view; /* broadcast to the group's extents, then merged */
-  enum walk walk;
-};
-
-/* One kernel in the making. */
-struct kernel {
-  int32_t rank; /* of the merged loop; at least 1 */
-  int64_t extents[ASSAY_MAX_RANK];
-  int64_t count;
-  struct operand *operands; /* inputs, then outputs */
-  uint32_t input_count, output_count;
-  struct assay_cl_text declarations, loads, body, stores;
-};
 
 const char *assay_cl_type_name(int32_t dtype) {
   switch (dtype) {
@@ -50,7 +29,7 @@ bool assay_cl_elementwise_op(uint32_t op) { return (op >= ASSAY_OP_NEGATE && op 
 /* ---- Loop and walks ---- */
 
 /* Drops axes of extent 1 and merges neighbours wherever every operand walks them as one. */
-static void merge_axes(struct kernel *kernel, const struct assay_cl_view *shape) {
+static void merge_axes(struct assay_cl_kernel *kernel, const struct assay_cl_view *shape) {
   const uint32_t operand_count = kernel->input_count + kernel->output_count;
   int32_t rank = 0;
   for (int32_t axis = 0; axis < shape->rank; axis++) {
@@ -72,15 +51,15 @@ static void merge_axes(struct kernel *kernel, const struct assay_cl_view *shape)
   kernel->rank = rank;
 }
 
-static enum walk walk_of(const struct kernel *kernel, const struct assay_cl_view *view) {
-  if (view->storage == ASSAY_CL_CONSTANT) return WALK_CONSTANT;
+static enum assay_cl_walk walk_of(const struct assay_cl_kernel *kernel, const struct assay_cl_view *view) {
+  if (view->storage == ASSAY_CL_CONSTANT) return ASSAY_CL_WALK_CONSTANT;
   int64_t stride = 1;
   bool linear = !view->offset;
   for (int32_t axis = kernel->rank - 1; axis >= 0; axis--) {
     linear = linear && view->strides[axis] == stride;
     stride *= kernel->extents[axis];
   }
-  return linear ? WALK_LINEAR : WALK_STRIDED;
+  return linear ? ASSAY_CL_WALK_LINEAR : ASSAY_CL_WALK_STRIDED;
 }
 
 /* ---- Text ---- */
@@ -93,30 +72,34 @@ static void print_cast(struct assay_cl_text *text, int32_t from, int32_t to, con
 }
 
 /* Parameters of one operand, and the expression of its place. */
-static void declare(struct kernel *kernel, uint32_t number, const char *name, bool output, struct assay_cl_text *place) {
-  const struct operand *operand = &kernel->operands[number];
+static void declare(struct assay_cl_kernel *kernel, uint32_t number, const char *name, bool output, struct assay_cl_text *place) {
+  const struct assay_cl_operand *operand = &kernel->operands[number];
   struct assay_cl_text *text = &kernel->declarations;
   const char *type = assay_cl_type_name(operand->view.stored);
-  if (operand->walk == WALK_CONSTANT) {
+  assay_cl_print(&kernel->names, ", %s", name);
+  if (operand->walk == ASSAY_CL_WALK_CONSTANT) {
     assay_cl_print(text, ", const %s %s", assay_cl_type_name(operand->view.dtype), name);
     assay_cl_print(place, "%s", name);
     return;
   }
   assay_cl_print(text, ", __global %s%s *%s", output ? "" : "const ", type, name);
-  if (operand->walk == WALK_LINEAR) {
+  if (operand->walk == ASSAY_CL_WALK_LINEAR) {
     assay_cl_print(place, "%s[index]", name);
     return;
   }
   assay_cl_print(text, ", const uint %s_offset", name);
+  assay_cl_print(&kernel->names, ", %s_offset", name);
   assay_cl_print(place, "%s[%s_offset", name, name);
   for (int32_t axis = 0; axis < kernel->rank; axis++) {
     assay_cl_print(text, ", const uint %s_stride%d", name, axis);
+    assay_cl_print(&kernel->names, ", %s_stride%d", name, axis);
     assay_cl_print(place, " + position%d * %s_stride%d", axis, name, axis);
   }
   assay_cl_print(place, "]");
 }
 
-static void print_operands(struct kernel *kernel, const uint32_t *output_locals) {
+void assay_cl_kernel_operands(struct assay_cl_kernel *kernel, const uint32_t *locals) {
+  for (uint32_t i = 0; i < kernel->input_count + kernel->output_count; i++) kernel->operands[i].walk = walk_of(kernel, &kernel->operands[i].view);
   for (uint32_t i = 0; i < kernel->input_count + kernel->output_count; i++) {
     const bool output = i >= kernel->input_count;
     const uint32_t number = output ? i - kernel->input_count : i;
@@ -127,7 +110,7 @@ static void print_operands(struct kernel *kernel, const uint32_t *output_locals)
     const struct assay_cl_view *view = &kernel->operands[i].view;
     const char *text = place.data ? place.data : "";
     if (output) {
-      assay_cl_print(&kernel->stores, "  %s = v%u;\n", text, output_locals[number]);
+      assay_cl_print(&kernel->stores, "  %s = v%u;\n", text, locals[number]);
     } else {
       assay_cl_print(&kernel->loads, "  const %s x%u = ", assay_cl_type_name(view->dtype), number);
       if (view->storage == ASSAY_CL_CONSTANT || view->stored == view->dtype) assay_cl_print(&kernel->loads, "%s;\n", text);
@@ -141,59 +124,78 @@ static void print_operands(struct kernel *kernel, const uint32_t *output_locals)
   }
 }
 
-static char *finish_text(struct assay_cl_lowering *lowering, struct kernel *kernel) {
+char *assay_cl_kernel_keep(struct assay_cl_lowering *lowering, const struct assay_cl_kernel *kernel, struct assay_cl_text *text) {
+  const bool failed =
+      text->failed || kernel->declarations.failed || kernel->names.failed || kernel->loads.failed || kernel->body.failed || kernel->stores.failed || !text->data;
+  char *kept = failed ? NULL : assay_cl_take(lowering->pool, text->length + 1, 1);
+  if (kept) memcpy(kept, text->data, text->length + 1);
+  else assay_cl_lowering_memory(lowering);
+  free(text->data);
+  *text = (struct assay_cl_text){0};
+  return kept;
+}
+
+static const char *text_of(const struct assay_cl_text *text) { return text->data ? text->data : ""; }
+
+static char *finish_text(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel) {
   struct assay_cl_text text = {0};
+  const char *helpers = assay_cl_helpers(lowering);
   bool strided = false;
-  for (uint32_t i = 0; i < kernel->input_count + kernel->output_count; i++) strided = strided || kernel->operands[i].walk == WALK_STRIDED;
-  assay_cl_print(&text, "%s\n__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void elementwise(const uint count", assay_cl_kernel_text("elementwise"));
+  for (uint32_t i = 0; i < kernel->input_count + kernel->output_count; i++) strided = strided || kernel->operands[i].walk == ASSAY_CL_WALK_STRIDED;
+  assay_cl_print(&text, "%s\n__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void elementwise(const uint count", helpers);
   for (int32_t axis = 1; axis < kernel->rank; axis++) assay_cl_print(&text, ", const uint extent%d", axis);
-  assay_cl_print(&text, "%s) {\n  const uint index = get_global_id(0);\n  if (index >= count) return;\n", kernel->declarations.data);
+  assay_cl_print(&text, "%s) {\n  const uint index = get_global_id(0);\n  if (index >= count) return;\n", text_of(&kernel->declarations));
   if (strided) {
     assay_cl_print(&text, "  uint rest = index;\n");
     for (int32_t axis = kernel->rank - 1; axis > 0; axis--)
       assay_cl_print(&text, "  const uint position%d = rest %% extent%d;\n  rest /= extent%d;\n", axis, axis, axis);
     assay_cl_print(&text, "  const uint position0 = rest;\n");
   }
-  assay_cl_print(&text, "%s%s%s}\n", kernel->loads.data ? kernel->loads.data : "", kernel->body.data ? kernel->body.data : "", kernel->stores.data);
-  const bool failed = text.failed || kernel->declarations.failed || kernel->loads.failed || kernel->body.failed || kernel->stores.failed;
-  char *kept = failed ? NULL : assay_cl_take(lowering->pool, text.length + 1, 1);
-  if (kept) memcpy(kept, text.data, text.length + 1);
-  else assay_cl_lowering_memory(lowering);
-  free(text.data);
-  return kept;
+  assay_cl_print(&text, "%s%s%s}\n", text_of(&kernel->loads), text_of(&kernel->body), text_of(&kernel->stores));
+  return assay_cl_kernel_keep(lowering, kernel, &text);
 }
 
 /* ---- Launch ---- */
 
-static void emit_kernel(struct assay_cl_lowering *lowering, struct kernel *kernel, const struct assay_cl_view *shape, const uint32_t *output_locals) {
-  const uint32_t operand_count = kernel->input_count + kernel->output_count;
-  kernel->count = assay_cl_view_count(shape);
-  merge_axes(kernel, shape);
-  for (uint32_t i = 0; i < operand_count; i++) kernel->operands[i].walk = walk_of(kernel, &kernel->operands[i].view);
-  print_operands(kernel, output_locals);
-  const char *source = finish_text(lowering, kernel);
-  if (!source) return;
-  struct assay_cl_step *step =
-      assay_cl_step_source(lowering, source, "elementwise", "-D GENERATED", 1 + (uint32_t)kernel->rank + operand_count * (uint32_t)(2 + kernel->rank));
-  assay_cl_natural(lowering, step, kernel->count);
-  for (int32_t axis = 1; axis < kernel->rank; axis++) assay_cl_natural(lowering, step, kernel->extents[axis]);
-  for (uint32_t i = 0; i < operand_count; i++) {
-    const struct operand *operand = &kernel->operands[i];
-    const bool output = i >= kernel->input_count;
-    if (operand->walk == WALK_CONSTANT) {
+void assay_cl_kernel_arguments(struct assay_cl_lowering *lowering, struct assay_cl_step *step, const struct assay_cl_kernel *kernel) {
+  for (uint32_t i = 0; i < kernel->input_count + kernel->output_count; i++) {
+    const struct assay_cl_operand *operand = &kernel->operands[i];
+    const bool output = i >= kernel->input_count, in_place = operand->walk == ASSAY_CL_WALK_LINEAR && operand->view.stored == operand->view.dtype;
+    if (operand->walk == ASSAY_CL_WALK_CONSTANT) {
       assay_cl_number(lowering, step, operand->view.dtype, operand->view.constant);
       continue;
     }
-    assay_cl_memory(lowering, step, operand->view.storage, output ? ASSAY_CL_WRITE : operand->walk == WALK_LINEAR && operand->view.stored == operand->view.dtype ? ASSAY_CL_READ | ASSAY_CL_IN_PLACE : ASSAY_CL_READ);
-    if (operand->walk == WALK_LINEAR) continue;
+    assay_cl_memory(lowering, step, operand->view.storage, output ? ASSAY_CL_WRITE : in_place ? ASSAY_CL_READ | ASSAY_CL_IN_PLACE : ASSAY_CL_READ);
+    if (operand->walk == ASSAY_CL_WALK_LINEAR) continue;
     assay_cl_natural(lowering, step, operand->view.offset);
     for (int32_t axis = 0; axis < kernel->rank; axis++) assay_cl_natural(lowering, step, operand->view.strides[axis]);
   }
+}
+
+uint32_t assay_cl_kernel_argument_count(const struct assay_cl_kernel *kernel) {
+  return (kernel->input_count + kernel->output_count) * (uint32_t)(2 + kernel->rank);
+}
+
+size_t assay_cl_kernel_argument_bytes(const struct assay_cl_kernel *kernel, int32_t rank) {
+  return 4 + 4 * (size_t)rank + (size_t)(kernel->input_count + kernel->output_count) * (8 + 4 * ((size_t)rank + 1));
+}
+
+static void emit_kernel(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel, const struct assay_cl_view *shape, const uint32_t *locals) {
+  kernel->count = assay_cl_view_count(shape);
+  merge_axes(kernel, shape);
+  assay_cl_kernel_operands(kernel, locals);
+  const char *source = finish_text(lowering, kernel);
+  if (!source) return;
+  struct assay_cl_step *step = assay_cl_step_source(lowering, source, "elementwise", "", 1 + (uint32_t)kernel->rank + assay_cl_kernel_argument_count(kernel));
+  assay_cl_natural(lowering, step, kernel->count);
+  for (int32_t axis = 1; axis < kernel->rank; axis++) assay_cl_natural(lowering, step, kernel->extents[axis]);
+  assay_cl_kernel_arguments(lowering, step, kernel);
   assay_cl_items(step, kernel->count);
 }
 
-static void kernel_release(struct kernel *kernel) {
+void assay_cl_kernel_release(struct assay_cl_kernel *kernel) {
   free(kernel->declarations.data);
+  free(kernel->names.data);
   free(kernel->loads.data);
   free(kernel->body.data);
   free(kernel->stores.data);
@@ -281,17 +283,12 @@ static bool escapes(const struct assay_cl_lowering *lowering, int32_t value, int
 }
 
 /* Number of the group's input that reads this value, as it lies when broadcast to `shape`. */
-static uint32_t input_number(struct assay_cl_lowering *lowering, struct kernel *kernel, int32_t value, const struct assay_cl_view *shape) {
+static uint32_t input_number(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel, int32_t value, const struct assay_cl_view *shape) {
   const struct assay_cl_view view = assay_cl_view_broadcast(assay_cl_view_of(lowering, value), shape->rank, shape->extents);
   for (uint32_t i = 0; i < kernel->input_count; i++)
     if (same_source(&kernel->operands[i].view, &view)) return i;
   kernel->operands[kernel->input_count].view = view;
   return kernel->input_count++;
-}
-
-/* Bytes that the kernel's arguments would take at worst. */
-static size_t argument_bytes(const struct kernel *kernel, int32_t rank) {
-  return 4 + 4 * (size_t)rank + (size_t)(kernel->input_count + kernel->output_count) * (8 + 4 * ((size_t)rank + 1));
 }
 
 static int32_t local_number(const uint32_t *nodes, uint32_t count, uint32_t node) {
@@ -313,57 +310,68 @@ static bool lower_alias(struct assay_cl_lowering *lowering, const uint32_t *node
   return true;
 }
 
-static void print_group(struct assay_cl_lowering *lowering, struct kernel *kernel, const uint32_t *nodes, uint32_t count, const struct assay_cl_view *shape) {
+static void print_group(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel, const uint32_t *nodes, uint32_t count, const struct assay_cl_view *shape) {
   for (uint32_t n = 0; n < count; n++) {
     const struct assay_node *node = lowering->graph->nodes[nodes[n]];
     operand_name names[3];
     for (uint32_t i = 0; i < node->input_count && i < 3; i++) {
       const int32_t local = local_number(nodes, n, (uint32_t)lowering->graph->producers[node->inputs[i]]);
       if (local >= 0) snprintf(names[i], sizeof names[i], "v%d", local);
+      else if (node->inputs[i] == kernel->head) snprintf(names[i], sizeof names[i], "result");
       else snprintf(names[i], sizeof names[i], "x%u", input_number(lowering, kernel, node->inputs[i], shape));
     }
     print_node(lowering, &kernel->body, node, n, names);
   }
 }
 
+bool assay_cl_kernel_begin(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel, const uint32_t *nodes, uint32_t count,
+                           const struct assay_cl_view *shape, uint32_t **locals) {
+  const struct assay_graph *graph = lowering->graph;
+  kernel->operands = ASSAY_CL_NEW(&lowering->scratch, struct assay_cl_operand, 4 * (size_t)count);
+  *locals = ASSAY_CL_NEW(&lowering->scratch, uint32_t, count);
+  if (!kernel->operands || !*locals) {
+    assay_cl_lowering_memory(lowering);
+    return false;
+  }
+  print_group(lowering, kernel, nodes, count, shape);
+  for (uint32_t n = 0; n < count; n++)
+    if (escapes(lowering, graph->nodes[nodes[n]]->first_output, lowering->groups[nodes[0]])) (*locals)[kernel->output_count++] = n;
+  return true;
+}
+
+void assay_cl_kernel_outputs(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel, const uint32_t *nodes, const uint32_t *locals) {
+  for (uint32_t i = 0; i < kernel->output_count; i++)
+    kernel->operands[kernel->input_count + i].view = assay_cl_result(lowering, lowering->graph->nodes[nodes[locals[i]]]->first_output);
+}
+
 void assay_cl_lower_elementwise(struct assay_cl_lowering *lowering, const uint32_t *nodes, uint32_t count) {
   const struct assay_graph *graph = lowering->graph;
-  const int32_t group = lowering->groups[nodes[0]];
   const struct assay_cl_view shape = assay_cl_view_dense(assay_cl_type(lowering, graph->nodes[nodes[0]]->first_output), 0);
+  struct assay_cl_kernel kernel = {.head = -1};
+  uint32_t *locals;
   if (lower_alias(lowering, nodes, count)) return;
-  struct kernel kernel = {0};
-  struct operand *operands = ASSAY_CL_NEW(&lowering->scratch, struct operand, 4 * (size_t)count);
-  uint32_t *output_locals = ASSAY_CL_NEW(&lowering->scratch, uint32_t, count);
-  if (!operands || !output_locals) {
-    assay_cl_lowering_memory(lowering);
-    return;
-  }
-  kernel.operands = operands;
   lowering->origin = graph->nodes[nodes[count - 1]]->origin;
-  print_group(lowering, &kernel, nodes, count, &shape);
-  for (uint32_t n = 0; n < count; n++)
-    if (escapes(lowering, graph->nodes[nodes[n]]->first_output, group)) output_locals[kernel.output_count++] = n;
-  if (count > 1 && argument_bytes(&kernel, shape.rank) > lowering->device->parameter_size) { /* more than a kernel may have: halve it */
+  if (!assay_cl_kernel_begin(lowering, &kernel, nodes, count, &shape, &locals)) return;
+  if (count > 1 && assay_cl_kernel_argument_bytes(&kernel, shape.rank) > lowering->device->parameter_size) { /* more than a kernel may have: halve it */
     const uint32_t half = count / 2;
     const int32_t second = lowering->next_group++;
     for (uint32_t n = half; n < count; n++) lowering->groups[nodes[n]] = second;
-    kernel_release(&kernel);
+    assay_cl_kernel_release(&kernel);
     assay_cl_lower_elementwise(lowering, nodes, half);
     assay_cl_lower_elementwise(lowering, nodes + half, count - half);
     return;
   }
-  for (uint32_t i = 0; i < kernel.output_count; i++)
-    operands[kernel.input_count + i].view = assay_cl_result(lowering, graph->nodes[nodes[output_locals[i]]]->first_output);
-  if (kernel.output_count && !lowering->code) emit_kernel(lowering, &kernel, &shape, output_locals);
-  kernel_release(&kernel);
+  assay_cl_kernel_outputs(lowering, &kernel, nodes, locals);
+  if (kernel.output_count && !lowering->code) emit_kernel(lowering, &kernel, &shape, locals);
+  assay_cl_kernel_release(&kernel);
 }
 
 void assay_cl_copy(struct assay_cl_lowering *lowering, const struct assay_cl_view *from, const struct assay_cl_view *to) {
-  struct operand operands[2] = {{.view = *from}, {.view = *to}};
-  struct kernel kernel = {.operands = operands, .input_count = 1, .output_count = 1};
+  struct assay_cl_operand operands[2] = {{.view = *from}, {.view = *to}};
+  struct assay_cl_kernel kernel = {.operands = operands, .input_count = 1, .output_count = 1, .head = -1};
   const uint32_t local = 0;
   if (lowering->code) return;
   assay_cl_print(&kernel.body, "  const %s v0 = x0;\n", assay_cl_type_name(from->dtype));
   emit_kernel(lowering, &kernel, from, &local);
-  kernel_release(&kernel);
+  assay_cl_kernel_release(&kernel);
 }

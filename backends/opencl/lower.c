@@ -7,7 +7,7 @@
  */
 #include "backends/opencl/lower.h"
 
-#include "backends/opencl/program.h"
+#include "backends/opencl/source.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -113,8 +113,36 @@ struct assay_cl_step *assay_cl_step_source(struct assay_cl_lowering *lowering, c
   return step;
 }
 
+const char *assay_cl_text_of(struct assay_cl_lowering *lowering, const char *file) {
+  const char *text = "";
+  if (lowering->code) return text;
+  lowering->code = assay_cl_source(lowering->device, file, &text, lowering->status);
+  return text;
+}
+
 struct assay_cl_step *assay_cl_step(struct assay_cl_lowering *lowering, const char *file, const char *kernel_name, const char *options, uint32_t argument_capacity) {
-  return assay_cl_step_source(lowering, assay_cl_kernel_text(file), kernel_name, options, argument_capacity);
+  return assay_cl_step_source(lowering, assay_cl_text_of(lowering, file), kernel_name, options, argument_capacity);
+}
+
+const char *assay_cl_options(struct assay_cl_lowering *lowering, const char *format, ...) {
+  char text[512];
+  va_list arguments;
+  va_start(arguments, format);
+  const int length = vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  char *kept = length < 0 || length >= (int)sizeof text ? NULL : assay_cl_take(lowering->pool, (size_t)length + 1, 1);
+  if (!kept) {
+    assay_cl_lowering_memory(lowering);
+    return "";
+  }
+  memcpy(kept, text, (size_t)length + 1);
+  return kept;
+}
+
+const char *assay_cl_tile_options(struct assay_cl_lowering *lowering, const struct assay_cl_tile *tile, const char *more) {
+  return assay_cl_options(lowering, "-D TILE_ROWS=%d -D TILE_COLUMNS=%d -D TILE_DEPTH=%d -D ITEM_ROWS=%d -D ITEM_COLUMNS=%d -D VECTOR=%d -D UNROLL=%d%s", tile->rows, tile->columns,
+                          tile->depth, tile->item_rows, tile->item_columns, tile->vector,
+                          lowering->device->kind != ASSAY_DEVICE_CPU, more);
 }
 
 static void add_argument(struct assay_cl_lowering *lowering, struct assay_cl_step *step, struct assay_cl_argument argument) {
@@ -267,6 +295,23 @@ static bool wait_as_scalars(struct assay_cl_lowering *lowering, const uint32_t *
   return true;
 }
 
+static void lower_product(struct assay_cl_lowering *lowering, uint32_t number, const struct assay_cl_tail *tail) {
+  const struct assay_node *node = lowering->graph->nodes[number];
+  need_inputs(lowering, node);
+  lowering->origin = node->origin;
+  if (node->op == ASSAY_OP_MATMUL) assay_cl_lower_matmul(lowering, node, tail);
+  else assay_cl_lower_conv2d(lowering, node, tail);
+}
+
+/* A product, and the group of elementwise nodes that alone reads it while it is in registers. False when the group is still to be lowered. */
+static bool lower_product_with(struct assay_cl_lowering *lowering, uint32_t number, const uint32_t *nodes, uint32_t count) {
+  struct assay_cl_tail tail;
+  const bool fused = assay_cl_takes_tail(lowering, lowering->graph->nodes[number]) && assay_cl_tail(lowering, lowering->graph->nodes[number]->first_output, nodes, count, &tail);
+  if (!fused) assay_cl_tail(lowering, lowering->graph->nodes[number]->first_output, NULL, 0, &tail);
+  lower_product(lowering, number, &tail);
+  return fused;
+}
+
 /* Lowers the whole group of `node` when it is the group's last. */
 static void lower_group(struct assay_cl_lowering *lowering, uint32_t node) {
   const struct assay_graph *graph = lowering->graph;
@@ -283,8 +328,9 @@ static void lower_group(struct assay_cl_lowering *lowering, uint32_t node) {
   count = 0;
   for (uint32_t n = 0; n <= node; n++)
     if (lowering->groups[n] == group) nodes[count++] = n;
-  if (wait_as_scalars(lowering, nodes, count)) return;
+  if (lowering->heads[node] < 0 && wait_as_scalars(lowering, nodes, count)) return;
   for (uint32_t n = 0; n < count; n++) need_inputs(lowering, graph->nodes[nodes[n]]);
+  if (lowering->heads[node] >= 0 && lower_product_with(lowering, (uint32_t)lowering->heads[node], nodes, count)) return;
   assay_cl_lower_elementwise(lowering, nodes, count);
 }
 
@@ -314,11 +360,13 @@ static void lower_node(struct assay_cl_lowering *lowering, uint32_t number) {
   case ASSAY_OP_SCATTER_ADD:
   case ASSAY_OP_ONE_HOT:
   case ASSAY_OP_RANDOM_UNIFORM: assay_cl_lower_rows(lowering, node); return;
-  case ASSAY_OP_MATMUL: assay_cl_lower_matmul(lowering, node); return;
   case ASSAY_OP_WARP: assay_cl_lower_warp(lowering, node); return;
+  case ASSAY_OP_MATMUL:
   case ASSAY_OP_CONV2D:
   case ASSAY_OP_CONV2D_INPUT_GRADIENT:
-  case ASSAY_OP_CONV2D_WEIGHT_GRADIENT: assay_cl_lower_conv2d(lowering, node); return;
+  case ASSAY_OP_CONV2D_WEIGHT_GRADIENT:
+    if (lowering->heads[number] < 0) lower_product_with(lowering, number, NULL, 0);
+    return; /* else with the group that it is the head of */
   default: assay_cl_lower_pool2d(lowering, node); return;
   }
 }
@@ -461,9 +509,10 @@ static bool take_tables(struct assay_cl_lowering *lowering) {
   lowering->dense_copies = ASSAY_CL_NEW(&lowering->scratch, int32_t, graph->value_count + 1);
   lowering->fetch_of = ASSAY_CL_NEW(&lowering->scratch, int32_t, graph->value_count + 1);
   lowering->groups = ASSAY_CL_NEW(&lowering->scratch, int32_t, graph->node_count + 1);
+  lowering->heads = ASSAY_CL_NEW(&lowering->scratch, int32_t, graph->node_count + 1);
   lowering->assigned = ASSAY_CL_NEW(&lowering->scratch, uint8_t, lowering->program->variable_count + 1);
   lowering->scalars = ASSAY_CL_NEW(&lowering->scratch, uint32_t, graph->node_count + 1);
-  return lowering->scalars && lowering->views && lowering->dense_copies && lowering->fetch_of && lowering->groups && lowering->assigned;
+  return lowering->scalars && lowering->views && lowering->dense_copies && lowering->fetch_of && lowering->groups && lowering->heads && lowering->assigned;
 }
 
 static void fill_tables(struct assay_cl_lowering *lowering) {
@@ -490,6 +539,44 @@ static void fill_tables(struct assay_cl_lowering *lowering) {
   }
 }
 
+static bool same_extents(const struct assay_tensor_type *a, const struct assay_tensor_type *b) {
+  return a->rank == b->rank && !memcmp(a->extents, b->extents, (size_t)a->rank * sizeof *a->extents);
+}
+
+/* The group that alone reads the results of a product; -1. */
+static int32_t only_reader(const struct assay_cl_lowering *lowering, uint32_t product) {
+  const struct assay_graph *graph = lowering->graph;
+  const int32_t value = graph->nodes[product]->first_output;
+  int32_t group = -1;
+  if (lowering->fetch_of[value] >= 0) return -1;
+  for (uint32_t n = product + 1; n < graph->node_count; n++)
+    for (uint32_t i = 0; i < graph->nodes[n]->input_count; i++) {
+      if (graph->nodes[n]->inputs[i] != value) continue;
+      if (lowering->groups[n] < 0 || (group >= 0 && group != lowering->groups[n])) return -1;
+      if (!same_extents(graph->types[value], graph->types[graph->nodes[n]->first_output])) return -1;
+      group = lowering->groups[n];
+    }
+  return group;
+}
+
+/* Pairs products with the groups that follow them: each group takes the last product that only it reads, and is lowered with it at its own place. */
+static void find_heads(struct assay_cl_lowering *lowering) {
+  const struct assay_graph *graph = lowering->graph;
+  for (uint32_t n = 0; n < graph->node_count; n++) lowering->heads[n] = -1;
+  for (uint32_t product = graph->node_count; product-- > 0;) {
+    const uint32_t op = graph->nodes[product]->op;
+    if (op != ASSAY_OP_MATMUL && op != ASSAY_OP_CONV2D && op != ASSAY_OP_CONV2D_INPUT_GRADIENT) continue;
+    const int32_t group = only_reader(lowering, product);
+    if (group < 0) continue;
+    uint32_t last = 0;
+    for (uint32_t n = product; n < graph->node_count; n++)
+      if (lowering->groups[n] == group) last = n;
+    if (lowering->heads[last] >= 0) continue;
+    lowering->heads[last] = (int32_t)product;
+    lowering->heads[product] = (int32_t)last;
+  }
+}
+
 static void lower_all(struct assay_cl_lowering *lowering) {
   const struct assay_graph *graph = lowering->graph;
   if (!take_tables(lowering)) {
@@ -503,6 +590,7 @@ static void lower_all(struct assay_cl_lowering *lowering) {
       return;
     }
   fill_tables(lowering);
+  find_heads(lowering);
   copy_fetches(lowering, true);
   for (uint32_t n = 0; n < graph->node_count && !lowering->code; n++) lower_node(lowering, n);
   lower_scalars(lowering);

@@ -7,6 +7,7 @@
 #define ASSAY_OPENCL_LOWER_H
 
 #include "backends/opencl/device.h"
+#include "backends/opencl/tile.h"
 #include "backends/opencl/view.h"
 
 enum assay_cl_storage_kind {
@@ -80,6 +81,7 @@ struct assay_cl_lowering {
   int32_t *groups;              /* by node: elementwise group, -1 */
   int32_t *fetch_of;            /* by value id: a fetch that wants it, -1 */
   uint8_t *assigned;            /* by variable */
+  int32_t *heads;               /* by last node of a group: the product whose results the group is computed on while they are in registers, and the other way; -1 */
   uint32_t *scalars;            /* nodes of single elements that wait to be computed together, in graph order where it counts */
   uint32_t scalar_count;
   int32_t next_group;           /* a number that no group has */
@@ -115,6 +117,10 @@ struct assay_cl_view assay_cl_dense(struct assay_cl_lowering *lowering, int32_t 
 /* The value with whatever strides, but in memory and stored as what it is. */
 struct assay_cl_view assay_cl_readable(struct assay_cl_lowering *lowering, int32_t value);
 
+/* The text of kernels/FILE.cl; "", and the lowering fails, when there is none to be had. */
+const char *assay_cl_text_of(struct assay_cl_lowering *lowering, const char *file);
+/* The functions that generated text calls: kernels/elementwise.cl. */
+static inline const char *assay_cl_helpers(struct assay_cl_lowering *lowering) { return assay_cl_text_of(lowering, "elementwise"); }
 /* A launch of a kernel of kernels/FILE.cl. */
 struct assay_cl_step *assay_cl_step(struct assay_cl_lowering *lowering, const char *file, const char *kernel_name, const char *options, uint32_t argument_capacity);
 struct assay_cl_step *assay_cl_step_source(struct assay_cl_lowering *lowering, const char *source, const char *kernel_name, const char *options,
@@ -130,15 +136,34 @@ void assay_cl_items(struct assay_cl_step *step, int64_t count);
 void assay_cl_groups(struct assay_cl_step *step, size_t items, int64_t first, int64_t second, int64_t third);
 const char *assay_cl_type_name(int32_t dtype); /* in OpenCL C; NULL for what is not supported */
 
+/* The options that a launch is compiled with, from the executable's pool. */
+const char *assay_cl_options(struct assay_cl_lowering *lowering, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *assay_cl_tile_options(struct assay_cl_lowering *lowering, const struct assay_cl_tile *tile, const char *more);
+
 /* elementwise.c: nodes of one group in graph order. */
 bool assay_cl_elementwise_op(uint32_t op);
 void assay_cl_lower_elementwise(struct assay_cl_lowering *lowering, const uint32_t *nodes, uint32_t count);
 void assay_cl_copy(struct assay_cl_lowering *lowering, const struct assay_cl_view *from, const struct assay_cl_view *to);
 
+/* tail.c: a group of elementwise nodes as the function TAIL of kernels/tile.cl. `head` is the value that the product makes and that only the group reads. False,
+ * and nothing done, when an operand of the group lies in a way that the function cannot follow. Without nodes it is the plain store to `head`. */
+struct assay_cl_tail {
+  const char *definition;  /* text to stand in front of the kernel; NULL: none */
+  struct assay_cl_kernel *kernel; /* operands, in the order of its parameters */
+  struct assay_cl_view result;    /* without a definition */
+};
+bool assay_cl_tail(struct assay_cl_lowering *lowering, int32_t head, const uint32_t *nodes, uint32_t count, struct assay_cl_tail *tail);
+/* A launch of a kernel with that tail, and the tail's arguments, which come last. */
+struct assay_cl_step *assay_cl_step_with_tail(struct assay_cl_lowering *lowering, const char *file, const char *kernel_name, const char *options,
+                                              uint32_t argument_capacity, const struct assay_cl_tail *tail);
+void assay_cl_tail_arguments(struct assay_cl_lowering *lowering, struct assay_cl_step *step, const struct assay_cl_tail *tail);
+/* Can its results go through a tail? */
+bool assay_cl_takes_tail(const struct assay_cl_lowering *lowering, const struct assay_node *node);
+
 /* One file a family. */
 void assay_cl_lower_reduce(struct assay_cl_lowering *lowering, const struct assay_node *node);
-void assay_cl_lower_matmul(struct assay_cl_lowering *lowering, const struct assay_node *node);
-void assay_cl_lower_conv2d(struct assay_cl_lowering *lowering, const struct assay_node *node);
+void assay_cl_lower_matmul(struct assay_cl_lowering *lowering, const struct assay_node *node, const struct assay_cl_tail *tail);
+void assay_cl_lower_conv2d(struct assay_cl_lowering *lowering, const struct assay_node *node, const struct assay_cl_tail *tail);
 void assay_cl_lower_pool2d(struct assay_cl_lowering *lowering, const struct assay_node *node);
 void assay_cl_lower_place(struct assay_cl_lowering *lowering, const struct assay_node *node); /* views, pad, concat */
 void assay_cl_lower_rows(struct assay_cl_lowering *lowering, const struct assay_node *node);  /* gather, scatter, one-hot, random */

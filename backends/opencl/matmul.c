@@ -7,7 +7,12 @@
 
 #include <clblast_c.h>
 
-enum { ITEMS = 64, TILE_ROWS = 16, TILE_COLUMNS = 64, FEW_ELEMENTS = 256, LONG_DEPTH = 256 };
+enum {
+  DOT_ITEMS = 64,
+  FEW_ELEMENTS = 256,  /* results at most, and */
+  LONG_DEPTH = 256,    /* inner extent at least, for a work-group a result */
+  LEAST_CHUNK = 256    /* of an inner extent that is cut, so that a group has something to do */
+};
 
 /* One operand as batch of rows x columns. */
 struct matrix {
@@ -60,34 +65,91 @@ static bool lower_clblast(struct assay_cl_lowering *lowering, const struct matri
 }
 
 static void matrix_arguments(struct assay_cl_lowering *lowering, struct assay_cl_step *step, const struct matrix *matrix) {
-  assay_cl_natural(lowering, step, matrix->offset);
-  assay_cl_natural(lowering, step, matrix->batch_stride);
-  assay_cl_natural(lowering, step, matrix->row_stride);
-  assay_cl_natural(lowering, step, matrix->column_stride);
+  assay_cl_integer(lowering, step, matrix->offset);
+  assay_cl_integer(lowering, step, matrix->batch_stride);
+  assay_cl_integer(lowering, step, matrix->row_stride);
+  assay_cl_integer(lowering, step, matrix->column_stride);
 }
 
-static void lower_own(struct assay_cl_lowering *lowering, const struct matrix *a, const struct matrix *b, int32_t y) {
-  const bool dots = a->rows * b->columns <= FEW_ELEMENTS && a->columns >= LONG_DEPTH;
-  struct assay_cl_step *step = assay_cl_step(lowering, "matmul", dots ? "matmul_dots" : "matmul_tiles", "", 14);
+static int64_t pieces(int64_t extent, int64_t piece) { return (extent + piece - 1) / piece; }
+
+/* The inner extent is followed four numbers at a time: they lie side by side, and rows and matrices begin at multiples of four. */
+static bool along_depth(const struct matrix *matrix, int64_t depth_stride, int64_t stride) {
+  return depth_stride == 1 && matrix->offset % 4 == 0 && matrix->batch_stride % 4 == 0 && stride % 4 == 0;
+}
+
+static void product_arguments(struct assay_cl_lowering *lowering, struct assay_cl_step *step, const struct matrix *a, const struct matrix *b) {
   assay_cl_memory(lowering, step, a->storage, ASSAY_CL_READ);
   assay_cl_memory(lowering, step, b->storage, ASSAY_CL_READ);
-  assay_cl_memory(lowering, step, y, ASSAY_CL_WRITE);
-  assay_cl_natural(lowering, step, a->rows);
-  assay_cl_natural(lowering, step, b->columns);
-  assay_cl_natural(lowering, step, a->columns);
+  assay_cl_integer(lowering, step, a->rows);
+  assay_cl_integer(lowering, step, b->columns);
+  assay_cl_integer(lowering, step, a->columns);
   matrix_arguments(lowering, step, a);
   matrix_arguments(lowering, step, b);
-  if (dots) assay_cl_groups(step, ITEMS, b->columns, a->rows, a->batch);
-  else assay_cl_groups(step, ITEMS, (b->columns + TILE_COLUMNS - 1) / TILE_COLUMNS, (a->rows + TILE_ROWS - 1) / TILE_ROWS, a->batch);
 }
 
-void assay_cl_lower_matmul(struct assay_cl_lowering *lowering, const struct assay_node *node) {
+static void lower_dots(struct assay_cl_lowering *lowering, const struct matrix *a, const struct matrix *b, const struct assay_cl_tail *tail) {
+  struct assay_cl_step *step = assay_cl_step_with_tail(lowering, "matmul", "matmul_dots", "", 13, tail);
+  product_arguments(lowering, step, a, b);
+  assay_cl_tail_arguments(lowering, step, tail);
+  assay_cl_groups(step, DOT_ITEMS, b->columns, a->rows, a->batch);
+}
+
+/* Into stretches of the inner extent, where tiles alone would leave compute units without work. */
+static int64_t splits_of(const struct assay_device *device, const struct matrix *a, int64_t groups) {
+  int64_t splits = pieces(device->compute_units, groups);
+  const int64_t most = pieces(a->columns, LEAST_CHUNK);
+  return a->batch > 1 ? 1 : splits < most ? splits : most;
+}
+
+static bool few_elements(const struct matrix *a, const struct matrix *b) { return a->rows * b->columns <= FEW_ELEMENTS && a->columns >= LONG_DEPTH; }
+
+static void lower_own(struct assay_cl_lowering *lowering, const struct matrix *a, const struct matrix *b, const struct assay_cl_tail *tail) {
+  if (few_elements(a, b)) {
+    lower_dots(lowering, a, b, tail);
+    return;
+  }
+  const struct assay_cl_tile tile = assay_cl_tile_choose(lowering->device, ASSAY_CL_MATMUL, a->rows, b->columns, a->batch);
+  const int64_t across = pieces(b->columns, tile.columns), down = pieces(a->rows, tile.rows), depth = a->columns;
+  int64_t splits = tail->definition ? 1 : splits_of(lowering->device, a, across * down);
+  const int64_t chunk = pieces(pieces(depth, splits), tile.depth) * tile.depth;
+  splits = pieces(depth, chunk);
+  const struct assay_tensor_type partial_type = {ASSAY_F32, 2, {splits, a->rows * b->columns}};
+  struct assay_cl_tail store = *tail;
+  if (splits > 1) store.result = assay_cl_temporary(lowering, &partial_type);
+  const bool whole = depth % 4 == 0;
+  const char *options = assay_cl_tile_options(lowering, &tile, whole && along_depth(a, a->column_stride, a->row_stride)
+                                                                   ? whole && along_depth(b, b->row_stride, b->column_stride) ? " -D A_ALONG_DEPTH=1 -D B_ALONG_DEPTH=1" : " -D A_ALONG_DEPTH=1"
+                                                               : whole && along_depth(b, b->row_stride, b->column_stride) ? " -D B_ALONG_DEPTH=1" : "");
+  struct assay_cl_step *step = assay_cl_step_with_tail(lowering, "matmul", "matmul_tiles", options, 15, &store);
+  product_arguments(lowering, step, a, b);
+  assay_cl_integer(lowering, step, splits);
+  assay_cl_integer(lowering, step, chunk);
+  assay_cl_tail_arguments(lowering, step, &store);
+  assay_cl_groups(step, assay_cl_tile_items(&tile), across, down, a->batch * splits);
+  if (splits > 1) assay_cl_reduce(lowering, &store.result, 1, false, &tail->result);
+}
+
+static bool is_large(const struct assay_cl_lowering *lowering, const struct matrix *a, const struct matrix *b) {
+  return a->batch == 1 && (uint64_t)a->rows * (uint64_t)b->columns * (uint64_t)a->columns >= lowering->device->clblast_from;
+}
+
+/* CLBlast's products end in memory, and one that is cut into stretches is not finished in its kernel. */
+bool assay_cl_takes_tail(const struct assay_cl_lowering *lowering, const struct assay_node *node) {
+  if (node->op != ASSAY_OP_MATMUL) return true;
+  const struct assay_matmul_attributes *attributes = node->attributes;
+  const struct assay_cl_view view_a = assay_cl_view_dense(assay_cl_type(lowering, node->inputs[0]), 0), view_b = assay_cl_view_dense(assay_cl_type(lowering, node->inputs[1]), 0);
+  const struct matrix a = matrix_of(&view_a, attributes->transpose_a), b = matrix_of(&view_b, attributes->transpose_b);
+  if (is_large(lowering, &a, &b)) return false;
+  if (few_elements(&a, &b)) return true;
+  const struct assay_cl_tile tile = assay_cl_tile_choose(lowering->device, ASSAY_CL_MATMUL, a.rows, b.columns, a.batch);
+  return splits_of(lowering->device, &a, pieces(b.columns, tile.columns) * pieces(a.rows, tile.rows)) == 1;
+}
+
+void assay_cl_lower_matmul(struct assay_cl_lowering *lowering, const struct assay_node *node, const struct assay_cl_tail *tail) {
   const struct assay_matmul_attributes *attributes = node->attributes;
   struct assay_cl_view view_a = assay_cl_readable(lowering, node->inputs[0]), view_b = assay_cl_readable(lowering, node->inputs[1]);
-  struct matrix a = matrix_of(&view_a, attributes->transpose_a), b = matrix_of(&view_b, attributes->transpose_b);
-  const uint64_t work = (uint64_t)a.rows * (uint64_t)b.columns * (uint64_t)a.columns;
-  const bool large = a.batch == 1 && work >= lowering->device->clblast_from;
-  const struct assay_cl_view y = assay_cl_result(lowering, node->first_output);
-  if (large && lower_clblast(lowering, &a, &b, y.storage)) return;
-  lower_own(lowering, &a, &b, y.storage);
+  const struct matrix a = matrix_of(&view_a, attributes->transpose_a), b = matrix_of(&view_b, attributes->transpose_b);
+  if (is_large(lowering, &a, &b) && lower_clblast(lowering, &a, &b, tail->result.storage)) return;
+  lower_own(lowering, &a, &b, tail);
 }

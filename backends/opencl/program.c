@@ -19,12 +19,6 @@ struct assay_cl_program {
   cl_program program;
 };
 
-const char *assay_cl_kernel_text(const char *name) {
-  for (const struct assay_cl_kernel_file *file = assay_cl_kernel_files; file->name; file++)
-    if (!strcmp(file->name, name)) return file->text;
-  return NULL;
-}
-
 /* Parts of the key end with their NUL, so no two sets of parts give one key. */
 static bool make_key(const struct assay_device *device, const char *source, const char *options, struct assay_cl_text *key) {
   const char *const parts[] = {CACHE_NAME, device->name, device->driver, device->platform_version, BUILD_OPTIONS, options, source};

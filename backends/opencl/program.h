@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * OpenCL programs: the kernel files built into the module, and compiled programs kept in the process and on disk.
+ * OpenCL programs, kept in the process and on disk once they are compiled.
  */
 #ifndef ASSAY_OPENCL_PROGRAM_H
 #define ASSAY_OPENCL_PROGRAM_H
 
 #include "backends/opencl/device.h"
-
-struct assay_cl_kernel_file {
-  const char *name; /* "conv2d" for kernels/conv2d.cl; NULL ends the table */
-  const char *text;
-};
-extern const struct assay_cl_kernel_file assay_cl_kernel_files[];
-
-const char *assay_cl_kernel_text(const char *name); /* NULL when there is none */
 
 /* The program for `source` with `options`: from this process, else from the core's cache of binaries, else compiled and kept in both. It
  * belongs to the device. `name` is for messages. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The table of services that backends get, and behind it the cache of compiled things: one file a key, never changed once written, checked in full when read.
+ * The table of services that backends get, and behind it the cache of compiled things: one file a key, never changed once written, checked in full when read; and what
+ * the user may put beside what is built in: kernel sources of their own, and tuned parameters.
  */
 #include "graph/session.h"
 
@@ -8,6 +9,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/status.h"
+#include "base/trust.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +24,7 @@ struct entry_header {
 
 static const char entry_magic[8] = "ASSAYc1";
 
-enum { LARGEST_ENTRY = 1 << 30 };
+enum { LARGEST_ENTRY = 1 << 30, LARGEST_SOURCE = 1 << 20 };
 
 static void log_message(int level, const char *message) { assay_log_message(level, "%s", message); }
 
@@ -91,6 +94,57 @@ static int cache_save(const void *key, size_t key_size, const void *data, size_t
   return error;
 }
 
-static const struct assay_backend_host table = {sizeof table, 0, log_message, assay_plan_memory, assay_fuse_elementwise, cache_load, cache_save};
+/* ---- What the user may put beside what is built in ---- */
+
+/* Absolute, without symbolic links; NULL when there is no such file. */
+static char *resolve(struct assay_arena *arena, const char *folder, const char *name) {
+  char *path = assay_path_join(arena, folder, name), *resolved = path == NULL ? NULL : realpath(path, NULL);
+  if (resolved == NULL) return NULL;
+  char *kept = assay_arena_print(arena, "%s", resolved);
+  free(resolved);
+  return kept;
+}
+
+static int source_load(const char *name, char **path, char **text, struct assay_status *status) {
+  const char *folder = secure_getenv("ASSAY_KERNEL_PATH");
+  size_t size;
+  *path = *text = NULL;
+  if (folder == NULL || *folder == '\0' || strchr(name, '/') != NULL) return 0;
+  struct assay_arena *arena = assay_arena_create();
+  if (arena == NULL) return assay_status_memory(status);
+  const char *file = resolve(arena, folder, name);
+  int error = 0;
+  if (file != NULL) {
+    error = assay_trust_check(file, false, status);
+    if (error) assay_status_prefix(status, "ASSAY_KERNEL_PATH: %s", file);
+    if (!error) error = assay_file_read(file, LARGEST_SOURCE, ASSAY_E_DEVICE, text, &size, status);
+    if (!error && (*path = strdup(file)) == NULL) error = assay_status_memory(status);
+    if (!error && strlen(*text) != size) error = assay_status_set(status, ASSAY_E_DEVICE, "%s: holds a NUL byte, so it is no text", file);
+  }
+  assay_arena_release(arena);
+  if (!error) return 0;
+  free(*text);
+  free(*path);
+  *path = *text = NULL;
+  return error;
+}
+
+char *assay_tuned_path(struct assay_arena *arena, const char *backend) {
+  const char *folder = assay_cache_folder(arena);
+  return folder == NULL ? NULL : assay_arena_print(arena, "%s/tuned-%s.txt", folder, backend);
+}
+
+static int tuned_load(const char *backend, char **text) {
+  struct assay_arena *arena = assay_arena_create();
+  const char *path = arena == NULL ? NULL : assay_tuned_path(arena, backend);
+  size_t size;
+  *text = NULL;
+  const int error = path == NULL || assay_file_exists(path) == false ? 0 : assay_file_read(path, LARGEST_SOURCE, ASSAY_E_STORAGE, text, &size, NULL);
+  assay_arena_release(arena);
+  return error;
+}
+
+static const struct assay_backend_host table = {sizeof table, 0,          log_message, assay_plan_memory, assay_fuse_elementwise,
+                                                cache_load,   cache_save, source_load, tuned_load};
 
 const struct assay_backend_host *assay_backend_host_table(void) { return &table; }

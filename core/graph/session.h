@@ -11,6 +11,9 @@
 /* What every backend is given; also for `list`, which needs no session. Compiled things are kept in the cache folder's `compiled`. */
 const struct assay_backend_host *assay_backend_host_table(void);
 
+/* Where `assay tune` keeps what it finds for a backend. From the arena; NULL when there is no cache folder. */
+char *assay_tuned_path(struct assay_arena *arena, const char *backend);
+
 struct assay_session; /* one open device of one backend; one thread at a time */
 
 /* `values` parallel to the plugin's options; `id` as listed, NULL: the first. The plugin outlives the session. */

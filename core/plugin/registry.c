@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "plugin/module.h"
 #include "plugin/probe.h"
-#include "plugin/trust.h"
+#include "base/trust.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -112,6 +112,11 @@ struct assay_backend_host {
    * a damaged entry is none. Keys are any bytes that say everything that the entry depends on. */
   int (*cache_load)(const void *key, size_t key_size, void **data, size_t *size);
   int (*cache_save)(const void *key, size_t key_size, const void *data, size_t size);
+  /* The user's own version of one of the backend's source files ("conv2d.cl"), from ASSAY_KERNEL_PATH: `path` and `text` are malloc'ed and the caller's; NULL, and 0, when
+   * there is none. An error when there is one that cannot be read, or that somebody else could have written. */
+  int (*source_load)(const char *name, char **path, char **text, struct assay_status *status);
+  /* What `assay tune` has found for this backend ("opencl"): lines of text, malloc'ed, the caller's; NULL, and 0, when there is nothing. docs/formats.md. */
+  int (*tuned_load)(const char *backend, char **text);
 };
 
 struct assay_device;     /* the backend's own */

@@ -33,7 +33,7 @@ compile() {
     case $target in spir*) language=-emit-llvm ;; esac
     count=$((count + 1))
     # -nogpulib: the vendors' bitcode libraries are for linking only.
-    if ! "$clang" -x cl -cl-std=CL1.2 -target "${target%%:*}" ${processor:+-mcpu=$processor} -nogpulib -Xclang -finclude-default-header -Wall -Wextra -Werror \
+    if ! "$clang" -x cl -cl-std=CL1.2 -target "${target%%:*}" ${processor:+-mcpu=$processor} -nogpulib -I "$top/kernels" -Xclang -finclude-default-header -Wall -Wextra -Werror \
       -Wno-unused-command-line-argument -O2 "$@" -S $language -o "$folder/out" "$file" 2> "$folder/messages"; then
       echo "$file ($*) does not compile for $target:"
       cat "$folder/messages"
@@ -42,7 +42,9 @@ compile() {
   done
 }
 
-for file in "$top"/kernels/*.cl; do compile "$file"; done
+for file in "$top"/kernels/*.cl; do
+  case $file in */tile.cl) ;; *) compile "$file" ;; esac # tile.cl comes with those that include it
+done
 for type in float int uint uchar; do compile "$top/kernels/rows.cl" -DTYPE=$type; done
 for type in float int uint uchar; do compile "$top/kernels/reduce.cl" -DTYPE=$type; done
 compile "$top/kernels/reduce.cl" -DTYPE=float -DMAXIMUM=1 -DNEUTRAL=-INFINITY
@@ -50,6 +52,14 @@ compile "$top/kernels/reduce.cl" -DTYPE=int -DMAXIMUM=1 -DNEUTRAL=INT_MIN
 compile "$top/kernels/reduce.cl" -DTYPE=uint -DMAXIMUM=1
 compile "$top/kernels/reduce.cl" -DTYPE=uchar -DMAXIMUM=1
 compile "$top/kernels/pad.cl" -DTYPE=uchar
-compile "$top/kernels/conv2d.cl" -DTILE_ROWS=32 -DITEM_ROWS=8
+tiles="-DTILE_ROWS=128,-DTILE_COLUMNS=128,-DITEM_ROWS=8,-DITEM_COLUMNS=8 -DTILE_ROWS=16,-DTILE_COLUMNS=128 -DTILE_ROWS=32,-DITEM_ROWS=8,-DITEM_COLUMNS=16,-DVECTOR=16,-DUNROLL=0"
+for tile in $tiles; do
+  # shellcheck disable=SC2046 # options, to be split
+  set -- $(echo "$tile" | tr , ' ')
+  for direction in 0 1 2; do compile "$top/kernels/conv2d.cl" "$@" -DDIRECTION=$direction -DQUADS=1; done
+  for direction in 0 1; do compile "$top/kernels/conv2d.cl" "$@" -DDIRECTION=$direction -DQUADS=1 -DPOINTWISE=1; done
+  compile "$top/kernels/matmul.cl" "$@" -DA_ALONG_DEPTH=1 -DB_ALONG_DEPTH=1
+done
+for direction in 1 2; do compile "$top/kernels/conv2d.cl" -DDIRECTION=$direction; done
 echo "$count compilations"
 exit $failed

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "plugin/probe.h"
 #include "plugin/registry.h"
-#include "plugin/trust.h"
+#include "base/trust.h"
 
 #include <assay/layer.h>
 #include <assay/metric.h>

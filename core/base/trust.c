@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "plugin/trust.h"
+#include "base/trust.h"
 
 #include "base/status.h"
 #include "base/text.h"

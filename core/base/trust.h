@@ -2,8 +2,8 @@
  *
  * Whose word is a module? Loading one runs its code with the user's rights, so nobody else may be able to change it, or to put another in its place.
  */
-#ifndef ASSAY_PLUGIN_TRUST_H
-#define ASSAY_PLUGIN_TRUST_H
+#ifndef ASSAY_BASE_TRUST_H
+#define ASSAY_BASE_TRUST_H
 
 #include <assay/types.h>
 #include <stdbool.h>
