@@ -33,6 +33,31 @@ static void print_duplicates(FILE *stream, const struct assay_dataset *dataset, 
   if (audit->duplicate_count > LISTED) fprintf(stream, "  and %u more groups; --json lists all\n", audit->duplicate_count - LISTED);
 }
 
+/* Does a pair ask for a look? Within one part it is only kept together. */
+static bool is_finding(const struct assay_near_duplicate *pair) { return pair->across_parts || pair->across_labels; }
+
+static uint32_t count_near(const struct assay_audit *audit) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < audit->near_count; i++) count += is_finding(&audit->near[i]);
+  return count;
+}
+
+static void print_near(FILE *stream, const struct assay_dataset *dataset, const struct assay_audit *audit) {
+  const uint32_t asking = count_near(audit);
+  fprintf(stream, "\n%u pair%s of images that are almost the same (kept in one part and fold)", audit->near_count, audit->near_count == 1 ? "" : "s");
+  fprintf(stream, asking > 0 ? "; %u across parts or labels\n" : "\n", asking);
+  uint32_t listed = 0;
+  for (int pass = 0; pass < 2; pass++)
+    for (uint32_t i = 0; i < audit->near_count; i++) {
+      const struct assay_near_duplicate *pair = &audit->near[i];
+      if (is_finding(pair) != (pass == 0) || listed++ >= LISTED) continue;
+      fprintf(stream, "  %s: %s %s\n",
+              pair->across_labels ? "under two labels" : pair->across_parts ? "across parts; the one in training is left out" : "within one part",
+              dataset->samples[pair->first].path, dataset->samples[pair->second].path);
+    }
+  if (listed > LISTED) fprintf(stream, "  and %u more pairs; --json lists all\n", listed - LISTED);
+}
+
 static void print_audit(struct cli *cli, const struct assay_dataset *dataset, const struct assay_audit *audit, const struct assay_dataset_summary *summary) {
   FILE *stream = cli->results;
   fprintf(stream, "%s: %u images, %u classes\n\n%-24s%12s%12s%12s\n", dataset->root, dataset->count, dataset->class_count, "class", "train", "validation", "test");
@@ -52,6 +77,7 @@ static void print_audit(struct cli *cli, const struct assay_dataset *dataset, co
     }
   }
   if (audit->duplicate_count > 0) print_duplicates(stream, dataset, audit);
+  if (audit->near_count > 0) print_near(stream, dataset, audit);
 }
 
 static json_t *classes_json(const struct assay_dataset *dataset, const struct assay_dataset_summary *summary) {
@@ -84,6 +110,16 @@ static json_t *duplicates_json(const struct assay_dataset *dataset, const struct
   return list;
 }
 
+static json_t *near_json(const struct assay_dataset *dataset, const struct assay_audit *audit) {
+  json_t *list = json_array();
+  for (uint32_t i = 0; i < audit->near_count; i++) {
+    const struct assay_near_duplicate *pair = &audit->near[i];
+    json_array_append_new(list, json_pack("{s:[s,s],s:b,s:b}", "paths", dataset->samples[pair->first].path, dataset->samples[pair->second].path, "across_parts",
+                                          pair->across_parts, "across_labels", pair->across_labels));
+  }
+  return list;
+}
+
 static json_t *audit_json(const struct assay_dataset *dataset, const struct assay_audit *audit, const struct assay_dataset_summary *summary) {
   json_t *sizes = json_array(), *formats = json_array();
   for (uint32_t i = 0; i < summary->size_count; i++)
@@ -92,9 +128,9 @@ static json_t *audit_json(const struct assay_dataset *dataset, const struct assa
     const struct assay_kind_count *kind = &summary->kinds[i];
     json_array_append_new(formats, json_pack("{s:s,s:i,s:i,s:i}", "format", kind->format, "channels", (int)kind->channels, "bits", (int)kind->bits, "count", (int)kind->count));
   }
-  return json_pack("{s:s,s:i,s:i,s:i,s:o,s:o,s:o,s:o,s:o}", "path", dataset->root, "count", (int)dataset->count, "left_out", (int)summary->left_out_count, "ignored",
+  return json_pack("{s:s,s:i,s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o}", "path", dataset->root, "count", (int)dataset->count, "left_out", (int)summary->left_out_count, "ignored",
                    (int)summary->ignored_count, "classes", classes_json(dataset, summary), "sizes", sizes, "formats", formats, "broken", broken_json(dataset, audit), "duplicates",
-                   duplicates_json(dataset, audit));
+                   duplicates_json(dataset, audit), "near_duplicates", near_json(dataset, audit));
 }
 
 /* The gate and the split are part of what is checked: what they would refuse, the check refuses with the same words. */
@@ -111,9 +147,9 @@ static int check_dataset(struct cli *cli, struct assay_dataset *dataset, const s
   else if (summary != NULL && refused == 0) cli_print_json(cli, audit_json(dataset, audit, summary)); /* otherwise the error object says it */
   assay_dataset_summary_release(summary);
   if (result == 0) result = refused;
-  if (result == 0 && (audit->broken_count > 0 || audit->duplicate_count > 0)) {
-    result = assay_status_set(cli->status, ASSAY_E_FINDINGS, "%s: %u images cannot be used, %u groups of equal images", dataset->root, audit->broken_count,
-                              audit->duplicate_count);
+  if (result == 0 && (audit->broken_count > 0 || audit->duplicate_count > 0 || count_near(audit) > 0)) {
+    result = assay_status_set(cli->status, ASSAY_E_FINDINGS, "%s: %u images cannot be used, %u groups of equal images, %u pairs almost equal across parts or labels", dataset->root,
+                              audit->broken_count, audit->duplicate_count, count_near(audit));
   }
   assay_audit_release(audit);
   return result;

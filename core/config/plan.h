@@ -31,6 +31,7 @@ struct assay_layer_setting {
 
 enum assay_fit { ASSAY_FIT_STRETCH = 0, ASSAY_FIT_CROP = 1, ASSAY_FIT_LETTERBOX = 2 };
 enum assay_colour { ASSAY_COLOUR_RGB = 0, ASSAY_COLOUR_GREY = 1 };
+enum assay_near_duplicates { ASSAY_NEAR_TOGETHER = 0 /* found, and kept in one part and fold */, ASSAY_NEAR_IGNORE = 1 };
 enum assay_normalise {
   ASSAY_NORMALISE_STANDARD = 0,  /* mean 0, deviation 1 a channel, of the training part */
   ASSAY_NORMALISE_UNIT = 1,      /* 0 … 1 */
@@ -51,6 +52,7 @@ struct assay_data_settings {
   bool test_own;          /* the data must have a test part of its own: a test/ folder or an IDX test pair */
   const char *test_path;  /* a labelled folder used as the test; NULL */
   const char *positive;   /* NULL: none named */
+  uint32_t near_duplicates;
   const char *group;      /* POSIX extended regular expression: images whose names match alike (in the first parentheses) stay together; NULL: none */
   uint64_t seed;          /* of the split */
   uint32_t threads;       /* for loading; 0: as many as processors */

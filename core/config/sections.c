@@ -24,6 +24,7 @@
   KEY(variable, .type = ASSAY_OPTION_CHOICE, .flags = search, .name = key, .default_text = default_value, .choices = list, .help = sentence)
 
 /* Choices stand in the order of their enumerators in plan.h. */
+static const char *const near_choices[] = {"together", "ignore", NULL};
 static const char *const fits[] = {"stretch", "crop", "letterbox", NULL};
 static const char *const colours[] = {"rgb", "grey", NULL};
 static const char *const normalisations[] = {"standard", "unit", "symmetric", "imagenet", "values", NULL};
@@ -52,12 +53,14 @@ INT_KEY(data_threads, "threads", "0", 0, 1024, 0, "threads that decode images; 0
 INT_KEY(data_limit, "limit", "0", 0, MOST_EXACT, 0, "at most so many images outside of the test, classes in proportion; 0: all");
 TEXT_KEY(data_group, "group", "", 0,
          "regular expression (POSIX extended) on the file's name, or with a / in it on the path: images that agree in its first parentheses stay together; empty: none");
+CHOICE_KEY(data_near_duplicates, "near_duplicates", "together", near_choices, 0,
+           "images that are almost the same (saved again, brightened, slightly cropped): found and kept in one part and fold, or not looked for");
 static const struct assay_option *const data_options[] = {
     [DATA_PATH] = &data_path,       [DATA_SIZE] = &data_size,   [DATA_FIT] = &data_fit,         [DATA_COLOUR] = &data_colour,
     [DATA_NORMALISE] = &data_normalise, [DATA_MEAN] = &data_mean, [DATA_DEVIATION] = &data_deviation,
     [DATA_FOLDS] = &data_folds, [DATA_VALIDATION] = &data_validation, [DATA_TEST] = &data_test,
     [DATA_POSITIVE] = &data_positive,   [DATA_SEED] = &data_seed,   [DATA_THREADS] = &data_threads,       [DATA_LIMIT] = &data_limit,
-    [DATA_GROUP] = &data_group,
+    [DATA_GROUP] = &data_group,     [DATA_NEAR_DUPLICATES] = &data_near_duplicates,
     NULL};
 
 /* ---- [augment]: training images only ---- */

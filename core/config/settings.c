@@ -70,6 +70,7 @@ static int read_data(const struct reader *reader, struct assay_data_settings *da
   data->validation = values[DATA_VALIDATION]->real;
   data->test_path = is_folder ? values[DATA_TEST]->text : NULL;
   data->positive = values[DATA_POSITIVE]->text[0] != '\0' ? values[DATA_POSITIVE]->text : NULL;
+  data->near_duplicates = (uint32_t)values[DATA_NEAR_DUPLICATES]->integer;
   data->group = values[DATA_GROUP]->text[0] != '\0' ? values[DATA_GROUP]->text : NULL;
   data->seed = (uint64_t)values[DATA_SEED]->integer;
   data->threads = (uint32_t)values[DATA_THREADS]->integer;

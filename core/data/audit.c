@@ -53,6 +53,14 @@ static int fill_audit(const struct assay_dataset *dataset, const struct groups *
       duplicate->across_labels |= dataset->samples[samples[k]].label != dataset->samples[samples[0]].label;
     }
   }
+  struct assay_near_duplicate *near = ASSAY_NEW_ARRAY(audit->arena, struct assay_near_duplicate, dataset->near_count);
+  if (near == NULL) return ASSAY_E_MEMORY;
+  for (uint32_t i = 0; i < dataset->near_count; i++) {
+    const struct assay_sample *first = &dataset->samples[dataset->near[i].first], *second = &dataset->samples[dataset->near[i].second];
+    near[i] = (struct assay_near_duplicate){dataset->near[i].first, dataset->near[i].second, first->part != second->part, first->label != second->label};
+  }
+  audit->near = near;
+  audit->near_count = dataset->near_count;
   audit->broken = broken;
   audit->duplicates = duplicates;
   return 0;
@@ -107,7 +115,10 @@ static int take_out(struct assay_dataset *dataset, uint32_t number, uint32_t kep
   static const char *const names[] = {"training", "validation", "test"};
   struct assay_sample *sample = &dataset->samples[number];
   const struct assay_sample *kept = &dataset->samples[kept_number];
-  if (sample->group != NULL && kept->first_copy != sample->first_copy)
+  if (kept->first_copy != sample->first_copy && (sample->group == NULL || kept->group == NULL || strcmp(sample->group, kept->group) != 0))
+    sample->problem = assay_arena_print(dataset->arena, "is almost the same image as %s of the %s part (or tied to it by others), so it was taken out of the %s part",
+                                        kept->path, names[kept->part], names[sample->part]);
+  else if (kept->first_copy != sample->first_copy)
     sample->problem = assay_arena_print(dataset->arena, "belongs to group %s, of which %s is in the %s part, so it was taken out of the %s part", sample->group,
                                         kept->path, names[kept->part], names[sample->part]);
   else

@@ -39,7 +39,7 @@ struct assay_sample {
   struct assay_hash hash;                 /* of the file's bytes (of the pixels for IDX) */
   uint32_t first_copy;                    /* the smallest number of a sample with the same bytes; often its own */
   const char *group;                      /* from a manifest, or by the pattern of the settings: such as the photograph of a tile; NULL: none */
-  uint32_t unit;                          /* the smallest number of a sample that must stay in one part and fold with it: equal, or of its group; often its own */
+  uint32_t unit;                          /* the smallest number of a sample that must stay in one part and fold with it: equal, almost equal, or of its group; often its own */
 };
 
 struct assay_dataset {
@@ -52,6 +52,10 @@ struct assay_dataset {
   struct assay_hash content;     /* of all names, labels, parts and hashes */
   uint32_t fold_count;           /* set by the split: rounds of training and validation; 1 with a val/ folder or a single hold-out */
   uint32_t ignored_count;        /* files that are no images */
+  uint32_t near_count;           /* pairs that are almost but not quite the same image, unless the settings ignore them; see near.h. Small images are not compared */
+  const struct assay_near {
+    uint32_t first, second; /* samples, ascending */
+  } * near;
   struct assay_source *source;   /* private: where the pixels come from */
 };
 
@@ -79,10 +83,15 @@ struct assay_audit {
     const uint32_t *samples;
     bool across_parts, across_labels;
   } * duplicates;
+  uint32_t near_count; /* pairs that are almost the same image */
+  const struct assay_near_duplicate {
+    uint32_t first, second;
+    bool across_parts, across_labels;
+  } * near;
 };
 int assay_dataset_audit(const struct assay_dataset *dataset, struct assay_audit **audit, struct assay_status *status);
 void assay_audit_release(struct assay_audit *audit);
-/* The gate: of a unit across parts (copies, a group) the samples in the training part leave it, and those in the validation part for the test's sake (part NONE,
+/* The gate: of a unit across parts (copies, near copies, a group) the samples in the training part leave it, and those in the validation part for the test's sake (part NONE,
  * problem says so); one image under two labels is ASSAY_E_DATA and both are named. What is within the training part is kept in one fold by the split. */
 int assay_dataset_gate(struct assay_dataset *dataset, const struct assay_audit *audit, struct assay_status *status);
 

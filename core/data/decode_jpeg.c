@@ -15,6 +15,7 @@
 
 enum {
   MOST_SCANS = 100, /* a picture has about ten; thousands are an attack that makes a small file run for hours; see count_scans for large pictures */
+  LEAST_SIDE = 128, /* of a scaled picture: what near-duplicates are told by needs it */
   MOST_SPARE = 64   /* bytes before a marker that decoding did not need: some cameras pad, but more means that it lost its way */
 };
 
@@ -82,7 +83,8 @@ static unsigned choose_divisor(const struct assay_decode *decode) {
   const struct assay_fit_plan plan = assay_fit_plan(request->fit, decode->facts->width, decode->facts->height, swapped ? request->height : request->width,
                                                     swapped ? request->width : request->height);
   unsigned divisor = 8;
-  while (divisor > 1 && (plan.source_width / divisor < 2 * (uint64_t)plan.target_width || plan.source_height / divisor < 2 * (uint64_t)plan.target_height))
+  while (divisor > 1 && (plan.source_width / divisor < 2 * (uint64_t)plan.target_width || plan.source_height / divisor < 2 * (uint64_t)plan.target_height ||
+                         decode->facts->width / divisor < LEAST_SIDE || decode->facts->height / divisor < LEAST_SIDE))
     divisor /= 2;
   return divisor;
 }

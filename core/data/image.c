@@ -278,5 +278,5 @@ int assay_image_decode_fitted(const uint8_t *bytes, size_t size, uint32_t width,
 
 /* The number grows whenever a reader or the resize comes to give other pixels or verdicts. */
 const char *assay_image_decoder(void) {
-  return "assay 1, libjpeg-turbo " TEXT(LIBJPEG_TURBO_VERSION) ", libpng " PNG_LIBPNG_VER_STRING ", libtiff " TEXT(TIFFLIB_VERSION);
+  return "assay 2, libjpeg-turbo " TEXT(LIBJPEG_TURBO_VERSION) ", libpng " PNG_LIBPNG_VER_STRING ", libtiff " TEXT(TIFFLIB_VERSION);
 }

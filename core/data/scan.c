@@ -141,21 +141,33 @@ static void set_problem(struct assay_scan *scan, uint32_t i, const struct assay_
   sample->format = NULL;
 }
 
-static int decode_one(struct assay_scan *scan, uint32_t i, const uint8_t *bytes, size_t size, struct assay_image_facts *facts, struct assay_status *status) {
+static int put_row(struct assay_scan *scan, uint32_t i, const struct assay_image *image, uint32_t channels, struct assay_status *status) {
   const struct assay_data_settings *settings = scan->settings;
-  if (scan->rows == NULL) { /* only to know whether it can be decoded: as small as it gets */
-    const struct assay_image_request request = {.width = 1, .height = 1};
-    struct assay_image image;
-    const int result = assay_image_decode(bytes, size, &request, &image, facts, status);
-    assay_image_release(&image);
-    return result;
-  }
-  const uint32_t channels = settings->colour == ASSAY_COLOUR_GREY ? 1 : 3;
   uint8_t *pixels = malloc((size_t)settings->width * settings->height * channels);
   if (pixels == NULL) return assay_status_memory(status);
-  const int result = assay_image_decode_fitted(bytes, size, settings->width, settings->height, channels, settings->fit, pixels, facts, status);
+  const int result = assay_image_fit(image, settings->width, settings->height, channels, settings->fit, pixels, status);
   if (result == 0) assay_rows_put(scan->rows, i, pixels);
   free(pixels);
+  return result;
+}
+
+static int make_print(struct assay_scan *scan, uint32_t i, const struct assay_image *image, const struct assay_image_facts *facts, struct assay_status *status) {
+  struct assay_source *source = scan->dataset->source;
+  if (source->prints == NULL || !assay_print_wanted(facts->width, facts->height)) return 0;
+  source->printed[i] = true;
+  return assay_image_fit(image, ASSAY_PRINT_SIDE, ASSAY_PRINT_SIDE, 1, ASSAY_FIT_STRETCH, source->prints + (size_t)i * ASSAY_PRINT_SIZE, status);
+}
+
+static int decode_one(struct assay_scan *scan, uint32_t i, const uint8_t *bytes, size_t size, struct assay_image_facts *facts, struct assay_status *status) {
+  const struct assay_data_settings *settings = scan->settings;
+  const uint32_t channels = settings->colour == ASSAY_COLOUR_GREY ? 1 : 3;
+  const struct assay_image_request small = {.width = 1, .height = 1}; /* only to know whether it can be decoded: as small as it gets */
+  const struct assay_image_request fitted = {.width = settings->width, .height = settings->height, .fit = settings->fit, .grey = channels == 1};
+  struct assay_image image;
+  int result = assay_image_decode(bytes, size, scan->rows == NULL ? &small : &fitted, &image, facts, status);
+  if (result == 0 && scan->rows != NULL) result = put_row(scan, i, &image, channels, status);
+  if (result == 0) result = make_print(scan, i, &image, facts, status);
+  assay_image_release(&image);
   return result;
 }
 
@@ -202,7 +214,13 @@ static const char *verdicts_name(struct assay_scan *scan) {
 static int read_samples(struct assay_scan *scan) {
   struct assay_dataset *dataset = scan->dataset;
   const struct assay_data_settings *settings = scan->settings;
+  struct assay_source *source = dataset->source;
   const char *name = verdicts_name(scan);
+  if (scan->given == NULL && settings->near_duplicates == ASSAY_NEAR_TOGETHER) {
+    source->prints = malloc(((size_t)dataset->count + 1) * ASSAY_PRINT_SIZE);
+    source->printed = ASSAY_NEW_ARRAY(scan->arena, bool, dataset->count);
+    if (source->prints == NULL || source->printed == NULL) return out_of_memory(scan);
+  }
   scan->known = ASSAY_NEW_ARRAY(scan->arena, bool, dataset->count);
   scan->unsure = ASSAY_NEW_ARRAY(scan->arena, bool, dataset->count);
   scan->verdicts = name == NULL ? NULL : assay_verdicts_load(name);
@@ -210,7 +228,9 @@ static int read_samples(struct assay_scan *scan) {
   uint32_t hits = 0;
   for (uint32_t i = 0; i < dataset->count; i++) {
     struct assay_sample *sample = &dataset->samples[i];
-    scan->known[i] = sample->problem == NULL && assay_verdicts_find(scan->verdicts, &dataset->source->files[i], sample, scan->arena);
+    uint8_t *print = source->prints == NULL ? NULL : source->prints + (size_t)i * ASSAY_PRINT_SIZE;
+    scan->known[i] = sample->problem == NULL && assay_verdicts_find(scan->verdicts, &source->files[i], sample, print, scan->arena);
+    if (print != NULL && scan->known[i] && sample->format != NULL) source->printed[i] = assay_print_wanted(sample->width, sample->height);
     hits += scan->known[i];
   }
   /* A folder seen for the first time: fill the cache on the way. */
@@ -305,6 +325,8 @@ static int run_scan(struct assay_scan *scan) {
     scan->rows = NULL;
   }
   if (result == 0) result = assay_dataset_tie(scan->dataset, scan->settings, scan->status);
+  free(scan->dataset->source->prints);
+  scan->dataset->source->prints = NULL;
   if (result == 0) leave_out_broken(scan->dataset);
   return result;
 }
@@ -354,6 +376,7 @@ int assay_dataset_scan_labelled(const struct assay_data_settings *settings, cons
 void assay_dataset_release(struct assay_dataset *dataset) {
   if (dataset == NULL) return;
   for (uint32_t i = 0; i < dataset->source->pair_count; i++) assay_idx_release(dataset->source->pairs[i].idx);
+  free(dataset->source->prints);
   for (int i = 0; i < 2; i++) assay_archive_release(dataset->source->archives[i]);
   assay_arena_release(dataset->arena);
 }

@@ -9,10 +9,13 @@
 #include "data/data.h"
 #include "data/idx.h"
 #include "data/image.h"
+#include "data/near.h"
 #include "data/walk.h"
 
 struct assay_source {
   struct assay_found *files; /* one a sample: as opened; NULL for IDX */
+  uint8_t *prints;           /* ASSAY_PRINT_SIZE a sample, malloc'ed; NULL: not wanted */
+  bool *printed;             /* one a sample: it has a print */
   uint32_t *order;           /* samples in the order in which they are read best; NULL for IDX */
   struct assay_archive *archives[2]; /* of the path and of the test; NULL where there is none */
   struct {
@@ -33,8 +36,10 @@ struct assay_verdicts; /* what is known of the files below some folders */
 /* Reads what an earlier scan has left under `name`; never fails, may be empty. NULL when memory is short. */
 struct assay_verdicts *assay_verdicts_load(const char *name);
 void assay_verdicts_release(struct assay_verdicts *verdicts);
-/* Fills what is known of the sample: extents, format, problem, hash. False when the file is new or has changed. Strings live as long as `arena`. */
-bool assay_verdicts_find(const struct assay_verdicts *verdicts, const struct assay_found *file, struct assay_sample *sample, struct assay_arena *arena);
+/* Fills what is known of the sample: extents, format, problem, hash, and its print into ASSAY_PRINT_SIZE bytes unless NULL. False when the file is new or has
+ * changed, or when a print is wanted that is not there. Strings live as long as `arena`. */
+bool assay_verdicts_find(const struct assay_verdicts *verdicts, const struct assay_found *file, struct assay_sample *sample, uint8_t *print,
+                         struct assay_arena *arena);
 /* Leaves the samples' verdicts for later scans; `unsure[i]` are left out. A failure is only a loss of time. */
 void assay_verdicts_save(const char *name, const struct assay_dataset *dataset, const bool *unsure);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which samples belong together, so that no part or fold may divide them: equal files, those of a group, and what hangs together through them.
+ * Which samples belong together, so that no part or fold may divide them: equal files, almost equal ones, those of a group, and what hangs together through them.
  */
 #include "data/source.h"
 
@@ -91,12 +91,40 @@ static int join_groups(struct assay_dataset *dataset, struct assay_status *statu
   return 0;
 }
 
+/* Pairs that are almost the same, but for those that are the same. */
+static int join_near(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_status *status) {
+  const struct assay_source *source = dataset->source;
+  if (source->prints == NULL) return 0;
+  const uint8_t **prints = malloc(((size_t)dataset->count + 1) * sizeof *prints);
+  uint32_t *samples = malloc(((size_t)dataset->count + 1) * sizeof *samples), count = 0, pair_count = 0;
+  struct assay_near_pair *pairs = NULL;
+  bool ready = prints != NULL && samples != NULL;
+  for (uint32_t i = 0; ready && i < dataset->count; i++) {
+    if (!source->printed[i] || dataset->samples[i].problem != NULL || dataset->samples[i].first_copy != i) continue;
+    prints[count] = source->prints + (size_t)i * ASSAY_PRINT_SIZE;
+    samples[count++] = i;
+  }
+  ready = ready && assay_near_find(prints, count, settings->threads, &pairs, &pair_count);
+  struct assay_near *near = ready ? ASSAY_NEW_ARRAY(dataset->arena, struct assay_near, pair_count) : NULL;
+  for (uint32_t i = 0; near != NULL && i < pair_count; i++) {
+    near[i] = (struct assay_near){samples[pairs[i].first], samples[pairs[i].second]};
+    join(dataset->samples, near[i].first, near[i].second);
+  }
+  dataset->near = near;
+  dataset->near_count = near != NULL ? pair_count : 0;
+  free(prints);
+  free(samples);
+  free(pairs);
+  return near != NULL ? 0 : assay_status_memory(status);
+}
+
 int assay_dataset_tie(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_status *status) {
   int result = settings->group == NULL ? 0 : name_groups(dataset, settings->group, status);
   if (result != 0) return result;
   for (uint32_t i = 0; i < dataset->count; i++) dataset->samples[i].unit = i;
   for (uint32_t i = 0; i < dataset->count; i++) join(dataset->samples, i, dataset->samples[i].first_copy);
   result = join_groups(dataset, status);
+  if (result == 0) result = join_near(dataset, settings, status);
   for (uint32_t i = 0; i < dataset->count; i++) dataset->samples[i].unit = find(dataset->samples, i);
   return result;
 }

@@ -2,7 +2,7 @@
  *
  * Verdicts on files that a scan has decoded once, remembered between runs: one file a data folder, in this machine's byte order.
  *
- *   header · count records, ascending by path hash · text of all problems
+ *   header · count records, ascending by path hash · prints · text of all problems
  */
 #include "data/source.h"
 
@@ -20,7 +20,7 @@ enum { FORMAT_COUNT = sizeof formats / sizeof *formats };
 
 struct header {
   char magic[8];
-  uint32_t record_size, count;
+  uint32_t record_size, count, print_count, reserved;
   struct assay_hash decoder, content; /* of the decoders' names; of all that follows the header */
 };
 
@@ -29,18 +29,20 @@ struct record {
   struct assay_file_identity identity;
   struct assay_hash bytes;
   uint32_t width, height, channels, bits, format; /* format: 0 is broken */
-  uint32_t problem_start, problem_length, reserved;
+  uint32_t problem_start, problem_length, print; /* print: its place, from 1; 0: none */
 };
 
 struct assay_verdicts {
   char *data;
   uint32_t count;
   const struct record *records;
+  uint32_t print_count;
+  const uint8_t *prints;
   const char *text;
   size_t text_size;
 };
 
-static const char magic[8] = "ASSAYVD1";
+static const char magic[8] = "ASSAYVD2";
 
 static char *file_of(struct assay_arena *arena, const char *name) {
   const char *folder = assay_cache_subfolder(arena, "verdicts");
@@ -56,12 +58,15 @@ static void adopt(struct assay_verdicts *verdicts, size_t size) {
   memcpy(&header, verdicts->data, sizeof header);
   const struct assay_hash decoder = decoder_hash(), content = assay_hash_bytes(verdicts->data + sizeof header, size - sizeof header);
   if (memcmp(header.magic, magic, sizeof magic) != 0 || header.record_size != sizeof(struct record) || memcmp(&header.decoder, &decoder, sizeof decoder) != 0 ||
-      memcmp(&header.content, &content, sizeof content) != 0 || header.count > (size - sizeof header) / sizeof(struct record))
+      memcmp(&header.content, &content, sizeof content) != 0 || header.count > (size - sizeof header) / sizeof(struct record) ||
+      header.print_count > (size - sizeof header - header.count * sizeof(struct record)) / ASSAY_PRINT_SIZE)
     return;
   verdicts->count = header.count;
   verdicts->records = (const struct record *)(const void *)(verdicts->data + sizeof header);
-  verdicts->text = (const char *)(verdicts->records + header.count);
-  verdicts->text_size = size - sizeof header - header.count * sizeof(struct record);
+  verdicts->print_count = header.print_count;
+  verdicts->prints = (const uint8_t *)(verdicts->records + header.count);
+  verdicts->text = (const char *)(verdicts->prints + (size_t)header.print_count * ASSAY_PRINT_SIZE);
+  verdicts->text_size = size - (size_t)(verdicts->text - verdicts->data);
 }
 
 struct assay_verdicts *assay_verdicts_load(const char *name) {
@@ -84,13 +89,18 @@ static int by_path_hash(const void *a, const void *b) {
   return memcmp(&((const struct record *)a)->path, &((const struct record *)b)->path, sizeof(struct assay_hash));
 }
 
-bool assay_verdicts_find(const struct assay_verdicts *verdicts, const struct assay_found *file, struct assay_sample *sample, struct assay_arena *arena) {
+bool assay_verdicts_find(const struct assay_verdicts *verdicts, const struct assay_found *file, struct assay_sample *sample, uint8_t *print,
+                         struct assay_arena *arena) {
   if (verdicts == NULL || verdicts->count == 0) return false;
   const struct record wanted = {.path = assay_hash_bytes(file->path, strlen(file->path))};
   const struct record *record = bsearch(&wanted, verdicts->records, verdicts->count, sizeof wanted, by_path_hash);
   if (record == NULL || memcmp(&record->identity, &file->identity, sizeof file->identity) != 0) return false;
   if (record->format >= FORMAT_COUNT || record->problem_start > verdicts->text_size || record->problem_length > verdicts->text_size - record->problem_start)
     return false;
+  if (print != NULL && record->format != 0 && assay_print_wanted(record->width, record->height)) {
+    if (record->print == 0 || record->print > verdicts->print_count) return false;
+    memcpy(print, verdicts->prints + (size_t)(record->print - 1) * ASSAY_PRINT_SIZE, ASSAY_PRINT_SIZE);
+  }
   sample->hash = record->bytes;
   if (record->format != 0) {
     sample->format = formats[record->format];
@@ -119,11 +129,15 @@ static bool is_settled(const struct assay_file_identity *identity, int64_t now) 
 void assay_verdicts_save(const char *name, const struct assay_dataset *dataset, const bool *unsure) {
   struct assay_arena *arena = assay_arena_create();
   const char *path = arena == NULL ? NULL : file_of(arena, name);
-  size_t text_size = 0, size;
-  for (uint32_t i = 0; i < dataset->count; i++) text_size += dataset->samples[i].problem == NULL ? 0 : strlen(dataset->samples[i].problem);
+  const struct assay_source *source = dataset->source;
+  size_t text_size = 0, size, print_size = 0;
+  for (uint32_t i = 0; i < dataset->count; i++) {
+    text_size += dataset->samples[i].problem == NULL ? 0 : strlen(dataset->samples[i].problem);
+    print_size += source->printed != NULL && source->printed[i] ? ASSAY_PRINT_SIZE : 0;
+  }
   char *data = NULL;
   if (path != NULL && text_size <= UINT32_MAX && assay_multiply(dataset->count, sizeof(struct record), &size))
-    data = calloc(1, sizeof(struct header) + size + text_size);
+    data = calloc(1, sizeof(struct header) + size + print_size + text_size);
   if (data == NULL) {
     assay_arena_release(arena);
     return;
@@ -150,7 +164,15 @@ void assay_verdicts_save(const char *name, const struct assay_dataset *dataset, 
                                        0}; /* problem_start holds the sample until the sort is done */
   }
   if (count > 0) qsort(records, count, sizeof *records, by_path_hash);
-  char *text = (char *)(records + count);
+  uint8_t *prints = (uint8_t *)(records + count);
+  uint32_t print_count = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    const uint32_t sample = records[i].problem_start;
+    if (source->printed == NULL || !source->printed[sample]) continue;
+    memcpy(prints + (size_t)print_count * ASSAY_PRINT_SIZE, source->prints + (size_t)sample * ASSAY_PRINT_SIZE, ASSAY_PRINT_SIZE);
+    records[i].print = ++print_count;
+  }
+  char *text = (char *)(prints + (size_t)print_count * ASSAY_PRINT_SIZE);
   uint32_t used = 0;
   for (uint32_t i = 0; i < count; i++) {
     const char *problem = dataset->samples[records[i].problem_start].problem;
@@ -160,9 +182,9 @@ void assay_verdicts_save(const char *name, const struct assay_dataset *dataset, 
     records[i].problem_length = length;
     used += length;
   }
-  struct header header = {.record_size = sizeof(struct record), .count = count, .decoder = decoder_hash()};
+  struct header header = {.record_size = sizeof(struct record), .count = count, .print_count = print_count, .decoder = decoder_hash()};
   memcpy(header.magic, magic, sizeof magic);
-  size = count * sizeof *records + used;
+  size = count * sizeof *records + (size_t)print_count * ASSAY_PRINT_SIZE + used;
   header.content = assay_hash_bytes(records, size);
   memcpy(data, &header, sizeof header);
   (void)assay_file_write(path, data, sizeof header + size, NULL);

@@ -136,14 +136,15 @@ static void tell_findings(const struct assay_dataset *dataset, const struct assa
   }
   if (audit->broken_count > TOLD_AT_MOST)
     assay_log_message(ASSAY_LOG_WARNING, "%u more images are left out; 'assay check' and split.csv name them all", audit->broken_count - TOLD_AT_MOST);
-  for (uint32_t i = 0; i < audit->duplicate_count; i++) {
-    const struct assay_duplicate *group = &audit->duplicates[i];
-    if (!group->across_parts) continue;
-    for (uint32_t j = 0; j < group->count; j++) {
-      const struct assay_sample *sample = &dataset->samples[group->samples[j]];
-      if (sample->part == ASSAY_PART_NONE) assay_log_message(ASSAY_LOG_WARNING, "%s/%s is left out: %s", dataset->root, sample->path, sample->problem);
-    }
+  uint32_t told = 0;
+  for (uint32_t i = 0; i < dataset->count; i++) {
+    const struct assay_sample *sample = &dataset->samples[i];
+    if (sample->format == NULL || sample->problem == NULL) continue; /* whole, but tied to an image of another part */
+    if (told++ < TOLD_AT_MOST) assay_log_message(ASSAY_LOG_WARNING, "%s/%s is left out: %s", dataset->root, sample->path, sample->problem);
   }
+  if (told > TOLD_AT_MOST) assay_log_message(ASSAY_LOG_WARNING, "%u more images are left out for such reasons; split.csv names them all", told - TOLD_AT_MOST);
+  if (dataset->near_count > 0)
+    assay_log_message(ASSAY_LOG_INFO, "%u pairs of images are almost the same and stay in one part and fold; 'assay check' lists them", dataset->near_count);
 }
 
 int assay_run_open_data(struct assay_run *run, bool tell, struct assay_status *status) {

@@ -312,10 +312,10 @@ START_TEST(verdicts_are_remembered) {
   struct assay_verdicts *verdicts = assay_verdicts_load(name);
   struct assay_found file = first->source->files[0];
   struct assay_sample sample = {0};
-  ck_assert(assay_verdicts_find(verdicts, &file, &sample, first->arena));
+  ck_assert(assay_verdicts_find(verdicts, &file, &sample, NULL, first->arena));
   ck_assert_uint_eq(sample.width, 5);
   file.identity.changed++;
-  ck_assert(!assay_verdicts_find(verdicts, &file, &sample, first->arena));
+  ck_assert(!assay_verdicts_find(verdicts, &file, &sample, NULL, first->arena));
   assay_verdicts_release(verdicts);
   assay_dataset_release(first);
   assay_dataset_release(second);
@@ -329,7 +329,7 @@ START_TEST(verdicts_are_remembered) {
   verdicts = assay_verdicts_load(name);
   struct assay_arena *arena = assay_arena_create();
   file.identity.changed--;
-  ck_assert(!assay_verdicts_find(verdicts, &file, &sample, arena));
+  ck_assert(!assay_verdicts_find(verdicts, &file, &sample, NULL, arena));
   assay_arena_release(arena);
   assay_verdicts_release(verdicts);
 }

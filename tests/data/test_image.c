@@ -193,8 +193,8 @@ START_TEST(large_jpeg_comes_scaled) {
   struct assay_image image = decode(bytes, &request, &facts);
   ck_assert_uint_eq(facts.width, 256); /* the facts are of the file, upright */
   ck_assert_uint_eq(facts.height, 320);
-  ck_assert_uint_eq(image.width, 64); /* a quarter: at least two pixels for each of the fitted picture */
-  ck_assert_uint_eq(image.height, 80);
+  ck_assert_uint_eq(image.width, 128); /* half: at least two pixels for each of the fitted picture, and 128 a side */
+  ck_assert_uint_eq(image.height, 160);
   assay_image_release(&image);
   const struct assay_image_request close = {.width = 129, .height = 40};
   image = decode(bytes, &close, NULL);
