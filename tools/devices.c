@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * assay devices: what can be used here, and what is wrong with what cannot. The hidden `list-devices BACKEND` is the child that enters the drivers.
+ * assay devices: what can be used here, and what is wrong with what cannot. The hidden `list-devices BACKEND [DRIVER...]` is the child that enters the drivers.
  */
 #include "cli.h"
 
@@ -9,9 +9,11 @@
 int command_list_devices(struct cli *cli) {
   struct assay_registry *registry;
   json_t *list;
+  /* The arguments end with the process' own NULL. */
+  const char *const *drivers = cli->argument_count > 1 ? (const char *const *)cli->arguments + 1 : NULL;
   cli->json = true;
   int result = cli_registry(cli, &registry);
-  if (result == 0) result = assay_devices_list_here(registry, cli->arguments[0], &list, cli->status);
+  if (result == 0) result = assay_devices_list_here(registry, cli->arguments[0], drivers, &list, cli->status);
   if (result == 0) cli_print_json(cli, json_pack("{s:o}", "devices", list));
   return result;
 }
@@ -33,7 +35,7 @@ int command_devices(struct cli *cli) {
   const struct assay_listed_device *devices;
   uint32_t count;
   int result = cli_registry(cli, &registry);
-  if (result == 0) result = assay_devices_list(registry, cli->plugin_path, cli->arena, &devices, &count, cli->status);
+  if (result == 0) result = assay_devices_list(registry, cli->plugin_path, ASSAY_DRIVERS_ALL, cli->arena, &devices, &count, cli->status);
   if (result != 0) return result;
   json_t *list = json_array();
   for (uint32_t i = 0; i < count; i++) {

@@ -60,7 +60,7 @@ static const struct cli_command commands[] = {
     {"config", "FILE.ini|DIR", "the resolved configuration, and where each value came from", NULL, CLI_OVERRIDES, 1, 1, command_config, NULL},
     {"worker", "RUN MODE DEVICE", "", NULL, CLI_HIDDEN, 3, 3, command_worker, NULL},
     {"run-selftest", "DEVICE MODE", "", NULL, CLI_HIDDEN | CLI_OVERRIDES, 2, 2, command_run_selftest, run_selftest_options},
-    {"list-devices", "BACKEND", "", NULL, CLI_HIDDEN, 1, 1, command_list_devices, NULL},
+    {"list-devices", "BACKEND [DRIVER...]", "", NULL, CLI_HIDDEN, 1, UINT32_MAX, command_list_devices, NULL},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 

@@ -309,10 +309,10 @@ void assay_cpu_memory(const struct assay_executable *executable, struct assay_me
 void assay_cpu_release(struct assay_executable *executable);
 int assay_cpu_run(struct assay_executable *executable, uint32_t function, struct assay_store *store, struct assay_buffer *const *feeds,
                   struct assay_buffer *const *fetches, struct assay_status *status);
-int assay_cpu_list(const struct assay_backend_host *host, const struct assay_option_value *const *options, struct assay_device_info *devices, uint32_t capacity,
-                   uint32_t *count, struct assay_status *status);
-int assay_cpu_open(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *id, struct assay_device **device,
-                   struct assay_status *status);
+int assay_cpu_list(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, assay_found_device found,
+                   void *context, struct assay_status *status);
+int assay_cpu_open(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, const char *id,
+                   struct assay_device **device, struct assay_status *status);
 void assay_cpu_close(struct assay_device *device);
 int assay_cpu_sync(struct assay_device *device, struct assay_status *status);
 int assay_cpu_buffer_create(struct assay_device *device, uint64_t size, struct assay_buffer **buffer, struct assay_status *status);

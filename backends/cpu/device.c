@@ -66,28 +66,44 @@ static const struct assay_cpu_kernels *best_kernels(void) {
   return &assay_cpu_kernels_base;
 }
 
-int assay_cpu_list(const struct assay_backend_host *host, const struct assay_option_value *const *options, struct assay_device_info *devices, uint32_t capacity,
-                   uint32_t *count, struct assay_status *status) {
-  (void)host, (void)options, (void)status;
-  *count = 1;
-  if (capacity == 0) return 0;
-  struct assay_device_info *info = &devices[0];
-  memset(info, 0, sizeof *info);
-  info->struct_size = sizeof *info;
-  info->usable = 1;
-  info->kind = ASSAY_DEVICE_CPU;
+/* What the processor computes in: bf16 products count only where it has instructions for them. */
+static uint32_t precisions(void) {
+  uint32_t bits = 1u << ASSAY_F64 | 1u << ASSAY_F32;
+#if defined(__x86_64__) && defined(ASSAY_CPU_LEVELS)
+  if ((dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16) bits |= 1u << ASSAY_BF16;
+#endif
+  return bits;
+}
+
+int assay_cpu_list(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, assay_found_device found,
+                   void *context, struct assay_status *status) {
+  (void)host, (void)options, (void)drivers, (void)status;
+  char name[128], library[64], note[64], level[32] = "";
+#if defined(__x86_64__) && defined(ASSAY_CPU_LEVELS)
+  snprintf(level, sizeof level, "x86-64%s%s", best_kernels() == &assay_cpu_kernels_base ? "" : "-", best_kernels() == &assay_cpu_kernels_base ? "" : best_kernels()->level);
+#endif
   const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-  if (pages > 0 && page > 0) info->memory = (uint64_t)pages * (uint64_t)page;
-  snprintf(info->id, sizeof info->id, "0");
-  processor_name(info->name, sizeof info->name);
-  if (!info->name[0]) snprintf(info->name, sizeof info->name, "processor");
-  library_name(info->driver, sizeof info->driver);
-  snprintf(info->note, sizeof info->note, "%d processors", omp_get_num_procs());
+  processor_name(name, sizeof name);
+  library_name(library, sizeof library);
+  snprintf(note, sizeof note, "%d processors", omp_get_num_procs());
+  const struct assay_device_info info = {.struct_size = sizeof info,
+                                         .usable = 1,
+                                         .kind = ASSAY_DEVICE_CPU,
+                                         .precisions = precisions(),
+                                         .memory = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0,
+                                         .id = "0",
+                                         .name = name[0] ? name : "processor",
+                                         .vendor = strstr(name, "AMD") ? "AMD" : strstr(name, "Intel") ? "Intel" : "",
+                                         .driver = library,
+                                         .extensions = level,
+                                         .note = note};
+  found(context, &info);
   return 0;
 }
 
-int assay_cpu_open(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *id, struct assay_device **device,
-                   struct assay_status *status) {
+int assay_cpu_open(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, const char *id,
+                   struct assay_device **device, struct assay_status *status) {
+  (void)drivers;
   if (id && strcmp(id, "0") != 0) return assay_cpu_fail(status, ASSAY_E_DEVICE, "the cpu backend has one device, \"0\"; there is no \"%s\"", id);
   struct assay_device *opened = calloc(1, sizeof *opened);
   if (!opened) return assay_cpu_no_memory(status);

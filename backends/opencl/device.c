@@ -152,33 +152,57 @@ static bool unusable(const struct found *found, char *note, size_t size) {
   return note[0] != 0;
 }
 
-static void describe(const struct found *found, uint32_t number, struct assay_device_info *info) {
-  struct questions questions = {found->id, CL_SUCCESS};
-  char driver[64];
-  memset(info, 0, sizeof *info);
-  info->struct_size = sizeof *info;
-  snprintf(info->id, sizeof info->id, "%u", number);
-  device_text(&questions, CL_DEVICE_NAME, info->name, sizeof info->name);
-  device_text(&questions, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
-  device_text(&questions, CL_DRIVER_VERSION, driver, sizeof driver);
-  snprintf(info->driver, sizeof info->driver, "%.60s %s", found->platform->name, driver);
-  info->memory = device_number(&questions, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong));
-  info->kind = device_kind(&questions);
-  info->usable = !unusable(found, info->note, sizeof info->note);
+/* All of a text, however long; NULL when it cannot be had. */
+static char *whole_text(cl_device_id device, cl_device_info what) {
+  size_t needed = 0;
+  if (clGetDeviceInfo(device, what, 0, NULL, &needed) != CL_SUCCESS) return NULL;
+  char *text = calloc(1, needed + 1);
+  if (text && clGetDeviceInfo(device, what, needed, text, NULL) == CL_SUCCESS) return text;
+  free(text);
+  return NULL;
 }
 
-int assay_cl_list(const struct assay_backend_host *host, const struct assay_option_value *const *options, struct assay_device_info *devices, uint32_t capacity,
-                  uint32_t *count, struct assay_status *status) {
+static uint32_t precisions(const char *extensions) {
+  uint32_t bits = 1u << ASSAY_F32;
+  if (extensions && strstr(extensions, "cl_khr_fp64")) bits |= 1u << ASSAY_F64;
+  if (extensions && strstr(extensions, "cl_khr_fp16")) bits |= 1u << ASSAY_F16;
+  return bits;
+}
+
+static void describe(const struct found *found, uint32_t number, assay_found_device tell, void *context) {
+  struct questions questions = {found->id, CL_SUCCESS};
+  char id[16], name[128], vendor[64], version[64], driver[256], note[512];
+  char *extensions = whole_text(found->id, CL_DEVICE_EXTENSIONS);
+  snprintf(id, sizeof id, "%u", number);
+  device_text(&questions, CL_DEVICE_NAME, name, sizeof name);
+  device_text(&questions, CL_DEVICE_VENDOR, vendor, sizeof vendor);
+  device_text(&questions, CL_DRIVER_VERSION, version, sizeof version);
+  snprintf(driver, sizeof driver, "%s %s", found->platform->name, version);
+  const struct assay_device_info info = {.struct_size = sizeof info,
+                                         .memory = device_number(&questions, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong)),
+                                         .kind = device_kind(&questions),
+                                         .usable = !unusable(found, note, sizeof note),
+                                         .precisions = precisions(extensions),
+                                         .id = id,
+                                         .name = name,
+                                         .vendor = vendor,
+                                         .driver = driver,
+                                         .extensions = extensions ? extensions : "",
+                                         .note = note};
+  tell(context, &info);
+  free(extensions);
+}
+
+int assay_cl_list(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, assay_found_device found,
+                  void *context, struct assay_status *status) {
   (void)host;
   (void)options;
-  *count = 0;
+  int code = assay_cl_restrict(drivers, status);
+  if (code) return code;
   struct inventory *inventory = malloc(sizeof *inventory);
   if (!inventory) return assay_cl_no_memory(status);
-  const int code = take_inventory(inventory, status);
-  if (!code) {
-    *count = inventory->device_count;
-    for (uint32_t i = 0; i < inventory->device_count && i < capacity; i++) describe(&inventory->devices[i], i, &devices[i]);
-  }
+  code = take_inventory(inventory, status);
+  for (uint32_t i = 0; !code && i < inventory->device_count; i++) describe(&inventory->devices[i], i, found, context);
   free(inventory);
   return code;
 }
@@ -239,9 +263,11 @@ static int open_found(struct assay_device *device, const struct found *found, st
   return ASSAY_OK;
 }
 
-int assay_cl_open(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *id, struct assay_device **device,
-                  struct assay_status *status) {
+int assay_cl_open(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, const char *id,
+                  struct assay_device **device, struct assay_status *status) {
   *device = NULL;
+  const int refusal = assay_cl_restrict(drivers, status);
+  if (refusal) return refusal;
   const struct found *chosen = NULL;
   struct inventory *inventory = malloc(sizeof *inventory);
   struct assay_device *opened = calloc(1, sizeof *opened);

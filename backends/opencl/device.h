@@ -47,10 +47,14 @@ struct assay_device {
   uint32_t next_upload;
 };
 
-int assay_cl_list(const struct assay_backend_host *host, const struct assay_option_value *const *options, struct assay_device_info *devices, uint32_t capacity,
-                  uint32_t *count, struct assay_status *status);
-int assay_cl_open(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *id, struct assay_device **device,
-                  struct assay_status *status);
+int assay_cl_list(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, assay_found_device found,
+                  void *context, struct assay_status *status);
+int assay_cl_open(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, const char *id,
+                  struct assay_device **device, struct assay_status *status);
+/* The ICD files that the loader would read; see drivers.c. */
+int assay_cl_drivers(const struct assay_option_value *const *options, assay_found_driver found, void *context, struct assay_status *status);
+/* Keeps the loader to these drivers; a single one is looked at first, and what is wrong with it is an error. Nothing of OpenCL may have been called before. NULL: all. */
+int assay_cl_restrict(const char *const *drivers, struct assay_status *status);
 void assay_cl_close(struct assay_device *device);
 int assay_cl_sync(struct assay_device *device, struct assay_status *status);
 

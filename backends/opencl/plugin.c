@@ -42,7 +42,8 @@ static const struct assay_backend backend = {.struct_size = sizeof backend,
                                              .store_copy = assay_cl_store_copy,
                                              .store_release = assay_cl_store_release,
                                              .run = assay_cl_run,
-                                             .sync = assay_cl_sync};
+                                             .sync = assay_cl_sync,
+                                             .drivers = assay_cl_drivers};
 
 static const struct assay_plugin plugin = {.magic = ASSAY_PLUGIN_MAGIC,
                                            .struct_size = sizeof plugin,

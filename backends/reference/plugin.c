@@ -20,25 +20,26 @@ int assay_reference_error(struct assay_status *status, int code, const char *for
   return code;
 }
 
-static int list(const struct assay_backend_host *host, const struct assay_option_value *const *options, struct assay_device_info *devices, uint32_t capacity,
-                uint32_t *count, struct assay_status *status) {
-  (void)host, (void)options, (void)status;
-  *count = 1;
-  if (capacity == 0) return ASSAY_OK;
-  memset(devices, 0, sizeof *devices);
-  devices->struct_size = sizeof *devices;
-  devices->usable = 1;
-  devices->kind = ASSAY_DEVICE_CPU;
-  snprintf(devices->id, sizeof devices->id, "0");
-  snprintf(devices->name, sizeof devices->name, "plain C, one thread");
-  snprintf(devices->driver, sizeof devices->driver, "assay %s", PACKAGE_VERSION);
-  snprintf(devices->note, sizeof devices->note, "the oracle for tests: exact and slow");
+static int list(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, assay_found_device found,
+                void *context, struct assay_status *status) {
+  (void)host, (void)options, (void)drivers, (void)status;
+  const struct assay_device_info info = {.struct_size = sizeof info,
+                                         .usable = 1,
+                                         .kind = ASSAY_DEVICE_CPU,
+                                         .precisions = ASSAY_REFERENCE_FLOATS,
+                                         .id = "0",
+                                         .name = "plain C, one thread",
+                                         .vendor = "",
+                                         .driver = "assay " PACKAGE_VERSION,
+                                         .extensions = "",
+                                         .note = "the oracle for tests: exact and slow"};
+  found(context, &info);
   return ASSAY_OK;
 }
 
-static int open_device(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *id, struct assay_device **device,
-                       struct assay_status *status) {
-  (void)options;
+static int open_device(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, const char *id,
+                       struct assay_device **device, struct assay_status *status) {
+  (void)options, (void)drivers;
   if (id && strcmp(id, "0") != 0)
     return assay_reference_error(status, ASSAY_E_DEVICE, "backend reference has no device \"%s\"; its only one is \"0\"", id);
   *device = malloc(sizeof **device);

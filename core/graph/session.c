@@ -27,7 +27,8 @@ struct compiled {
 };
 
 struct assay_session {
-  const struct assay_backend *backend;
+  struct assay_backend table;
+  const struct assay_backend *backend; /* &table */
   struct assay_device *device;
   const char *name; /* of the plugin */
   uint64_t limit;   /* bytes; 0: none */
@@ -36,25 +37,40 @@ struct assay_session {
 
 /* ---- Opening and closing ---- */
 
-/* Every function of a backend is needed. */
+/* A backend of an earlier minor version has a shorter table: what it lacks is NULL, and optional. */
+static bool take_table(const struct assay_plugin *plugin, struct assay_backend *table) {
+  if (plugin->kind != ASSAY_BACKEND || plugin->vtable == NULL || plugin->vtable_size < ASSAY_BACKEND_LEAST_SIZE) return false;
+  memcpy(table, plugin->vtable, plugin->vtable_size < sizeof *table ? plugin->vtable_size : sizeof *table);
+  return true;
+}
+
 static bool is_complete(const struct assay_backend *backend) {
   return backend->list && backend->open && backend->close && backend->supports && backend->compile && backend->memory && backend->release &&
          backend->buffer_create && backend->buffer_write && backend->buffer_read && backend->buffer_release && backend->store_create && backend->store_write &&
          backend->store_read && backend->store_copy && backend->store_release && backend->run && backend->sync;
 }
 
+int assay_backend_table(const struct assay_plugin *plugin, struct assay_backend *table, struct assay_status *status) {
+  memset(table, 0, sizeof *table);
+  if (!take_table(plugin, table)) return assay_status_set(status, ASSAY_E_PLUGIN, "plugin %s is no backend of this version of Assay", plugin->name);
+  if (!is_complete(table)) return assay_status_set(status, ASSAY_E_PLUGIN, "backend %s leaves a function out that every backend must have", plugin->name);
+  return 0;
+}
+
 int assay_session_open(const struct assay_plugin *plugin, const struct assay_option_value *const *values, const char *id, struct assay_session **session,
                        struct assay_status *status) {
+  return assay_session_open_with(plugin, values, NULL, id, session, status);
+}
+
+int assay_session_open_with(const struct assay_plugin *plugin, const struct assay_option_value *const *values, const char *const *drivers, const char *id,
+                            struct assay_session **session, struct assay_status *status) {
   *session = NULL;
-  if (plugin->kind != ASSAY_BACKEND || plugin->vtable == NULL || plugin->vtable_size < sizeof(struct assay_backend))
-    return assay_status_set(status, ASSAY_E_PLUGIN, "plugin %s is no backend of this version of Assay", plugin->name);
-  if (!is_complete(plugin->vtable))
-    return assay_status_set(status, ASSAY_E_PLUGIN, "backend %s leaves a function out that every backend must have", plugin->name);
   struct assay_session *opened = calloc(1, sizeof *opened);
   if (opened == NULL) return assay_status_memory(status);
-  opened->backend = plugin->vtable;
   opened->name = plugin->name;
-  const int error = opened->backend->open(assay_backend_host_table(), values, id, &opened->device, status);
+  int error = assay_backend_table(plugin, &opened->table, status);
+  opened->backend = &opened->table;
+  if (error == 0) error = opened->backend->open(assay_backend_host_table(), values, drivers, id, &opened->device, status);
   if (error == 0) *session = opened;
   else free(opened);
   return error;

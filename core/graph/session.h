@@ -14,11 +14,20 @@ const struct assay_backend_host *assay_backend_host_table(void);
 /* Where `assay tune` keeps what it finds for a backend. From the arena; NULL when there is no cache folder. */
 char *assay_tuned_path(struct assay_arena *arena, const char *backend);
 
+/* The table of version 1.0, the least that a backend has. */
+enum { ASSAY_BACKEND_LEAST_SIZE = offsetof(struct assay_backend, drivers) + sizeof(void *) };
+
+/* The plugin's functions, NULL where an earlier minor version had none yet. ASSAY_E_PLUGIN when one is missing that every backend must have. */
+int assay_backend_table(const struct assay_plugin *plugin, struct assay_backend *table, struct assay_status *status);
+
 struct assay_session; /* one open device of one backend; one thread at a time */
 
 /* `values` parallel to the plugin's options; `id` as listed, NULL: the first. The plugin outlives the session. */
 int assay_session_open(const struct assay_plugin *plugin, const struct assay_option_value *const *values, const char *id, struct assay_session **session,
                        struct assay_status *status);
+/* The same, entering no other drivers than these: see `drivers` in assay/backend.h. */
+int assay_session_open_with(const struct assay_plugin *plugin, const struct assay_option_value *const *values, const char *const *drivers, const char *id,
+                            struct assay_session **session, struct assay_status *status);
 void assay_session_close(struct assay_session *session);
 /* The vtable, for buffers, stores and runs. */
 const struct assay_backend *assay_session_backend(const struct assay_session *session);

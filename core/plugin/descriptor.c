@@ -2,6 +2,7 @@
  *
  * What a descriptor must look like before anything in it is called. The fields that say how to read the others are checked first.
  */
+#include "graph/session.h"
 #include "plugin/registry.h"
 
 #include "base/arena.h"
@@ -27,7 +28,7 @@ struct kind_facts {
 };
 
 static const struct kind_facts kinds[] = {
-    [ASSAY_BACKEND] = {"backend", ASSAY_BACKEND_ABI_MAJOR, ASSAY_BACKEND_ABI_MINOR, sizeof(struct assay_backend)},
+    [ASSAY_BACKEND] = {"backend", ASSAY_BACKEND_ABI_MAJOR, ASSAY_BACKEND_ABI_MINOR, ASSAY_BACKEND_LEAST_SIZE},
     [ASSAY_LAYER] = {"layer", ASSAY_LAYER_ABI_MAJOR, ASSAY_LAYER_ABI_MINOR, sizeof(struct assay_layer)},
     [ASSAY_OPTIMIZER] = {"optimizer", ASSAY_OPTIMIZER_ABI_MAJOR, ASSAY_OPTIMIZER_ABI_MINOR, sizeof(struct assay_optimizer)},
     [ASSAY_SEARCH] = {"search", ASSAY_SEARCH_ABI_MAJOR, ASSAY_SEARCH_ABI_MINOR, sizeof(struct assay_search)},

@@ -2,6 +2,7 @@
 #include "run/device.h"
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/options.h"
 #include "base/process.h"
 #include "base/status.h"
@@ -18,28 +19,25 @@ static const double list_seconds = 20; /* a cold driver takes some */
 
 /* ---- Listing ---- */
 
-int assay_devices_list_here(struct assay_registry *registry, const char *backend, json_t **list, struct assay_status *status) {
+static void take_device(void *context, const struct assay_device_info *info) {
+  json_array_append_new(context, json_pack("{s:s,s:b,s:i,s:i,s:I,s:s,s:s,s:s,s:s,s:s}", "id", info->id, "usable", info->usable != 0, "kind", (int)info->kind, "precisions",
+                                           (int)info->precisions, "memory", (json_int_t)info->memory, "name", info->name, "driver", info->driver, "vendor", info->vendor,
+                                           "extensions", info->extensions, "note", info->note));
+}
+
+int assay_devices_list_here(struct assay_registry *registry, const char *backend, const char *const *drivers, json_t **list, struct assay_status *status) {
   const struct assay_plugin *plugin;
   const struct assay_option_value *const *values;
+  struct assay_backend table;
   struct assay_arena *arena = assay_arena_create();
-  struct assay_device_info *devices = arena != NULL ? ASSAY_NEW_ARRAY(arena, struct assay_device_info, MOST_DEVICES) : NULL;
-  uint32_t count = 0;
   *list = NULL;
-  int result = devices == NULL ? assay_status_memory(status) : assay_registry_find(registry, ASSAY_BACKEND, backend, &plugin, status);
+  int result = arena == NULL ? assay_status_memory(status) : assay_registry_find(registry, ASSAY_BACKEND, backend, &plugin, status);
   if (result == 0) result = assay_option_defaults(plugin->options, arena, &values, status);
-  if (result == 0) {
-    const struct assay_backend *vtable = plugin->vtable;
-    for (uint32_t i = 0; i < MOST_DEVICES; i++) devices[i].struct_size = sizeof *devices;
-    result = vtable->list(assay_backend_host_table(), values, devices, MOST_DEVICES, &count, status);
-  }
-  if (result == 0) {
-    *list = json_array();
-    for (uint32_t i = 0; i < count && i < MOST_DEVICES; i++) {
-      const struct assay_device_info *info = &devices[i];
-      json_array_append_new(*list, json_pack("{s:s,s:b,s:i,s:I,s:s,s:s,s:s,s:s}", "id", info->id, "usable", info->usable != 0, "kind", (int)info->kind, "memory", (json_int_t)info->memory, "name", info->name,
-                                             "driver", info->driver, "vendor", info->vendor, "note", info->note));
-    }
-  }
+  if (result == 0) result = assay_backend_table(plugin, &table, status);
+  json_t *devices = json_array();
+  if (result == 0) result = table.list(assay_backend_host_table(), values, drivers, take_device, devices, status);
+  if (result == 0) *list = devices;
+  else json_decref(devices);
   assay_arena_release(arena);
   return result;
 }
@@ -62,12 +60,13 @@ static struct assay_listed_device *add_device(struct listing *listing) {
   return &listing->devices[listing->count++];
 }
 
-static void copy_text(char *to, size_t size, const json_t *from) {
-  const char *text = json_string_value(from);
-  snprintf(to, size, "%s", text != NULL ? text : "");
+static const char *text_of(struct assay_arena *arena, const json_t *object, const char *key) {
+  const char *text = json_string_value(json_object_get(object, key));
+  return text != NULL && text[0] != '\0' ? assay_arena_copy(arena, text) : "";
 }
 
 static int take_list(struct listing *listing, const char *backend, const json_t *list) {
+  struct assay_arena *arena = listing->arena;
   for (size_t i = 0; i < json_array_size(list); i++) {
     const json_t *object = json_array_get(list, i);
     struct assay_listed_device *device = add_device(listing);
@@ -76,53 +75,92 @@ static int take_list(struct listing *listing, const char *backend, const json_t 
     *info = (struct assay_device_info){.struct_size = sizeof *info,
                                        .usable = json_is_true(json_object_get(object, "usable")),
                                        .kind = (uint32_t)json_integer_value(json_object_get(object, "kind")),
-                                       .memory = (uint64_t)json_integer_value(json_object_get(object, "memory"))};
-    copy_text(info->id, sizeof info->id, json_object_get(object, "id"));
-    copy_text(info->name, sizeof info->name, json_object_get(object, "name"));
-    copy_text(info->driver, sizeof info->driver, json_object_get(object, "driver"));
-    copy_text(info->vendor, sizeof info->vendor, json_object_get(object, "vendor"));
-    copy_text(info->note, sizeof info->note, json_object_get(object, "note"));
-    device->name = json_array_size(list) == 1 ? backend : assay_arena_print(listing->arena, "%s:%s", backend, info->id);
+                                       .precisions = (uint32_t)json_integer_value(json_object_get(object, "precisions")),
+                                       .memory = (uint64_t)json_integer_value(json_object_get(object, "memory")),
+                                       .id = text_of(arena, object, "id"),
+                                       .name = text_of(arena, object, "name"),
+                                       .vendor = text_of(arena, object, "vendor"),
+                                       .driver = text_of(arena, object, "driver"),
+                                       .extensions = text_of(arena, object, "extensions"),
+                                       .note = text_of(arena, object, "note")};
+    device->problem = NULL;
+    if (!info->id || !info->name || !info->vendor || !info->driver || !info->extensions || !info->note) return ASSAY_E_MEMORY;
+    device->name = json_array_size(list) == 1 ? backend : assay_arena_print(arena, "%s:%s", backend, info->id);
     if (device->name == NULL) return ASSAY_E_MEMORY;
   }
   return 0;
 }
 
-/* One backend, by a child. What goes wrong is told in the list: one broken driver must not hide the others. */
-static int list_backend(struct listing *listing, const char *backend, const char *plugin_path, struct assay_status *status) {
-  const char *const arguments[] = {assay_process_tool(), "list-devices", backend, "--quiet", plugin_path != NULL ? "--plugin-path" : NULL, plugin_path, NULL};
+/* What goes wrong is told in the list: one broken driver must not hide the others. */
+static int add_problem(struct listing *listing, const char *backend, const char *problem) {
+  struct assay_listed_device *device = problem != NULL ? add_device(listing) : NULL;
+  if (device == NULL) return ASSAY_E_MEMORY;
+  *device = (struct assay_listed_device){.name = backend, .problem = problem, .info = {.id = "", .name = "", .vendor = "", .driver = "", .extensions = "", .note = ""}};
+  return 0;
+}
+
+/* The devices that the backend finds with these drivers, by a child. */
+static int ask_backend(struct listing *listing, const char *backend, const char *const *drivers, const char *plugin_path, bool has_problem, struct assay_status *status) {
+  enum { MOST_ARGUMENTS = 80 };
+  const char *arguments[MOST_ARGUMENTS] = {assay_process_tool(), "list-devices", "--quiet"};
+  int n = 3;
+  if (plugin_path != NULL) {
+    arguments[n++] = "--plugin-path";
+    arguments[n++] = plugin_path;
+  }
+  arguments[n++] = "--";
+  arguments[n++] = backend;
+  for (uint32_t i = 0; drivers != NULL && drivers[i] != NULL && n < MOST_ARGUMENTS - 1; i++) arguments[n++] = drivers[i];
   struct assay_text output = {0};
   struct assay_process_end end;
   int result = assay_process_run(arguments, list_seconds, &output, &end, status);
   if (result != 0) return result;
   json_t *answer = output.data != NULL ? json_loads(output.data, 0, NULL) : NULL;
   const json_t *list = json_object_get(answer, "devices");
-  if (end.code == 0 && end.signal == 0 && !end.timed_out && json_is_array(list)) {
-    result = take_list(listing, backend, list);
-  } else {
-    char how[96];
-    const char *message = json_string_value(json_object_get(json_object_get(answer, "error"), "message"));
-    struct assay_listed_device *device = add_device(listing);
-    if (device != NULL) {
-      *device = (struct assay_listed_device){.name = backend};
-      device->problem = message != NULL ? assay_arena_copy(listing->arena, message)
-                                        : assay_arena_print(listing->arena, "asking its drivers for devices %s; a driver is broken: remove it, or repair it", assay_process_describe(&end, how));
-    }
-    if (device == NULL || device->problem == NULL) result = ASSAY_E_MEMORY;
-  }
+  const char *message = json_string_value(json_object_get(json_object_get(answer, "error"), "message"));
+  char how[96];
+  if (end.code == 0 && end.signal == 0 && !end.timed_out && json_is_array(list)) result = take_list(listing, backend, list);
+  else if (message == NULL)
+    result = add_problem(listing, backend, assay_arena_print(listing->arena, "the process that asked for its devices %s; a driver is broken: remove it, or repair it",
+                                                             assay_process_describe(&end, how)));
+  else if (!has_problem) /* otherwise what is wrong has been said of the driver */
+    result = add_problem(listing, backend, assay_arena_copy(listing->arena, message));
   json_decref(answer);
   assay_text_release(&output);
   return result == ASSAY_E_MEMORY ? assay_status_memory(status) : result;
 }
 
-int assay_devices_list(struct assay_registry *registry, const char *plugin_path, struct assay_arena *arena, const struct assay_listed_device **devices, uint32_t *count,
+/* One backend: its drivers one by one, then all that do no harm together, since only so they are numbered and those registered twice are known. */
+static int list_backend(struct listing *listing, const struct assay_plugin *plugin, const char *plugin_path, enum assay_drivers_effort effort, struct assay_status *status) {
+  const struct assay_option_value *const *values;
+  const struct assay_driver_state *states;
+  const char *const *drivers = NULL;
+  uint32_t count = 0, problems = 0;
+  bool none = false;
+  int result = assay_option_defaults(plugin->options, listing->arena, &values, status);
+  if (result == 0) result = assay_drivers_survey(plugin, values, plugin_path, effort, listing->arena, &states, &count, status);
+  if (result == 0) result = assay_drivers_allowed(states, count, listing->arena, &drivers, &none, status);
+  if (result == 0 && !none) {
+    for (uint32_t i = 0; i < count; i++) problems += states[i].problem != NULL;
+    result = ask_backend(listing, plugin->name, drivers, plugin_path, problems > 0, status);
+  }
+  for (uint32_t i = 0; i < count && result == 0; i++) {
+    if (states[i].problem == NULL) continue;
+    /* Most say themselves which file it is. */
+    const char *problem = strstr(states[i].problem, states[i].name) != NULL ? states[i].problem : assay_arena_print(listing->arena, "driver %s: %s", states[i].name, states[i].problem);
+    if (add_problem(listing, plugin->name, problem) != 0) result = assay_status_memory(status);
+  }
+  return result;
+}
+
+int assay_devices_list(struct assay_registry *registry, const char *plugin_path, enum assay_drivers_effort effort, struct assay_arena *arena, const struct assay_listed_device **devices, uint32_t *count,
                        struct assay_status *status) {
   const struct assay_registry_entry *const *entries;
   struct listing listing = {.arena = arena};
   uint32_t entry_count;
   int result = assay_registry_list(registry, &entries, &entry_count, status);
   for (uint32_t i = 0; i < entry_count && result == 0; i++)
-    if (entries[i]->kind == ASSAY_BACKEND && entries[i]->plugin != NULL) result = list_backend(&listing, entries[i]->name, plugin_path, status);
+    if (entries[i]->kind == ASSAY_BACKEND && entries[i]->plugin != NULL) result = list_backend(&listing, entries[i]->plugin, plugin_path, effort, status);
   *devices = listing.devices;
   *count = listing.count;
   return result;
@@ -168,7 +206,7 @@ struct choice {
 };
 
 static int list_once(struct choice *choice, struct assay_status *status) {
-  return choice->devices != NULL ? 0 : assay_devices_list(choice->registry, choice->plugin_path, choice->arena, &choice->devices, &choice->device_count, status);
+  return choice->devices != NULL ? 0 : assay_devices_list(choice->registry, choice->plugin_path, ASSAY_DRIVERS_UNKNOWN, choice->arena, &choice->devices, &choice->device_count, status);
 }
 
 static int choose(struct choice *choice, const char *name, struct assay_status *status) {
@@ -200,8 +238,19 @@ static int choose_by_name(struct choice *choice, const char *word, struct assay_
   return matches == 1 ? choose(choice, found, status) : no_such_device(choice, word, matches, status);
 }
 
+/* A device that is named need not be listed, but what it stands on is to be known before a worker enters it. */
+static int choose_named(struct choice *choice, const struct assay_component *backend, const char *word, struct assay_status *status) {
+  const struct assay_driver_state *states;
+  uint32_t count;
+  const int result = assay_drivers_survey(backend->plugin, backend->values, choice->plugin_path, ASSAY_DRIVERS_UNKNOWN, choice->arena, &states, &count, status);
+  for (uint32_t i = 0; i < count && result == 0; i++)
+    if (states[i].harmful) assay_log_message(ASSAY_LOG_WARNING, "driver %s is left alone: %s", states[i].name, states[i].problem);
+  return result == 0 ? choose(choice, word, status) : result;
+}
+
 static int choose_word(struct choice *choice, const char *word, struct assay_status *status) {
-  if (find_backend(choice->settings, word, strcspn(word, ":")) != NULL) return choose(choice, word, status);
+  const struct assay_component *backend = find_backend(choice->settings, word, strcspn(word, ":"));
+  if (backend != NULL) return choose_named(choice, backend, word, status);
   int result = list_once(choice, status);
   if (result != 0) return result;
   if (strcmp(word, "auto") == 0) {
@@ -262,7 +311,14 @@ int assay_device_open(const char *name, const struct assay_settings *settings, s
   }
   const struct assay_option_value *const *values = share_processors(backend, settings->search.workers, arena);
   if (values == NULL) return assay_status_memory(status);
-  const int result = assay_session_open(backend->plugin, values, name[length] == ':' ? name + length + 1 : NULL, session, status);
+  const struct assay_driver_state *states;
+  const char *const *drivers = NULL;
+  uint32_t count = 0;
+  bool none;
+  int result = assay_drivers_survey(backend->plugin, values, NULL, ASSAY_DRIVERS_KNOWN, arena, &states, &count, status);
+  if (result == 0) result = assay_drivers_allowed(states, count, arena, &drivers, &none, status);
+  if (result == 0 && none) return assay_status_set(status, ASSAY_E_DEVICE, "%s: %s", states[0].name, states[0].problem);
+  if (result == 0) result = assay_session_open_with(backend->plugin, values, drivers, name[length] == ':' ? name + length + 1 : NULL, session, status);
   if (result == 0) assay_session_limit(*session, settings->memory);
   return result;
 }

@@ -8,20 +8,21 @@
 
 #include "config/plan.h"
 #include "graph/session.h"
+#include "run/drivers.h"
 
 #include <jansson.h>
 
 struct assay_listed_device {
-  const char *name;    /* "opencl:0"; just the backend's name when it could not be listed */
-  const char *problem; /* the backend could not be listed; NULL */
-  struct assay_device_info info; /* all zero with a problem */
+  const char *name;    /* "opencl:0"; just the backend's name when there is a problem */
+  const char *problem; /* the backend, or one of its drivers, could not be listed; NULL */
+  struct assay_device_info info; /* with a problem all texts are empty */
 };
 
-/* The devices of every installed backend, memory from `arena`. */
-int assay_devices_list(struct assay_registry *registry, const char *plugin_path, struct assay_arena *arena, const struct assay_listed_device **devices, uint32_t *count,
+/* The devices of every installed backend, memory from `arena`. Drivers are tried as `effort` says. */
+int assay_devices_list(struct assay_registry *registry, const char *plugin_path, enum assay_drivers_effort effort, struct assay_arena *arena, const struct assay_listed_device **devices, uint32_t *count,
                        struct assay_status *status);
-/* What the child does: lists one backend's devices as JSON. */
-int assay_devices_list_here(struct assay_registry *registry, const char *backend, json_t **list, struct assay_status *status);
+/* What the child does: lists one backend's devices as JSON; `drivers` as in assay/backend.h. */
+int assay_devices_list_here(struct assay_registry *registry, const char *backend, const char *const *drivers, json_t **list, struct assay_status *status);
 
 /* The words of `[backend] devices` as names of devices. "auto" is the first of: a GPU, cpu, reference. "all" is every usable device but
  * `reference`. ASSAY_E_DEVICE with what there is when a word fits none or several. */

@@ -71,18 +71,31 @@ enum assay_device_kind {
   ASSAY_DEVICE_GPU = 2
 };
 
+/* What `list` says of a device. The texts are the backend's, live as long as the call, and are never NULL. */
 struct assay_device_info {
   uint32_t struct_size;
-  uint32_t usable;      /* 0: `note` says why not, and the remedy */
-  uint64_t memory;      /* bytes; 0: unknown */
-  char id[64];          /* what `open` takes, e.g. "0" */
-  char name[128];       /* e.g. the processor's name */
-  char driver[128];     /* driver or library with version */
-  char vendor[64];
-  char note[512];
-  uint32_t kind; /* enum assay_device_kind; `devices = auto` prefers a GPU */
-  uint32_t reserved;
+  uint32_t usable;        /* 0: `note` says why not, and the remedy */
+  uint32_t kind;          /* enum assay_device_kind */
+  uint32_t precisions;    /* bit 1 << d: the device computes in enum assay_dtype d, whether or not the backend makes use of it; 0: unknown */
+  uint64_t memory;        /* bytes; 0: unknown */
+  const char *id;         /* what `open` takes, e.g. "0" */
+  const char *name;       /* e.g. the processor's */
+  const char *vendor;     /* who made it */
+  const char *driver;     /* driver or library, with its version */
+  const char *extensions; /* what the device offers beyond the standard, with blanks between; "" */
+  const char *note;       /* for people; "" */
 };
+
+/* A driver that a backend would enter: something that can crash or hang by itself. */
+struct assay_driver_info {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const char *name;  /* what `list` and `open` take; shown to people, so best the path of a file */
+  const char *stamp; /* another text when the driver, or what it stands on, may have become another one */
+};
+
+typedef void (*assay_found_device)(void *context, const struct assay_device_info *device);
+typedef void (*assay_found_driver)(void *context, const struct assay_driver_info *driver);
 
 struct assay_memory_need {
   uint32_t struct_size;
@@ -128,12 +141,13 @@ struct assay_backend {
   uint32_t struct_size;
   uint32_t reserved;
 
-  /* Fills up to `capacity` entries and sets `count` to how many there are. May hang or crash in a driver: the core calls it in a child. */
-  int (*list)(const struct assay_backend_host *host, const struct assay_option_value *const *options, struct assay_device_info *devices, uint32_t capacity,
-              uint32_t *count, struct assay_status *status);
-  /* `id` as `list` gave it; NULL: the first. */
-  int (*open)(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *id, struct assay_device **device,
+  /* Calls `found` for each device, those that cannot be used too. `drivers`: names that end with NULL, no others may be entered; NULL: all may. With a single driver, an error
+   * says what is wrong with it. May hang or crash in a driver: the core calls it in a child. */
+  int (*list)(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, assay_found_device found, void *context,
               struct assay_status *status);
+  /* `drivers` as for `list`; `id` as `list` with the same drivers gave it, NULL: the first that can be used. */
+  int (*open)(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, const char *id,
+              struct assay_device **device, struct assay_status *status);
   void (*close)(struct assay_device *device); /* after everything that was made on it has been released; NULL is allowed here and in every release */
 
   /* 1: this backend takes the node as it stands, as far as can be told from its types and attributes. */
@@ -162,6 +176,10 @@ struct assay_backend {
   int (*run)(struct assay_executable *executable, uint32_t function, struct assay_store *store, struct assay_buffer *const *feeds,
              struct assay_buffer *const *fetches, struct assay_status *status);
   int (*sync)(struct assay_device *device, struct assay_status *status);
+
+  /* May be NULL: the backend stands on nothing that could crash by itself. Calls `found` for each driver without entering any. The core then tries each one in a child, and
+   * `list` and `open` are kept from those that crash, end the process or hang. */
+  int (*drivers)(const struct assay_option_value *const *options, assay_found_driver found, void *context, struct assay_status *status);
 };
 
 #ifdef __cplusplus

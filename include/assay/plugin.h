@@ -25,8 +25,8 @@ enum assay_plugin_kind {
 };
 
 /* Every kind has a version of its own. A plugin fits when its major number equals the host's and its minor is not newer. */
-#define ASSAY_BACKEND_ABI_MAJOR 0
-#define ASSAY_BACKEND_ABI_MINOR 1
+#define ASSAY_BACKEND_ABI_MAJOR 1
+#define ASSAY_BACKEND_ABI_MINOR 0
 #define ASSAY_LAYER_ABI_MAJOR 1
 #define ASSAY_LAYER_ABI_MINOR 1
 #define ASSAY_OPTIMIZER_ABI_MAJOR 1
