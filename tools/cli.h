@@ -25,6 +25,7 @@ enum { CLI_OWN_OPTIONS = 16 };
 struct cli {
   FILE *results;           /* the real standard output; descriptor 1 leads to standard error, whatever a driver prints */
   bool json, quiet, terminal;
+  bool told; /* what failed has been told already */
   const char *output;      /* -o */
   const char *plugin_path; /* --plugin-path */
   const char **overrides;  /* -s */

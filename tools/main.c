@@ -58,7 +58,7 @@ static const struct cli_command commands[] = {
      CLI_OVERRIDES, 0, 1, command_selftest, selftest_options},
     {"plugins", "[NAME]", "what is installed; one plugin's options", NULL, 0, 0, 1, command_plugins, NULL},
     {"config", "FILE.ini|DIR", "the resolved configuration, and where each value came from", NULL, CLI_OVERRIDES, 1, 1, command_config, NULL},
-    {"worker", "RUN MODE DEVICE", "", NULL, CLI_HIDDEN, 3, 3, command_worker, NULL},
+    {"worker", "RUN MODE DEVICE WORKERS", "", NULL, CLI_HIDDEN, 4, 4, command_worker, NULL},
     {"run-selftest", "DEVICE MODE", "", NULL, CLI_HIDDEN | CLI_OVERRIDES, 2, 2, command_run_selftest, run_selftest_options},
     {"list-devices", "BACKEND [DRIVER...]", "", NULL, CLI_HIDDEN, 1, UINT32_MAX, command_list_devices, NULL},
 };
@@ -280,7 +280,7 @@ int main(int argc, char **argv) {
     if (help) print_command_help(cli.results, command);
     else if (code == 0) code = command->run(&cli);
   }
-  if (code != 0) tell_failure(&cli, code);
+  if (code != 0 && !cli.told) tell_failure(&cli, code);
   int exit_code = code == ASSAY_E_INTERRUPTED ? 130 : assay_exit_code(code);
   if (fflush(cli.results) != 0 || ferror(cli.results)) {
     fprintf(stderr, "assay: the results could not be written: %s\n", strerror(errno));

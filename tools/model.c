@@ -39,7 +39,7 @@ int model_open(struct cli *cli, const char *path, struct model_in_use *use) {
   int result = cli_registry(cli, &registry);
   if (result == 0) result = read_model(cli, path, use);
   if (result == 0) result = assay_devices_choose(use->settings, registry, cli->plugin_path, cli->arena, &devices, &device_count, cli->status);
-  if (result == 0) result = assay_device_open(devices[0], use->settings, registry, cli->arena, &use->session, cli->status);
+  if (result == 0) result = assay_device_open(devices[0], use->settings, 1, registry, cli->arena, &use->session, cli->status);
   if (result == 0) result = assay_predictor_create(use->session, use->model, BATCH, &use->predictor, cli->status);
   if (result != 0) return result;
   use->images = assay_model_data_settings(use->model);

@@ -32,18 +32,17 @@ static const char *run_folder(struct cli *cli, const char *file) {
   return assay_arena_print(cli->arena, "runs/%s", strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? "here" : name);
 }
 
-/* One entry a worker: each device as often as [search] workers says. */
+/* One entry a worker: one a device, or as many as [search] workers says, dealt out in turn. */
 static int choose_devices(struct cli *cli, struct assay_registry *registry, const struct assay_settings *settings, const char *const **devices, uint32_t *count) {
   const char *const *chosen;
   uint32_t chosen_count;
   const int result = assay_devices_choose(settings, registry, cli->plugin_path, cli->arena, &chosen, &chosen_count, cli->status);
   if (result != 0) return result;
-  const uint32_t each = settings->search.workers > 0 ? settings->search.workers : 1;
-  const char **list = ASSAY_NEW_ARRAY(cli->arena, const char *, (size_t)chosen_count * each);
+  *count = settings->search.workers > 0 ? settings->search.workers : chosen_count;
+  const char **list = ASSAY_NEW_ARRAY(cli->arena, const char *, *count);
   if (list == NULL) return assay_status_memory(cli->status);
-  for (uint32_t i = 0; i < chosen_count * each; i++) list[i] = chosen[i / each];
+  for (uint32_t i = 0; i < *count; i++) list[i] = chosen[i % chosen_count];
   *devices = list;
-  *count = chosen_count * each;
   return 0;
 }
 
@@ -53,6 +52,7 @@ struct job {
   struct assay_run *run;
   const char *const *devices;
   uint32_t device_count;
+  uint32_t *faults; /* see struct assay_supervisor */
   struct progress progress;
 };
 
@@ -62,7 +62,8 @@ static int supervise(struct job *job, enum assay_worker_mode mode, bool *interru
                                               .plugin_path = job->cli->plugin_path,
                                               .quiet = job->cli->quiet,
                                               .devices = job->devices,
-                                              .device_count = mode == ASSAY_WORKER_FINAL ? 1 : job->device_count,
+                                              .device_count = job->device_count,
+                                              .faults = job->faults,
                                               .stopped = stop_requested,
                                               .context = &job->progress,
                                               .message = progress_message};
@@ -152,6 +153,7 @@ static int prepare(struct job *job) {
   int result = assay_run_open_data(run, true, job->cli->status);
   if (result == 0) result = assay_run_open_study(run, job->cli->status);
   if (result == 0) result = choose_devices(job->cli, job->registry, run->settings, &job->devices, &job->device_count);
+  if (result == 0 && (job->faults = ASSAY_NEW_ARRAY(job->cli->arena, uint32_t, job->device_count)) == NULL) result = assay_status_memory(job->cli->status);
   if (result == 0) result = assay_run_write_split(run, job->cli->status);
   if (result == 0) result = assay_run_write_environment(run, job->devices[0], job->cli->status);
   return result == 0 ? begin_progress(job) : result;

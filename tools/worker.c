@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * assay worker RUN MODE DEVICE: not for people; started by `train`, `search` and `finish`. Standard input is the parent's voice, descriptor 3 the ear.
+ * assay worker RUN MODE DEVICE WORKERS: not for people; started by `train`, `search` and `finish`. Standard input is the parent's voice, descriptor 3 the ear.
  */
 #include "cli.h"
 
 #include "base/log.h"
+#include "graph/session.h"
 #include "run/supervisor.h"
 #include "run/worker.h"
 
@@ -12,7 +13,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static atomic_bool asked_to_stop;
@@ -27,6 +31,23 @@ static void *listen_to_parent(void *context) {
     const ssize_t n = read(STDIN_FILENO, &byte, 1);
     if (n == 1 && byte == ASSAY_WORKER_STOP) atomic_store(&asked_to_stop, true);
     else if (n == 0 || (n < 0 && errno != EINTR)) _exit(1);
+  }
+  return NULL;
+}
+
+/* A call that a driver does not come back from cannot be ended, only the process can. The parent then starts another. */
+static void *watch_device(void *context) {
+  const double limit = *(const double *)context;
+  for (;;) {
+    char text[320];
+    nanosleep(&(struct timespec){.tv_nsec = 250000000}, NULL);
+    const double seconds = assay_backend_waiting(text, sizeof text);
+    if (seconds < limit) continue;
+    char message[512];
+    snprintf(message, sizeof message, "%s has not come back for %.0f s, so the device counts as hung; where a call may take longer, set [backend] timeout", text, seconds);
+    const struct assay_message end = {.kind = ASSAY_MESSAGE_FAILED, .code = ASSAY_E_DEVICE, .text = message};
+    assay_message_send(ASSAY_MESSAGE_DESCRIPTOR, &end);
+    _exit(1);
   }
   return NULL;
 }
@@ -48,13 +69,15 @@ int command_worker(struct cli *cli) {
   struct assay_run *run = NULL;
   int result = cli_registry(cli, &registry);
   if (result == 0) result = assay_run_load(cli->arguments[0], registry, &run, cli->status);
+  const double limit = result == 0 ? run->settings->timeout : 0;
+  if (limit > 0 && pthread_create(&thread, NULL, watch_device, (void *)&limit) != 0) result = assay_status_set(cli->status, ASSAY_E_FAILED, "no thread to watch over the device");
   if (result == 0) {
-    struct assay_worker worker = {.run = run, .device = cli->arguments[2], .registry = registry, .messages = ASSAY_MESSAGE_DESCRIPTOR, .stopped = stopped};
+    struct assay_worker worker = {.run = run, .device = cli->arguments[2], .workers = (uint32_t)strtoul(cli->arguments[3], NULL, 10), .registry = registry, .messages = ASSAY_MESSAGE_DESCRIPTOR, .stopped = stopped};
     result = assay_worker_run(&worker, strcmp(cli->arguments[1], "final") == 0 ? ASSAY_WORKER_FINAL : ASSAY_WORKER_SEARCH, cli->status);
   }
   const struct assay_message end = {.kind = result == 0 ? ASSAY_MESSAGE_DONE : ASSAY_MESSAGE_FAILED, .code = result, .text = cli->status->message};
   assay_message_send(ASSAY_MESSAGE_DESCRIPTOR, &end);
   assay_run_close(run);
-  cli->quiet = true; /* the parent tells it */
+  cli->told = true; /* by the parent */
   return result == 0 ? 0 : ASSAY_E_FAILED;
 }

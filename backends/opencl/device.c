@@ -290,7 +290,11 @@ int assay_cl_open(const struct assay_backend_host *host, const struct assay_opti
 /* Statuses of releases say nothing that could be acted on. */
 void assay_cl_close(struct assay_device *device) {
   if (!device) return;
-  if (device->queue) clFinish(device->queue);
+  if (device->queue) {
+    assay_cl_waiting(device, "clFinish");
+    clFinish(device->queue);
+    assay_cl_waited(device);
+  }
   for (int i = 0; i < ASSAY_CL_UPLOADS; i++) {
     if (device->uploads[i].event) clReleaseEvent(device->uploads[i].event);
     free(device->uploads[i].bytes);
@@ -302,7 +306,21 @@ void assay_cl_close(struct assay_device *device) {
   free(device);
 }
 
+static bool is_watched(const struct assay_device *device) {
+  return device->host->struct_size >= offsetof(struct assay_backend_host, waiting) + sizeof device->host->waiting;
+}
+
+void assay_cl_waiting(const struct assay_device *device, const char *call) {
+  if (is_watched(device)) device->host->waiting(device->name, call);
+}
+
+void assay_cl_waited(const struct assay_device *device) {
+  if (is_watched(device)) device->host->waiting(NULL, NULL);
+}
+
 int assay_cl_sync(struct assay_device *device, struct assay_status *status) {
+  assay_cl_waiting(device, "clFinish");
   const cl_int error = clFinish(device->queue);
+  assay_cl_waited(device);
   return error == CL_SUCCESS ? ASSAY_OK : assay_cl_fail(device, "clFinish", error, status);
 }

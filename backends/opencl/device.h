@@ -58,6 +58,10 @@ int assay_cl_restrict(const char *const *drivers, struct assay_status *status);
 void assay_cl_close(struct assay_device *device);
 int assay_cl_sync(struct assay_device *device, struct assay_status *status);
 
+/* Around calls that may wait for the device: the core watches over them. */
+void assay_cl_waiting(const struct assay_device *device, const char *call);
+void assay_cl_waited(const struct assay_device *device);
+
 /* "CL_OUT_OF_RESOURCES" for -5, …; "unknown error". */
 const char *assay_cl_error_name(cl_int error);
 /* Says which call failed on which device, and how; gives ASSAY_E_MEMORY or ASSAY_E_DEVICE. `device` may be NULL. */

@@ -330,7 +330,7 @@ static int launch(const struct call *call, const struct assay_cl_step *step, str
   const cl_int error = clEnqueueNDRangeKernel(device->queue, step->kernel, step->dimensions, NULL, step->global, step->local, 0, NULL, NULL);
   if (error == CL_SUCCESS) return ASSAY_OK;
   char where[192];
-  snprintf(where, sizeof where, "clEnqueueNDRangeKernel(%s of %.80s)", step->kernel_name, step->origin);
+  snprintf(where, sizeof where, "clEnqueueNDRangeKernel(%.80s%s%.80s)", step->kernel_name, step->origin[0] ? " of " : "", step->origin);
   return assay_cl_fail(device, where, error, status);
 }
 
@@ -356,11 +356,13 @@ int assay_cl_run(struct assay_executable *executable, uint32_t function, struct 
   if (!code) code = check_buffers(source, source->fetches, source->fetch_count, fetches, "fetch", status);
   if (!code) code = need_workspace(executable, status); /* there already, unless the program has no variables and so needs no store */
   if (!code) code = bind(&call, status);
+  assay_cl_waiting(executable->device, "clEnqueueNDRangeKernel"); /* a driver whose queue is full may make us wait */
   for (uint32_t n = 0; n < call.function->plan.step_count && !code; n++) {
     const struct assay_cl_step *step = call.function->plan.steps[n];
     code = step->gemm ? run_gemm(&call, step, status) : launch(&call, step, status);
   }
+  const cl_int error = code ? CL_SUCCESS : clFlush(executable->device->queue);
+  assay_cl_waited(executable->device);
   if (code) return code;
-  const cl_int error = clFlush(executable->device->queue);
   return error == CL_SUCCESS ? ASSAY_OK : assay_cl_fail(executable->device, "clFlush", error, status);
 }

@@ -34,7 +34,9 @@ int assay_cl_part(struct assay_device *device, cl_mem block, uint64_t offset, ui
 /* Waits until the slot's last upload is over, and makes room. */
 static int slot_prepare(struct assay_device *device, struct assay_cl_upload *slot, uint64_t size, struct assay_status *status) {
   if (slot->event) {
+    assay_cl_waiting(device, "clWaitForEvents");
     const cl_int error = clWaitForEvents(1, &slot->event);
+    assay_cl_waited(device);
     clReleaseEvent(slot->event);
     slot->event = NULL;
     if (error != CL_SUCCESS) return assay_cl_fail(device, "clWaitForEvents", error, status);
@@ -51,7 +53,9 @@ int assay_cl_upload(struct assay_device *device, cl_mem memory, uint64_t offset,
   if (!size) return ASSAY_OK;
   cl_int error;
   if (size > LARGEST_COPY) {
+    assay_cl_waiting(device, "clEnqueueWriteBuffer");
     error = clEnqueueWriteBuffer(device->queue, memory, CL_TRUE, offset, size, data, 0, NULL, NULL);
+    assay_cl_waited(device);
   } else {
     struct assay_cl_upload *slot = &device->uploads[device->next_upload];
     const int code = slot_prepare(device, slot, size, status);
@@ -66,7 +70,9 @@ int assay_cl_upload(struct assay_device *device, cl_mem memory, uint64_t offset,
 
 int assay_cl_download(struct assay_device *device, cl_mem memory, uint64_t offset, void *data, uint64_t size, struct assay_status *status) {
   if (!size) return ASSAY_OK;
+  assay_cl_waiting(device, "clEnqueueReadBuffer");
   const cl_int error = clEnqueueReadBuffer(device->queue, memory, CL_TRUE, offset, size, data, 0, NULL, NULL);
+  assay_cl_waited(device);
   return error == CL_SUCCESS ? ASSAY_OK : assay_cl_fail(device, "clEnqueueReadBuffer", error, status);
 }
 

@@ -126,7 +126,7 @@ struct assay_augment_settings {
 
 struct assay_search_settings {
   struct assay_component search, pruner, objective; /* plugins of kind SEARCH, PRUNER, METRIC */
-  uint32_t trials, workers; /* workers: as written, else one a device in `devices`; at least 1 */
+  uint32_t trials, workers; /* workers: 0 when left open: one a device */
   double time;            /* seconds; 0: no limit */
   uint64_t seed;
 };
@@ -169,6 +169,7 @@ struct assay_settings {
   const char *const *devices;           /* `[backend] devices`, word by word: "cpu", "opencl:0", a part of a name, "auto", "all" */
   uint32_t backend_count;
   const struct assay_component *backends; /* those that the words name ("cpu", "opencl:…"); every installed one when a word names none. Options: [backend.NAME] */
+  double timeout;                         /* seconds that a device may take for a call; 0: any time */
   uint64_t memory;                        /* bytes of a device that training may take; 0: as many as there are */
   uint32_t metric_count;
   const struct assay_component *metrics; /* what is reported, the objective and those of [judge] among them */

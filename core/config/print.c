@@ -136,7 +136,7 @@ static bool is_free(const struct lines *lines, const struct line *line) {
   if (strcmp(line->section, "search") == 0)
     return strcmp(line->key, "trials") == 0 || strcmp(line->key, "time") == 0 || strcmp(line->key, "workers") == 0;
   if (strncmp(line->section, "backend", 7) == 0)
-    return strcmp(line->key, "devices") == 0 || strcmp(line->key, "threads") == 0 || strcmp(line->key, "memory") == 0;
+    return strcmp(line->key, "devices") == 0 || strcmp(line->key, "threads") == 0 || strcmp(line->key, "memory") == 0 || strcmp(line->key, "timeout") == 0;
   return strcmp(line->section, "data") == 0 && strcmp(line->key, "threads") == 0;
 }
 

@@ -162,7 +162,7 @@ static const struct assay_option *const train_options[] = {
 
 /* ---- [search] ---- */
 INT_KEY(search_trials, "trials", "50", 1, 1000000, 0, "how many points of the space are tried, the defaults first");
-INT_KEY(search_workers, "workers", "0", 0, 1024, 0, "trials at the same time; 0: one a device");
+INT_KEY(search_workers, "workers", "0", 0, 1024, 0, "trials at the same time, dealt out to the devices in turn; 0: one a device");
 TEXT_KEY(search_time, "time", "none", 0, "no new trial after this time: a number with s, m, h or d, as 2h; none: no limit");
 INT_KEY(search_seed, "seed", "1", 0, MOST_EXACT, 0, "seed of the search");
 TEXT_KEY(search_objective, "objective", "loss", 0, "the metric on validation that the search makes as good as it can");
@@ -186,8 +186,10 @@ static const struct assay_option *const judge_options[] = {
 TEXT_KEY(backend_devices, "devices", "auto", 0, "where it runs, with commas between: cpu, reference, opencl:0, a part of a device's name, auto, or all");
 INT_KEY(backend_threads, "threads", "0", 0, 1024, 0, "threads of a backend that runs on the processor; 0: as many as there are cores");
 REAL_KEY(backend_memory, "memory", "0", 0, 1e9, 0, "MiB of a device that training may take, as 512; where a batch needs more it is cut into pieces; 0: as much as there is");
+REAL_KEY(backend_timeout, "timeout", "600", 0, 1e9, 0, "seconds after which a device that has not come back from a call counts as hung; 0: never");
 static const struct assay_option *const backend_options[] = {
-    [BACKEND_DEVICES] = &backend_devices, [BACKEND_THREADS] = &backend_threads, [BACKEND_MEMORY] = &backend_memory, NULL};
+    [BACKEND_DEVICES] = &backend_devices, [BACKEND_THREADS] = &backend_threads, [BACKEND_MEMORY] = &backend_memory,
+    [BACKEND_TIMEOUT] = &backend_timeout, NULL};
 
 static const struct assay_option *const no_options[] = {NULL};
 

@@ -49,7 +49,7 @@ enum {
 };
 enum { SEARCH_TRIALS, SEARCH_WORKERS, SEARCH_TIME, SEARCH_SEED, SEARCH_OBJECTIVE, SEARCH_PRUNER };
 enum { JUDGE_THRESHOLD, JUDGE_TARGET, JUDGE_CALIBRATION };
-enum { BACKEND_DEVICES, BACKEND_THREADS, BACKEND_MEMORY };
+enum { BACKEND_DEVICES, BACKEND_THREADS, BACKEND_MEMORY, BACKEND_TIMEOUT };
 
 /* NULL-terminated; for a section without keys of the core, an empty table. Section names are those of the INI ("data"). NULL: no such section. */
 const struct assay_option *const *assay_section_options(const char *section);

@@ -229,18 +229,18 @@ static int read_backends(const struct reader *reader, struct assay_settings *set
   settings->backend_count = group->variant_count;
   const struct assay_option_value *const *values;
   if (code == 0) code = read_core(reader, group, &values);
+  if (code == 0) settings->timeout = values[BACKEND_TIMEOUT]->real;
   if (code == 0) settings->memory = (uint64_t)(values[BACKEND_MEMORY]->real * (1 << 20));
   return code;
 }
 
-static int read_search(const struct reader *reader, struct assay_search_settings *search, uint32_t device_count) {
+static int read_search(const struct reader *reader, struct assay_search_settings *search) {
   const struct assay_option_value *const *values;
   int code = read_core(reader, &reader->plan->search, &values);
   if (code == 0) code = assay_parse_time(values[SEARCH_TIME]->text, &search->time, reader->status);
   if (code != 0) return code;
   search->trials = (uint32_t)values[SEARCH_TRIALS]->integer;
   search->workers = (uint32_t)values[SEARCH_WORKERS]->integer;
-  if (search->workers == 0) search->workers = device_count;
   search->seed = (uint64_t)values[SEARCH_SEED]->integer;
   code = read_component(reader, &reader->plan->search, "search", &search->search);
   return code == 0 ? read_component(reader, &reader->plan->pruner, "pruner", &search->pruner) : code;
@@ -257,7 +257,7 @@ int assay_plan_settings(const struct assay_plan *plan, const double *point, stru
   if (code == 0) code = read_component(&reader, &plan->optimizer, "optimizer", &made->optimizer);
   if (code == 0) code = read_train(&reader, &made->train);
   if (code == 0) code = read_backends(&reader, made);
-  if (code == 0) code = read_search(&reader, &made->search, made->device_count);
+  if (code == 0) code = read_search(&reader, &made->search);
   if (code == 0) code = read_metrics(&reader, made);
   if (code == 0) code = read_judge(&reader, made);
   if (code == 0) *settings = made;

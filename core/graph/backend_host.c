@@ -145,6 +145,6 @@ static int tuned_load(const char *backend, char **text) {
 }
 
 static const struct assay_backend_host table = {sizeof table, 0,          log_message, assay_plan_memory, assay_fuse_elementwise,
-                                                cache_load,   cache_save, source_load, tuned_load};
+                                                cache_load,   cache_save, source_load, tuned_load, assay_backend_wait};
 
 const struct assay_backend_host *assay_backend_host_table(void) { return &table; }

@@ -13,6 +13,10 @@ const struct assay_backend_host *assay_backend_host_table(void);
 
 /* Where `assay tune` keeps what it finds for a backend. From the arena; NULL when there is no cache folder. */
 char *assay_tuned_path(struct assay_arena *arena, const char *backend);
+/* The host table's `waiting`. */
+void assay_backend_wait(const char *device, const char *call);
+/* Seconds for which a backend has been waiting for a device; 0: it is not. `text` gets "DEVICE: CALL". From any thread. */
+double assay_backend_waiting(char *text, size_t size);
 
 /* The table of version 1.0, the least that a backend has. */
 enum { ASSAY_BACKEND_LEAST_SIZE = offsetof(struct assay_backend, drivers) + sizeof(void *) };

@@ -8,6 +8,7 @@
 #include "report/comparison.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { WRONG_LISTED = 10000, WRONG_PRINTED = 10, FAILURES_PRINTED = 5 };
@@ -35,19 +36,57 @@ static json_t *failures_json(const struct assay_trial_record *const *records, ui
   return list;
 }
 
-/* Trials by the device that trained them. */
-static json_t *devices_json(const struct assay_trial_record *const *records, uint32_t count) {
-  json_t *object = json_object();
-  for (uint32_t i = 0; i < count; i++) {
+/* What the summary knows of a device; made when it is first named. */
+static json_t *device_json(json_t *devices, const char *name) {
+  json_t *device = json_object_get(devices, name);
+  if (device == NULL) {
+    device = json_pack("{s:i,s:f,s:i,s:b,s:n}", "trials", 0, "seconds", 0.0, "faults", 0, "left_alone", 0, "last_fault");
+    json_object_set_new(devices, name, device);
+  }
+  return device;
+}
+
+static void add_to_device(json_t *device, const struct assay_trial_record *record) {
+  json_object_set_new(device, "trials", json_integer(json_integer_value(json_object_get(device, "trials")) + 1));
+  if (isfinite(record->seconds)) json_object_set_new(device, "seconds", json_real(json_real_value(json_object_get(device, "seconds")) + record->seconds));
+}
+
+/* {NAME: {trials, seconds, faults, left_alone, last_fault}}: trials by the device that had them last, and what went wrong with it. */
+static int add_devices(json_t *summary, const struct assay_summary_sources *sources, const struct assay_trial_record *const *records, uint32_t count,
+                       struct assay_arena *arena, struct assay_status *status) {
+  json_t *devices = json_object();
+  for (uint32_t i = 0; i < count; i++)
     for (uint32_t a = 0; a < records[i]->attribute_count; a++) {
       if (strcmp(records[i]->attributes[a].key, "assay:device") != 0) continue;
       json_t *name = json_loads(records[i]->attributes[a].json, JSON_DECODE_ANY, NULL);
-      if (json_is_string(name))
-        json_object_set_new(object, json_string_value(name), json_integer(json_integer_value(json_object_get(object, json_string_value(name))) + 1));
+      if (json_is_string(name)) add_to_device(device_json(devices, json_string_value(name)), records[i]);
       json_decref(name);
     }
+  const struct assay_fault *faults;
+  uint32_t fault_count;
+  const int code = assay_study_faults(sources->study, arena, &faults, &fault_count, status);
+  for (uint32_t i = 0; code == 0 && i < fault_count; i++) {
+    json_t *device = device_json(devices, faults[i].device);
+    json_object_set_new(device, "faults", json_integer(json_integer_value(json_object_get(device, "faults")) + 1));
+    json_object_set_new(device, "left_alone", json_boolean(faults[i].left_alone));
+    json_object_set_new(device, "last_fault", json_string(faults[i].message));
   }
-  return object;
+  json_object_set_new(summary, "devices", devices);
+  return code;
+}
+
+/* Samples of the pieces that batches were cut into where memory was short, by trial; an empty object: nowhere. */
+static json_t *pieces_json(const struct assay_trial_record *const *records, uint32_t count) {
+  json_t *pieces = json_object();
+  for (uint32_t i = 0; i < count; i++)
+    for (uint32_t a = 0; a < records[i]->attribute_count; a++) {
+      int64_t piece;
+      char number[16];
+      if (strcmp(records[i]->attributes[a].key, "assay:piece") != 0 || !assay_parse_integer(records[i]->attributes[a].json, &piece)) continue;
+      snprintf(number, sizeof number, "%u", records[i]->number);
+      json_object_set_new(pieces, number, json_integer(piece));
+    }
+  return pieces;
 }
 
 static int add_study(json_t *summary, const struct assay_summary_sources *sources, struct assay_arena *arena, struct assay_status *status) {
@@ -74,9 +113,9 @@ static int add_study(json_t *summary, const struct assay_summary_sources *source
     json_object_set_new(summary, "best", json_null());
   json_object_set_new(summary, "baseline", count > 0 && records[0]->state == ASSAY_TRIAL_COMPLETE ? assay_json_number(records[0]->value) : json_null());
   json_object_set_new(summary, "comparison", assay_comparison_build(best, count > 0 ? records[0] : NULL, assay_study_maximises(sources->study)));
-  json_object_set_new(summary, "devices", devices_json(records, count));
+  json_object_set_new(summary, "pieces", pieces_json(records, count));
   json_object_set_new(summary, "failures", failures_json(records, count));
-  return 0;
+  return add_devices(summary, sources, records, count, arena, status);
 }
 
 /* How the model decides, as the final training noted it: null before; `threshold` is null with more than two classes. */
@@ -200,6 +239,22 @@ static void print_failures(const json_t *summary, struct assay_text *text) {
   }
 }
 
+/* Who did what, where there is more to say than one name. */
+static void print_devices(const json_t *summary, struct assay_text *text) {
+  json_t *devices = json_object_get(summary, "devices"), *device;
+  const char *name;
+  const bool several = json_object_size(devices) > 1;
+  json_object_foreach(devices, name, device) {
+    const long long faults = integer_of(device, "faults");
+    if (several) assay_text_print(text, "  %lld on %s, %.1f s\n", integer_of(device, "trials"), name, json_number_value(json_object_get(device, "seconds")));
+    if (faults > 0)
+      assay_text_print(text, "  %s failed %lld time%s%s: %s\n", name, faults, faults == 1 ? "" : "s",
+                       json_is_true(json_object_get(device, "left_alone")) ? " and was left alone" : "", json_string_value(json_object_get(device, "last_fault")));
+  }
+  const size_t cut = json_object_size(json_object_get(summary, "pieces"));
+  if (cut > 0) assay_text_print(text, "  %zu trial%s with batches cut into pieces, for want of memory\n", cut, cut == 1 ? "" : "s");
+}
+
 void assay_summary_print(const json_t *summary, struct assay_text *text) {
   const json_t *test = json_object_get(summary, "test"), *validation = json_object_get(summary, "validation"), *counts = json_object_get(summary, "counts");
   if (json_is_object(test)) {
@@ -224,10 +279,7 @@ void assay_summary_print(const json_t *summary, struct assay_text *text) {
                    integer_of(counts, "failed"));
   if (integer_of(counts, "open") > 0) assay_text_print(text, ", %lld unfinished", integer_of(counts, "open"));
   assay_text_print(text, "; %.1f s of training\n", json_number_value(json_object_get(summary, "trial_seconds")));
-  const char *device;
-  json_t *of_device;
-  if (json_object_size(json_object_get(summary, "devices")) > 1)
-    json_object_foreach(json_object_get(summary, "devices"), device, of_device) assay_text_print(text, "  %lld on %s\n", (long long)json_integer_value(of_device), device);
+  print_devices(summary, text);
   print_failures(summary, text);
   const char *model = json_string_value(json_object_get(summary, "model"));
   if (model != NULL) assay_text_print(text, "\nModel: %s\n", model);

@@ -295,8 +295,8 @@ static const struct assay_option_value *const *share_processors(const struct ass
   return values;
 }
 
-int assay_device_open(const char *name, const struct assay_settings *settings, struct assay_registry *registry, struct assay_arena *arena, struct assay_session **session,
-                      struct assay_status *status) {
+int assay_device_open(const char *name, const struct assay_settings *settings, uint32_t workers, struct assay_registry *registry, struct assay_arena *arena,
+                      struct assay_session **session, struct assay_status *status) {
   const size_t length = strcspn(name, ":");
   struct assay_component defaults = {0};
   const struct assay_component *backend = find_backend(settings, name, length);
@@ -309,7 +309,7 @@ int assay_device_open(const char *name, const struct assay_settings *settings, s
     if (result != 0) return result;
     backend = &defaults;
   }
-  const struct assay_option_value *const *values = share_processors(backend, settings->search.workers, arena);
+  const struct assay_option_value *const *values = share_processors(backend, workers, arena);
   if (values == NULL) return assay_status_memory(status);
   const struct assay_driver_state *states;
   const char *const *drivers = NULL;

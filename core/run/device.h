@@ -29,9 +29,10 @@ int assay_devices_list_here(struct assay_registry *registry, const char *backend
 int assay_devices_choose(const struct assay_settings *settings, struct assay_registry *registry, const char *plugin_path, struct assay_arena *arena, const char *const **names,
                          uint32_t *count, struct assay_status *status);
 
-/* Opens a device by its name, with the [backend] options of the settings. Where several workers share the cpu and its option `threads` is left at 0, they share the
- * processors evenly. ASSAY_E_PLUGIN or ASSAY_E_DEVICE. */
-int assay_device_open(const char *name, const struct assay_settings *settings, struct assay_registry *registry, struct assay_arena *arena, struct assay_session **session,
+/* Opens a device by its name, with the [backend] options of the settings. Where `workers` of them run at the same time and the option `threads` of a backend that has one is left at 0,
+ * they share the processors evenly. ASSAY_E_PLUGIN or ASSAY_E_DEVICE. */
+int assay_device_open(const char *name, const struct assay_settings *settings, uint32_t workers, struct assay_registry *registry, struct assay_arena *arena,
+                      struct assay_session **session,
                       struct assay_status *status);
 
 #endif

@@ -83,7 +83,7 @@ static int compare_with_earlier(struct assay_run *run, struct assay_registry *re
   if (result != 0) return result;
   const char *different = assay_plan_difference(before, run->plan, run->arena);
   if (different != NULL)
-    result = assay_status_set(status, ASSAY_E_CONFIG, "%s was made with other values of: %s; only trials, time, workers, devices, threads and memory may change. Choose a new folder with -o, or remove it",
+    result = assay_status_set(status, ASSAY_E_CONFIG, "%s was made with other values of: %s; only trials, time, workers, devices, threads, memory and timeout may change. Choose a new folder with -o, or remove it",
                               run->folder, different);
   assay_plan_release(before);
   return result;

@@ -17,15 +17,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DEATHS_ALLOWED = 3, POLL_MILLISECONDS = 200, LONGEST_LINE = 65536 };
+enum { POLL_MILLISECONDS = 200, LONGEST_LINE = 65536 };
 static const double SPEND_EVERY = 1.0; /* seconds */
 
 struct slot {
   const char *device;
   pid_t process; /* 0: not running */
   int input, output;
-  uint32_t deaths; /* since the last finished trial */
-  bool ended;      /* has said DONE or FAILED, or its device is left alone */
+  bool ready;      /* its device is open */
+  int64_t trial;   /* that it works on; -1: none */
+  int code;        /* of FAILED; 0: nothing was said */
+  char message[1024]; /* likewise */
+  bool done;       /* nothing is left to do, it said */
+  bool ended;      /* is not started again */
   char line[LONGEST_LINE];
   size_t length;
 };
@@ -54,8 +58,10 @@ static int start(struct watch *watch, struct slot *slot, struct assay_status *st
   int input[2] = {-1, -1}, output[2] = {-1, -1};
   if (pipe2(input, O_CLOEXEC) != 0 || pipe2(output, O_CLOEXEC) != 0)
     return close_pipes(input, output, assay_status_set(status, ASSAY_E_FAILED, "no pipe for a worker: %s", strerror(errno)));
-  const char *arguments[] = {"assay", "worker", supervisor->run->folder, watch->mode == ASSAY_WORKER_FINAL ? "final" : "search", slot->device, NULL, NULL, NULL, NULL};
-  int n = 5;
+  char workers[16];
+  snprintf(workers, sizeof workers, "%u", watch->mode == ASSAY_WORKER_FINAL ? 1 : supervisor->device_count);
+  const char *arguments[] = {"assay", "worker", supervisor->run->folder, watch->mode == ASSAY_WORKER_FINAL ? "final" : "search", slot->device, workers, NULL, NULL, NULL, NULL};
+  int n = 6;
   if (supervisor->quiet) arguments[n++] = "--quiet";
   if (supervisor->plugin_path != NULL) {
     arguments[n++] = "--plugin-path";
@@ -80,6 +86,9 @@ static int start(struct watch *watch, struct slot *slot, struct assay_status *st
   slot->input = input[1];
   slot->output = output[0];
   slot->length = 0;
+  slot->ready = false;
+  slot->trial = -1;
+  slot->code = 0;
   return 0;
 }
 
@@ -99,11 +108,13 @@ static void hear(struct watch *watch, uint32_t number, const char *line) {
   struct assay_arena *arena = assay_arena_create();
   struct assay_message message;
   if (arena != NULL && assay_message_parse(line, arena, &message)) {
-    if (message.kind == ASSAY_MESSAGE_TOLD) slot->deaths = 0;
-    if (message.kind == ASSAY_MESSAGE_DONE) slot->ended = true;
+    if (message.kind == ASSAY_MESSAGE_DEVICE) slot->ready = true;
+    if (message.kind == ASSAY_MESSAGE_TRIAL) slot->trial = message.number;
+    if (message.kind == ASSAY_MESSAGE_TOLD) slot->trial = -1;
+    if (message.kind == ASSAY_MESSAGE_DONE) slot->done = slot->ended = true;
     if (message.kind == ASSAY_MESSAGE_FAILED) {
-      slot->ended = true;
-      watch->code = assay_status_set(&watch->failure, message.code, "%s", message.text);
+      slot->code = message.code;
+      snprintf(slot->message, sizeof slot->message, "%s", message.text);
     }
     watch->supervisor->message(watch->supervisor->context, number, &message);
   }
@@ -135,6 +146,41 @@ static const char *how_it_ended(int state, char *text, size_t size) {
   return text;
 }
 
+/* ---- Faults ---- */
+
+static uint32_t *faults_of(const struct assay_supervisor *supervisor, const char *device) {
+  uint32_t first = 0;
+  while (strcmp(supervisor->devices[first], device) != 0) first++;
+  return &supervisor->faults[first];
+}
+
+static bool left_alone(const struct assay_supervisor *supervisor, const char *device) { return *faults_of(supervisor, device) >= ASSAY_FAULTS_ALLOWED; }
+
+/* Counts the fault, notes it in the study and tells it. */
+static void note_fault(struct watch *watch, struct slot *slot, const char *what) {
+  const struct assay_supervisor *supervisor = watch->supervisor;
+  uint32_t *faults = faults_of(supervisor, slot->device);
+  *faults = slot->ready || slot->code == 0 ? *faults + 1 : ASSAY_FAULTS_ALLOWED; /* what cannot be opened now will not be in a moment */
+  const bool alone = left_alone(supervisor, slot->device);
+  const struct assay_fault fault = {.device = slot->device, .message = what, .trial = slot->trial, .left_alone = alone};
+  struct assay_status status = {0};
+  if (assay_study_note_fault(supervisor->run->study, &fault, &status) != 0) assay_log_message(ASSAY_LOG_WARNING, "%s", status.message);
+  watch->code = assay_status_set(&watch->failure, slot->code != 0 ? slot->code : ASSAY_E_DEVICE, "%s; no device is left. What is finished is safe, and the same command goes on with it; 'assay devices' says what is wrong", what);
+  char trial[48] = "";
+  if (slot->trial >= 0) snprintf(trial, sizeof trial, "; trial %lld is tried again", (long long)slot->trial);
+  assay_log_message(ASSAY_LOG_WARNING, "%s%s%s", what, trial, alone ? "; the device is left alone from now on" : "");
+}
+
+/* For the final model: the device with the fewest faults, the first of equals; NULL: all are left alone. */
+static const char *soundest(const struct assay_supervisor *supervisor) {
+  const char *best = NULL;
+  for (uint32_t i = 0; i < supervisor->device_count; i++) {
+    const char *device = supervisor->devices[i];
+    if (!left_alone(supervisor, device) && (best == NULL || *faults_of(supervisor, device) < *faults_of(supervisor, best))) best = device;
+  }
+  return best;
+}
+
 /* The process is gone: collect it, and start another where that makes sense. */
 static int bury(struct watch *watch, uint32_t number, struct assay_status *status) {
   struct slot *slot = &watch->slots[number];
@@ -143,17 +189,19 @@ static int bury(struct watch *watch, uint32_t number, struct assay_status *statu
   close(slot->input);
   close(slot->output);
   slot->process = 0;
-  if (slot->ended || watch->asked_to_stop) return 0;
-  char text[96];
-  how_it_ended(state, text, sizeof text);
-  if (++slot->deaths < DEATHS_ALLOWED) {
-    assay_log_message(ASSAY_LOG_WARNING, "the worker on %s %s; it is started again", slot->device, text);
-    return start(watch, slot, status);
+  if (slot->ended || (watch->asked_to_stop && slot->code == 0)) return 0;
+  if (slot->code != 0 && slot->code != ASSAY_E_DEVICE && slot->code != ASSAY_E_MEMORY) { /* not the device's fault: another worker would fail as well */
+    slot->ended = true;
+    watch->code = assay_status_set(&watch->failure, slot->code, "%s", slot->message);
+    return 0;
   }
-  slot->ended = true;
-  watch->code = assay_status_set(&watch->failure, ASSAY_E_DEVICE, "%s: its worker %s, %u times without finishing a trial; the device is left alone. "
-                                 "'assay devices' says what is wrong with it", slot->device, text, slot->deaths);
-  return 0;
+  char what[1200], how[96];
+  if (slot->code != 0) snprintf(what, sizeof what, "%s: %s", slot->device, slot->message);
+  else snprintf(what, sizeof what, "%s: its worker %s", slot->device, how_it_ended(state, how, sizeof how));
+  note_fault(watch, slot, what);
+  if (watch->mode == ASSAY_WORKER_FINAL) slot->device = soundest(watch->supervisor);
+  slot->ended = watch->asked_to_stop || slot->device == NULL || left_alone(watch->supervisor, slot->device);
+  return slot->ended ? 0 : start(watch, slot, status);
 }
 
 /* ---- Time ---- */
@@ -202,7 +250,7 @@ static int watch_over(struct watch *watch, bool *interrupted, struct assay_statu
 static bool work_is_done(const struct watch *watch) {
   struct assay_study_counts counts;
   if (watch->asked_to_stop) return true;
-  if (watch->mode == ASSAY_WORKER_FINAL) return watch->code == 0;
+  if (watch->mode == ASSAY_WORKER_FINAL) return watch->slots[0].done;
   const struct assay_supervisor *supervisor = watch->supervisor;
   if (assay_study_count(supervisor->run->study, &counts, NULL) != 0) return false;
   return counts.running == 0 && counts.waiting == 0 && counts.complete + counts.pruned + counts.failed >= supervisor->run->settings->search.trials;
@@ -214,9 +262,11 @@ int assay_supervisor_run(const struct assay_supervisor *supervisor, enum assay_w
   if (watch.slots == NULL) return assay_status_memory(status);
   signal(SIGPIPE, SIG_IGN);
   int code = 0;
-  for (uint32_t i = 0; i < supervisor->device_count && code == 0; i++) {
-    watch.slots[i].device = supervisor->devices[i];
-    code = start(&watch, &watch.slots[i], status);
+  const uint32_t first = mode == ASSAY_WORKER_FINAL ? 1 : supervisor->device_count;
+  for (uint32_t i = 0; i < first && code == 0; i++) {
+    watch.slots[i].device = mode == ASSAY_WORKER_FINAL ? soundest(supervisor) : supervisor->devices[i];
+    if (watch.slots[i].device == NULL) code = assay_status_set(status, ASSAY_E_DEVICE, "every device has failed; start again when they are repaired: what is finished is safe");
+    else if (!left_alone(supervisor, watch.slots[i].device)) code = start(&watch, &watch.slots[i], status);
   }
   if (code == 0) code = watch_over(&watch, interrupted, status);
   /* An error of our own: let the workers go. */
@@ -227,13 +277,8 @@ int assay_supervisor_run(const struct assay_supervisor *supervisor, enum assay_w
     close(slot->output);
     waitpid(slot->process, NULL, 0);
   }
-  if (code == 0 && watch.code != 0) {
-    if (watch.code == ASSAY_E_INTERRUPTED || work_is_done(&watch)) {
-      if (watch.code != ASSAY_E_INTERRUPTED) assay_log_message(ASSAY_LOG_WARNING, "%s", watch.failure.message);
-    } else {
-      code = assay_status_set(status, watch.code, "%s", watch.failure.message);
-    }
-  }
+  if (code == 0 && watch.code != 0 && watch.code != ASSAY_E_INTERRUPTED && !work_is_done(&watch))
+    code = assay_status_set(status, watch.code, "%s", watch.failure.message);
   free(watch.slots);
   return code;
 }

@@ -136,11 +136,11 @@ static int write_facts(struct trial *trial, const struct assay_trial_result *res
   assay_text_add(&text, "]");
   int code = text.failed ? assay_status_memory(status) : assay_study_set_trial_attribute(study, trial->claim, "assay:folds", text.data, status);
   assay_text_release(&text);
-  char parameters[32], device[160];
-  snprintf(parameters, sizeof parameters, "%llu", (unsigned long long)result->parameter_count);
-  snprintf(device, sizeof device, "\"%s\"", trial->bench->worker->device);
-  if (code == 0) code = assay_study_set_trial_attribute(study, trial->claim, "assay:parameters", parameters, status);
-  if (code == 0) code = assay_study_set_trial_attribute(study, trial->claim, "assay:device", device, status);
+  char number[32];
+  snprintf(number, sizeof number, "%llu", (unsigned long long)result->parameter_count);
+  if (code == 0) code = assay_study_set_trial_attribute(study, trial->claim, "assay:parameters", number, status);
+  snprintf(number, sizeof number, "%u", result->piece);
+  if (code == 0 && result->piece > 0) code = assay_study_set_trial_attribute(study, trial->claim, "assay:piece", number, status);
   return heed(trial, code);
 }
 
@@ -180,13 +180,21 @@ static void send_told(const struct trial *trial, const struct assay_trial_result
   assay_message_send(trial->bench->worker->messages, &message);
 }
 
+/* Which device has the trial. */
+static int note_device(const struct bench *bench, const struct assay_claim *claim, struct assay_status *status) {
+  char device[160];
+  snprintf(device, sizeof device, "\"%s\"", bench->worker->device);
+  return assay_study_set_trial_attribute(bench->worker->run->study, claim, "assay:device", device, status);
+}
+
 static int run_trial(struct bench *bench, const struct assay_claim *claim, struct assay_arena *arena, struct assay_status *status) {
   struct assay_run *run = bench->worker->run;
   struct trial trial = {.bench = bench, .claim = claim, .beaten = assay_clock_seconds()};
   const struct assay_message begin = {.kind = ASSAY_MESSAGE_TRIAL, .number = claim->number};
   assay_message_send(bench->worker->messages, &begin);
   struct assay_trial_result *result = NULL;
-  int code = assay_plan_settings(run->plan, claim->point, arena, &trial.settings, status);
+  int code = note_device(bench, claim, status);
+  if (code == 0) code = assay_plan_settings(run->plan, claim->point, arena, &trial.settings, status);
   if (code == 0) code = prepare_pixels(bench, &trial.settings->data, status);
   const struct assay_hooks hooks = {&trial, after_epoch, interrupted};
   if (code == 0) code = assay_trainer_trial(bench->trainer, trial.settings, trial.settings->train.seed, false, &hooks, &result, status);
@@ -264,7 +272,8 @@ int assay_worker_run(struct assay_worker *worker, enum assay_worker_mode mode, s
   int code = assay_run_open_data(worker->run, false, status);
   if (code == 0) code = assay_run_open_study(worker->run, status);
   if (code == 0) (void)assay_study_set_supervisor(worker->run->study, getppid(), NULL);
-  if (code == 0) code = assay_device_open(worker->device, worker->run->settings, worker->registry, worker->run->arena, &bench.session, status);
+  if (code == 0) code = assay_study_set_device(worker->run->study, worker->device, status);
+  if (code == 0) code = assay_device_open(worker->device, worker->run->settings, worker->workers, worker->registry, worker->run->arena, &bench.session, status);
   if (code == 0) {
     const struct assay_message ready = {.kind = ASSAY_MESSAGE_DEVICE, .text = worker->device};
     assay_message_send(worker->messages, &ready);

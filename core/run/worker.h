@@ -17,6 +17,7 @@ enum assay_worker_mode {
 struct assay_worker {
   struct assay_run *run; /* loaded; data and study are opened by the worker */
   const char *device;    /* as in assay_device_open */
+  uint32_t workers;      /* that work at the same time, this one among them */
   struct assay_registry *registry;
   int messages;          /* descriptor for struct assay_message */
   bool (*stopped)(void); /* has the parent asked to stop? */

@@ -162,12 +162,13 @@ static int adopt_others(struct assay_study *study, struct assay_status *status) 
   return result;
 }
 
-/* A trial that was left: `row` -1 when there is none. */
-static int find_left(struct assay_study *study, int64_t *row, struct assay_status *status) {
+/* A trial that was left: `row` -1 when there is none. While others work, one with which this worker's device failed is left to them. */
+static int find_left(struct assay_study *study, bool others_work, int64_t *row, struct assay_status *status) {
   return assay_database_integer(&study->database, row, -1, status,
                                 "SELECT a.trial_id FROM assay_trials a JOIN trials t USING (trial_id) LEFT JOIN assay_leases l USING (trial_id)"
-                                " WHERE a.study_id = ? AND a.told IS NULL AND l.trial_id IS NULL ORDER BY t.number LIMIT 1",
-                                "i", study->id);
+                                " WHERE a.study_id = ?1 AND a.told IS NULL AND l.trial_id IS NULL AND NOT (?2 AND EXISTS (SELECT 1 FROM assay_faults f"
+                                " WHERE f.study_id = ?1 AND f.device = ?3 AND f.number = t.number)) ORDER BY t.number LIMIT 1",
+                                "iit", study->id, (int64_t)(others_work && study->device != NULL), study->device);
 }
 
 static int find_enqueued(struct assay_study *study, int64_t *row, struct assay_status *status) {
@@ -249,7 +250,7 @@ static int choose(struct assay_study *study, uint64_t limit, struct assay_claim 
     return 0;
   }
   if (result == 0) result = adopt_others(study, status);
-  if (result == 0) result = find_left(study, &row, status);
+  if (result == 0) result = find_left(study, living > 0, &row, status);
   if (result == 0 && row < 0) result = find_enqueued(study, &row, status);
   if (result == 0 && row < 0) result = insert_trial(study, limit, &row, status);
   if (result == 0 && row >= 0) result = take(study, row, claim, asked, status);

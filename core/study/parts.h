@@ -48,6 +48,7 @@ struct assay_study {
   const char *const *const *choices; /* an array of texts for each axis of kind CHOICE, else NULL */
   const char *const *distributions;  /* Optuna's JSON of each axis */
   struct assay_owner owner;
+  const char *device;   /* that this worker trains on; NULL: not said */
   double orphans_since; /* assay_lease_clock when workers without their supervisor were first seen; 0: there are none */
   struct assay_memory memory;
   struct assay_notes notes;

@@ -6,6 +6,7 @@
  *   assay_trials    a trial's origin, attempts, deaths, and its places in the sequence: mark (what its ask saw), asked, told
  *   assay_leases    who works on it now
  *   assay_attempts  who worked on it, and how that ended
+ *   assay_faults    what went wrong with devices, and with which trial in hand
  *
  * and two indices on Optuna's `trials`, so that a claim takes as long at ten thousand trials as at ten.
  */
@@ -59,7 +60,9 @@ static const char own_tables[] =
     " boot TEXT NOT NULL, space INTEGER NOT NULL, process INTEGER NOT NULL, start INTEGER NOT NULL, supervisor INTEGER NOT NULL,"
     " supervisor_start INTEGER NOT NULL, beat REAL NOT NULL, progress TEXT NOT NULL DEFAULT '');"
     "CREATE TABLE IF NOT EXISTS assay_attempts (trial_id INTEGER NOT NULL REFERENCES trials (trial_id), attempt INTEGER NOT NULL,"
-    " process INTEGER NOT NULL, began DATETIME NOT NULL, ended DATETIME, outcome TEXT, PRIMARY KEY (trial_id, attempt)) WITHOUT ROWID;";
+    " process INTEGER NOT NULL, began DATETIME NOT NULL, ended DATETIME, outcome TEXT, PRIMARY KEY (trial_id, attempt)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS assay_faults (study_id INTEGER NOT NULL REFERENCES studies (study_id), device TEXT NOT NULL, number INTEGER,"
+    " at DATETIME NOT NULL, message TEXT NOT NULL, left_alone INTEGER NOT NULL);";
 
 int assay_schema_create(struct assay_study *study, const char *alembic_version, struct assay_status *status) {
   struct assay_database *database = &study->database;

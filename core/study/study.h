@@ -90,6 +90,9 @@ struct assay_claim {
  * whole, and that does not count as one of the trial's attempts. Without one every death counts. 0: none. ASSAY_E_FAILED when there is no such process. */
 int assay_study_set_supervisor(struct assay_study *study, int64_t process, struct assay_status *status);
 
+/* Names the device that this worker trains on; copied. A trial with which that device failed is left to the other workers as long as they are busy or take it. */
+int assay_study_set_device(struct assay_study *study, const char *device, struct assay_status *status);
+
 /* Takes the next trial and asks the search for its point: first trials whose owner died or gave them back, then enqueued ones, then a new one while there
  * are fewer than `trials` of them (and fewer than the search's count of points). The claim is committed before the search is asked.
  * A trial that was already asked keeps its point. The search's own error is passed on and the trial given back; ASSAY_E_PLUGIN when it
@@ -116,6 +119,19 @@ int assay_study_pruned(struct assay_study *study, const struct assay_claim *clai
 int assay_study_failed(struct assay_study *study, const struct assay_claim *claim, const char *reason, struct assay_status *status);
 /* Gives the trial back unfinished, as on Ctrl-C: the next claim takes it, and this attempt does not count. */
 int assay_study_give_back(struct assay_study *study, const struct assay_claim *claim, struct assay_status *status);
+
+/* ---- Faults of devices ---- */
+
+/* A worker ended because its device failed, or was ended by the driver. */
+struct assay_fault {
+  const char *device, *message; /* message: what happened, in one sentence */
+  int64_t trial;                /* that it worked on; -1: none */
+  bool left_alone;              /* the device is not used any more in this start of the run */
+  const char *at;               /* UTC, as in records; not looked at when noting */
+};
+int assay_study_note_fault(struct assay_study *study, const struct assay_fault *fault, struct assay_status *status);
+/* All of them in order, memory from `arena`. */
+int assay_study_faults(struct assay_study *study, struct assay_arena *arena, const struct assay_fault **faults, uint32_t *count, struct assay_status *status);
 
 /* ---- Reading ---- */
 

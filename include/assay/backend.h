@@ -130,6 +130,9 @@ struct assay_backend_host {
   int (*source_load)(const char *name, char **path, char **text, struct assay_status *status);
   /* What `assay tune` has found for this backend ("opencl"): lines of text, malloc'ed, the caller's; NULL, and 0, when there is nothing. docs/formats.md. */
   int (*tuned_load)(const char *backend, char **text);
+  /* Says that `call` is about to wait for `device`, and with NULL for both that it has come back. One that does not come back within [backend] timeout
+   * ends the worker with a message that names them. */
+  void (*waiting)(const char *device, const char *call);
 };
 
 struct assay_device;     /* the backend's own */

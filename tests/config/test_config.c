@@ -168,7 +168,7 @@ START_TEST(student_file_gives_the_settings_of_the_checklist) {
   ck_assert_uint_eq(s->search.trials, 50);
   ck_assert_str_eq(s->search.objective.plugin->name, "loss");
   ck_assert_str_eq(s->search.pruner.plugin->name, "none");
-  ck_assert_uint_eq(s->search.workers, 1);
+  ck_assert_uint_eq(s->search.workers, 0);
   ck_assert_str_eq(s->devices[0], "auto");
   ck_assert_uint_ge(s->backend_count, 3);
   for (uint32_t i = 0; i < s->metric_count; i++) ck_assert_str_ne(s->metrics[i].name, "false_negative_rate"); /* no positive class is named */
@@ -404,7 +404,7 @@ START_TEST(devices_name_backends) {
   const struct assay_settings *s = settings_at(plan, NULL);
   ck_assert_uint_eq(s->device_count, 3);
   ck_assert_str_eq(s->devices[2], "opencl:1");
-  ck_assert_uint_eq(s->search.workers, 3);
+  ck_assert_uint_eq(s->search.workers, 0);
   ck_assert_uint_eq(s->backend_count, 2);
   ck_assert_str_eq(s->backends[0].plugin->name, "opencl");
   ck_assert_int_eq(option_of(&s->backends[0], "fast")->integer, 1);

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One search over several devices, side by side in one study: who did what, a worker that is killed in the middle, a device that fails, is lost or hangs.
+ * The OpenCL device's faults are made by the layer tests/opencl/fault_layer.c; without an OpenCL device these tests are skipped.
+ */
+#include "tool.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TRIALS = 12 };
+
+static const char *const ini = "[data]\npath = photos\nsize = 8x8\ncolour = grey\nfolds = 2\ntest = 0.25\npositive = right\n"
+                               "[network]\nlayers = features, classifier\n[layer.features]\ntype = conv_blocks\nblocks = 1\nchannels = 2 ~ choice(2, 3)\n"
+                               "[optimizer]\ntype = adam\nlearning_rate = 0.02 ~ log(0.005, 0.05)\n[train]\nepochs = 4\nbatch = 8\n"
+                               "[search]\ntype = random\ntrials = %d\n[backend]\ndevices = %s\n";
+
+/* A folder of images, a driver's cache that stays, and a layer that can make calls fail. False, with a message, where OpenCL cannot be used. */
+static bool enter(const char *devices) {
+  char path[1024];
+  const char *cache = getenv("XDG_CACHE_HOME"), *build = getenv("ASSAY_BUILD");
+  snprintf(path, sizeof path, "%s/pocl/kcache", cache != NULL ? cache : "/tmp");
+  setenv("POCL_CACHE_DIR", path, 0);
+  snprintf(path, sizeof path, "%s/tests/opencl/.libs/fault_layer.so", build != NULL ? build : ".");
+  setenv("OPENCL_LAYERS", path, 1);
+  tool_enter_folder();
+  ck_assert_ptr_nonnull(getcwd(path, sizeof path - 16));
+  strcat(path, "/table");
+  setenv("ASSAY_FAULT_TABLE", path, 1);
+  tool_write_images("photos", 16);
+  tool_write("a.ini", ini, TRIALS, devices);
+  struct outcome tried = tool_run("train a.ini -o tried -s backend.devices=opencl --quiet");
+  const bool usable = tried.code == 0;
+  if (!usable) fprintf(stderr, "skipped: %s\n", tried.talk);
+  outcome_release(&tried);
+  ck_assert_int_eq(unlink("table"), 0);
+  return usable;
+}
+
+static void fail(const char *call, const char *from, const char *count, const char *error) {
+  setenv("ASSAY_FAULT_CALL", call, 1);
+  setenv("ASSAY_FAULT_FROM", from, 1);
+  setenv("ASSAY_FAULT_COUNT", count, 1);
+  setenv("ASSAY_FAULT_ERROR", error, 1);
+}
+
+static long long of_device(const json_t *run, const char *device, const char *key) {
+  const json_t *value = json_object_get(json_object_get(json_object_get(run, "devices"), device), key);
+  return json_is_boolean(value) ? json_is_true(value) : (long long)json_integer_value(value);
+}
+
+/* Every trial once, each complete and with the value that it has anywhere (the devices agree but for rounding). */
+static void check_study(const char *path, int trials) {
+  sqlite3 *database;
+  sqlite3_stmt *statement;
+  ck_assert_int_eq(sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_prepare_v2(database,
+                                      "SELECT COUNT(*), COUNT(DISTINCT number), MAX(number), SUM(state = 'COMPLETE'), (SELECT COUNT(*) FROM trial_values) FROM trials", -1,
+                                      &statement, NULL),
+                   SQLITE_OK);
+  ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+  for (int column = 0; column < 5; column++) ck_assert_int_eq(sqlite3_column_int(statement, column), column == 2 ? trials - 1 : trials);
+  sqlite3_finalize(statement);
+  sqlite3_close(database);
+}
+
+static json_t *search(const char *folder, const char *more) {
+  json_t *run = tool_json("search a.ini -o %s --json --quiet %s", folder, more);
+  char path[256];
+  snprintf(path, sizeof path, "%s/study.db", folder);
+  check_study(path, TRIALS);
+  return run;
+}
+
+START_TEST(two_devices_share_one_search) {
+  if (!enter("cpu, opencl")) return;
+  json_t *run = search("both", ""), *alone = search("alone", "-s backend.devices=cpu");
+  ck_assert_int_ge(of_device(run, "cpu", "trials"), 1);
+  ck_assert_int_ge(of_device(run, "opencl", "trials"), 1);
+  ck_assert_int_eq(of_device(run, "cpu", "trials") + of_device(run, "opencl", "trials"), TRIALS);
+  ck_assert_int_eq(of_device(run, "opencl", "faults"), 0);
+  /* The points of a random search depend on their numbers only, so both searches have the same best one. */
+  const json_t *ours = json_object_get(run, "best"), *theirs = json_object_get(alone, "best");
+  ck_assert_int_eq(json_integer_value(json_object_get(ours, "trial")), json_integer_value(json_object_get(theirs, "trial")));
+  ck_assert_double_eq_tol(json_number_value(json_object_get(ours, "value")), json_number_value(json_object_get(theirs, "value")), 1e-3);
+  json_decref(run);
+  json_decref(alone);
+  struct outcome report = tool_run("report both");
+  ck_assert_msg(strstr(report.results, " on cpu, ") != NULL && strstr(report.results, " on opencl, ") != NULL, "%s", report.results);
+  outcome_release(&report);
+}
+END_TEST
+
+/* The process whose command line ends in `tail`, words parted by blanks; 0: there is none. */
+static pid_t process_of(const char *tail) {
+  pid_t found = 0;
+  DIR *processes = opendir("/proc");
+  ck_assert_ptr_nonnull(processes);
+  for (struct dirent *entry; (entry = readdir(processes)) != NULL;) {
+    char path[300], line[2048];
+    snprintf(path, sizeof path, "/proc/%s/cmdline", entry->d_name);
+    FILE *file = atoi(entry->d_name) > 0 ? fopen(path, "r") : NULL;
+    if (file == NULL) continue;
+    const size_t length = fread(line, 1, sizeof line - 1, file);
+    fclose(file);
+    line[length] = '\0';
+    for (size_t i = 0; i + 1 < length; i++)
+      if (line[i] == '\0') line[i] = ' ';
+    if (length > strlen(tail) && strcmp(line + strlen(line) - strlen(tail), tail) == 0) found = (pid_t)atoi(entry->d_name);
+  }
+  closedir(processes);
+  return found;
+}
+
+/* Does a worker on OpenCL hold a trial? */
+static bool has_begun(const char *study) {
+  sqlite3 *database;
+  sqlite3_stmt *statement;
+  bool begun = false;
+  if (sqlite3_open_v2(study, &database, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+      sqlite3_prepare_v2(database, "SELECT COUNT(*) FROM assay_leases", -1, &statement, NULL) == SQLITE_OK) {
+    begun = sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0) == 2;
+    sqlite3_finalize(statement);
+  }
+  sqlite3_close(database);
+  return begun;
+}
+
+START_TEST(a_killed_worker_loses_nothing) {
+  if (!enter("cpu, opencl")) return;
+  char folder[64], study[96], tail[128]; /* a name that no other test has at this moment */
+  snprintf(folder, sizeof folder, "killed-%d", (int)getpid());
+  snprintf(study, sizeof study, "%s/study.db", folder);
+  snprintf(tail, sizeof tail, "worker %s search opencl 2 --quiet", folder);
+  const pid_t parent = fork();
+  if (parent == 0) {
+    const int results = open("results", O_WRONLY | O_CREAT, 0666), talk = open("talk", O_WRONLY | O_CREAT, 0666);
+    dup2(results, 1);
+    dup2(talk, 2);
+    execl(getenv("ASSAY_TOOL"), "assay", "search", "a.ini", "-o", folder, "--json", "--quiet", "-s", "train.epochs=60", "-s", "train.patience=0", (char *)NULL);
+    _exit(127);
+  }
+  const struct timespec pause = {.tv_nsec = 50000000};
+  for (int i = 0; i < 1200 && !has_begun(study); i++) nanosleep(&pause, NULL);
+  const pid_t worker = process_of(tail);
+  ck_assert_int_gt(worker, 0);
+  kill(worker, SIGKILL);
+  int state;
+  waitpid(parent, &state, 0);
+  ck_assert_msg(WIFEXITED(state) && WEXITSTATUS(state) == 0, "the search ended with %d", state);
+  check_study(study, TRIALS);
+  json_t *run = json_load_file("results", 0, NULL);
+  ck_assert_int_eq(of_device(run, "opencl", "faults"), 1);
+  ck_assert_int_eq(of_device(run, "cpu", "trials") + of_device(run, "opencl", "trials"), TRIALS);
+  ck_assert(tool_file_holds("talk", "opencl: its worker was ended by signal 9"));
+  json_decref(run);
+}
+END_TEST
+
+START_TEST(a_device_that_fails_once_goes_on) {
+  if (!enter("opencl")) return;
+  json_t *sound = search("sound", "");
+  unlink("table");
+  fail("clEnqueueNDRangeKernel", "700", "1", "-5");
+  json_t *run = search("once", "");
+  ck_assert_int_eq(of_device(run, "opencl", "faults"), 1);
+  ck_assert_int_eq(of_device(run, "opencl", "left_alone"), 0);
+  ck_assert(json_equal(json_object_get(sound, "best"), json_object_get(run, "best")));
+  ck_assert(json_equal(json_object_get(sound, "test"), json_object_get(run, "test")));
+  ck_assert(tool_file_holds(".talk", "clEnqueueNDRangeKernel"));
+  json_decref(sound);
+  json_decref(run);
+}
+END_TEST
+
+START_TEST(a_lost_device_is_left_alone) {
+  if (!enter("reference, opencl")) return;
+  fail("clEnqueueNDRangeKernel", "200", "1000000000", "-36");
+  json_t *run = search("lost", "-s train.epochs=20");
+  ck_assert_int_eq(of_device(run, "opencl", "faults"), 3);
+  ck_assert_int_eq(of_device(run, "opencl", "left_alone"), 1);
+  ck_assert(tool_file_holds(".talk", "the device is left alone from now on"));
+  struct outcome report = tool_run("report lost");
+  ck_assert_msg(strstr(report.results, "opencl failed 3 times and was left alone: opencl: ") != NULL, "%s", report.results);
+  ck_assert(strstr(report.results, "CL_INVALID_COMMAND_QUEUE") != NULL);
+  outcome_release(&report);
+  json_decref(run);
+  /* Alone it ends the run, and says that nothing is lost. */
+  unlink("table");
+  struct outcome outcome = tool_run("search a.ini -o alone -s backend.devices=opencl --quiet");
+  ck_assert_int_eq(outcome.code, 4);
+  ck_assert_msg(strstr(outcome.talk, "clEnqueueNDRangeKernel") != NULL && strstr(outcome.talk, "no device is left") != NULL, "%s", outcome.talk);
+  outcome_release(&outcome);
+}
+END_TEST
+
+START_TEST(a_device_that_hangs_is_ended) {
+  if (!enter("opencl")) return;
+  fail("clWaitForEvents", "200", "1", "0");
+  json_t *run = search("hung", "-s backend.timeout=2");
+  ck_assert_int_eq(of_device(run, "opencl", "faults"), 1);
+  ck_assert(tool_file_holds(".talk", "clWaitForEvents has not come back"));
+  json_decref(run);
+}
+END_TEST
+
+/* A trial for which there is no memory fails by itself, and the search goes on. */
+START_TEST(a_trial_without_memory_is_only_a_trial) {
+  tool_enter_folder();
+  tool_write_images("photos", 16);
+  tool_write("a.ini", ini, TRIALS, "reference");
+  json_t *run = tool_json("search a.ini -o short --json --quiet -s 'layer.features.channels=2 ~ choice(2, 2000)' -s backend.memory=1");
+  const json_t *counts = json_object_get(run, "counts");
+  ck_assert_int_gt(json_integer_value(json_object_get(counts, "failed")), 0);
+  ck_assert_int_gt(json_integer_value(json_object_get(counts, "complete")), 0);
+  ck_assert_int_eq(json_integer_value(json_object_get(run, "trials")), TRIALS);
+  const char *reason = json_string_value(json_object_get(json_array_get(json_object_get(run, "failures"), 0), "reason"));
+  ck_assert_msg(reason != NULL && strstr(reason, "even one image at a time is too much") != NULL, "%s", reason);
+  json_decref(run);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("devices");
+  TCase *tests = tcase_create("devices");
+  tcase_set_timeout(tests, 120);
+  tcase_add_test(tests, two_devices_share_one_search);
+  tcase_add_test(tests, a_killed_worker_loses_nothing);
+  tcase_add_test(tests, a_device_that_fails_once_goes_on);
+  tcase_add_test(tests, a_lost_device_is_left_alone);
+  tcase_add_test(tests, a_device_that_hangs_is_ended);
+  tcase_add_test(tests, a_trial_without_memory_is_only_a_trial);
+  suite_add_tcase(suite, tests);
+  return assay_run_suite(suite);
+}
