@@ -50,7 +50,7 @@ static const struct cli_command commands[] = {
     {"explain", "MODEL PATH...", "pictures of where the model looks: Grad-CAM overlays as PNG, and a CSV row for each",
      "Writes one PNG an image into the folder that -o names (explained/ otherwise). Unreadable images get an error in their row, the others go on, and the exit code is 3.",
      CLI_OUTPUT | CLI_OVERRIDES, 2, UINT32_MAX, command_explain, explain_options},
-    {"report", "RUN", "rebuild the summary of a run", NULL, 0, 1, 1, command_report, NULL},
+    {"report", "RUN", "rebuild summary and report of a run", "Writes summary.txt, report.html, thresholds.csv and errors.csv from what the run folder holds; no device and no images are needed.", 0, 1, 1, command_report, NULL},
     {"devices", "", "what can be used here, and what is wrong with what cannot", NULL, 0, 0, 0, command_devices, NULL},
     {"selftest", "[DEVICE]", "the conformance suite: does a backend compute what it should, and how fast?",
      "DEVICE is a device's name, a part of one, auto or all (without it), also one of a backend plugin that --plugin-path leads to. Options of a backend\n"

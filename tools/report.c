@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * assay report: the summary of a run, made again from its study and predictions.
+ * assay report: summary and report of a run, made again from what its folder holds.
  */
 #include "summary.h"
 
 #include "base/file.h"
+#include "report/report.h"
 #include "report/summary.h"
 #include "report/threshold.h"
 #include "train/predictions.h"
@@ -32,27 +33,56 @@ static int write_details(struct cli *cli, const struct assay_run *run, const str
   return result != 0 ? result : assay_errors_write(set, errors, cli->status);
 }
 
+/* report.html, with the settings of the best trial. */
+static int write_page(struct cli *cli, struct assay_run *run, const json_t *summary, const struct assay_prediction_set *set) {
+  const char *path = assay_run_path(run, "report.html");
+  const struct assay_trial_record *best;
+  const struct assay_settings *settings = NULL;
+  struct assay_text configuration = {0};
+  int result = path == NULL ? assay_status_memory(cli->status) : assay_study_best(run->study, cli->arena, &best, cli->status);
+  if (result == 0 && best != NULL) {
+    assay_plan_print(run->plan, best->point, false, &configuration);
+    result = configuration.failed ? assay_status_memory(cli->status) : assay_plan_settings(run->plan, best->point, cli->arena, &settings, cli->status);
+  }
+  const struct assay_report_sources sources = {.folder = run->folder,
+                                               .summary = summary,
+                                               .study = run->study,
+                                               .settings = run->settings,
+                                               .best_settings = settings,
+                                               .configuration = configuration.data,
+                                               .predictions = set};
+  if (result == 0) result = assay_report_write(&sources, path, cli->status);
+  assay_text_release(&configuration);
+  return result;
+}
+
+static int write_summary(struct cli *cli, const struct assay_run *run, const struct assay_text *text) {
+  const char *path = assay_run_path(run, "summary.txt");
+  return text->failed || path == NULL ? assay_status_memory(cli->status) : assay_file_write(path, text->data, text->length, cli->status);
+}
+
+static void show(struct cli *cli, const json_t *summary, const struct assay_text *text) {
+  if (cli->json) cli_print_json(cli, json_incref((json_t *)(uintptr_t)summary));
+  else fputs(text->data, cli->results);
+}
+
 int summary_write(struct cli *cli, struct assay_run *run, bool heed_target) {
-  const char *model = assay_run_path(run, "model.safetensors"), *path = assay_run_path(run, "summary.txt");
+  const char *model = assay_run_path(run, "model.safetensors");
   struct assay_prediction_set *set = NULL;
   json_t *summary = NULL;
   struct assay_text text = {0};
-  int result = model == NULL || path == NULL ? assay_status_memory(cli->status) : read_predictions(cli, run, &set);
+  int result = model == NULL ? assay_status_memory(cli->status) : read_predictions(cli, run, &set);
   const struct assay_summary_sources sources = {
       .run = run->folder, .model = model != NULL && assay_file_exists(model) ? model : NULL, .study = run->study, .settings = run->settings, .predictions = set};
   if (result == 0) result = assay_summary_build(&sources, &summary, cli->status);
   if (result == 0) {
     assay_summary_print(summary, &text);
-    result = text.failed ? assay_status_memory(cli->status) : assay_file_write(path, text.data, text.length, cli->status);
+    result = write_summary(cli, run, &text);
   }
   if (result == 0 && set != NULL) result = write_details(cli, run, set);
+  if (result == 0) result = write_page(cli, run, summary, set);
   if (result == 0 && heed_target) result = assay_judgement_heed_target(json_object_get(summary, "target"), cli->status);
-  if ((result == 0 || result == ASSAY_E_FINDINGS) && cli->json) {
-    cli_print_json(cli, summary);
-    summary = NULL;
-  } else if (result == 0 || result == ASSAY_E_FINDINGS) {
-    fputs(text.data, cli->results);
-  }
+  if (result == 0 || result == ASSAY_E_FINDINGS) show(cli, summary, &text);
   json_decref(summary);
   assay_text_release(&text);
   assay_predictions_release(set);

@@ -9,7 +9,7 @@
 
 #include "run/folder.h"
 
-/* Needs the run's study. Writes summary.txt, thresholds.csv and errors.csv, and prints the summary, or its JSON. With `heed_target`, ASSAY_E_FINDINGS when the
+/* Needs the run's study. Writes summary.txt, thresholds.csv, errors.csv and report.html, and prints the summary, or its JSON. With `heed_target`, ASSAY_E_FINDINGS when the
  * run missed [judge] target. */
 int summary_write(struct cli *cli, struct assay_run *run, bool heed_target);
 

@@ -175,3 +175,14 @@ bool assay_is_printable(const char *string) {
   }
   return true;
 }
+
+void assay_text_add_base64(struct assay_text *text, const void *data, size_t size) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const uint8_t *bytes = data;
+  for (size_t i = 0; i < size; i += 3) {
+    const uint32_t left = size - i < 3 ? (uint32_t)(size - i) : 3;
+    const uint32_t word = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) | (left > 2 ? bytes[i + 2] : 0);
+    const char four[4] = {digits[word >> 18], digits[word >> 12 & 63], left > 1 ? digits[word >> 6 & 63] : '=', left > 2 ? digits[word & 63] : '='};
+    assay_text_add_bytes(text, four, sizeof four);
+  }
+}

@@ -23,6 +23,9 @@ void assay_text_release(struct assay_text *text);
 /* A field of a CSV row, quoted where RFC 4180 asks for it. */
 void assay_text_add_field(struct assay_text *text, const char *field);
 
+/* RFC 4648, with padding. */
+void assay_text_add_base64(struct assay_text *text, const void *data, size_t size);
+
 /* The whole string must be the number: decimal, no leading zeros with meaning, no blanks around; false otherwise, or out of range,
  * or (real) not finite. Whatever the locale. */
 bool assay_parse_integer(const char *string, int64_t *integer);

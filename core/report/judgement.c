@@ -148,8 +148,7 @@ void assay_judgement_print_target(const json_t *target, struct assay_text *text)
 
 /* ---- For a person ---- */
 
-/* Counts have no digits behind the point: value and interval are whole. */
-static bool is_count(const json_t *value, const json_t *interval) {
+bool assay_judgement_is_count(const json_t *value, const json_t *interval) {
   const json_t *numbers[3] = {value, json_array_get(interval, 0), json_array_get(interval, 1)};
   for (int i = 0; i < 3; i++)
     if (!json_is_number(numbers[i]) || json_number_value(numbers[i]) != floor(json_number_value(numbers[i]))) return false;
@@ -186,7 +185,7 @@ void assay_judgement_print(const json_t *judgement, struct assay_text *text) {
   assay_text_print(text, "  %-20s %8s   95 %% interval\n", "", "");
   json_object_foreach(json_object_get(judgement, "intervals"), name, interval) {
     const json_t *value = json_object_get(judgement, name);
-    const bool whole = is_count(value, interval);
+    const bool whole = assay_judgement_is_count(value, interval);
     assay_text_print(text, "  %-20s ", name);
     print_number(text, value, whole);
     assay_text_add(text, "  ");

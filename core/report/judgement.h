@@ -29,6 +29,8 @@ json_t *assay_judgement_target(const json_t *judgement, const char *part, const 
 int assay_judgement_heed_target(const json_t *target, struct assay_status *status);
 void assay_judgement_print_target(const json_t *target, struct assay_text *text);
 
+/* Counts are shown without digits behind the point: value and both ends of the interval are whole. */
+bool assay_judgement_is_count(const json_t *value, const json_t *interval);
 /* The same for a person. */
 void assay_judgement_print(const json_t *judgement, struct assay_text *text);
 

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "report/calibration.h"
 #include "report/threshold.h"
+#include "run/pictures.h"
 #include "train/model.h"
 
 #include <stdio.h>
@@ -78,7 +79,7 @@ static int learn_to_decide(struct assay_run *run, const struct assay_judge_setti
   return note_decision(run, model, judge, &choice, temperature, status);
 }
 
-/* Judges the model once on the test part and adds that to the trial's out-of-fold predictions. */
+/* Judges the model once on the test part and adds that to the trial's out-of-fold predictions; the worst of it as pictures. */
 static int write_predictions(struct assay_run *run, struct assay_session *session, const struct assay_judge_settings *judge, struct assay_model *model,
                              const struct assay_samples *samples, const struct assay_trial_record *best, struct assay_status *status) {
   const char *from = assay_run_path(run, "trials/%u/predictions.csv", best->number), *to = assay_run_path(run, "predictions.csv");
@@ -90,6 +91,7 @@ static int write_predictions(struct assay_run *run, struct assay_session *sessio
   if (code == 0) code = assay_predictor_create(session, model, TEST_BATCH, &predictor, status);
   if (code == 0) code = assay_predictor_part(predictor, samples, ASSAY_PART_TEST, set, status);
   if (code == 0) code = assay_predictions_write(set, to, status);
+  if (code == 0) code = assay_pictures_write(run, session, model, samples, set, status);
   assay_predictor_release(predictor);
   assay_predictions_release(set);
   return code;

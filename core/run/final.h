@@ -8,7 +8,7 @@
 #include "run/folder.h"
 #include "train/trainer.h"
 
-/* Writes model.safetensors and predictions.csv (the trial's out-of-fold predictions, then those of the test part) into the run folder. */
+/* Writes model.safetensors, predictions.csv (the trial's out-of-fold predictions, then those of the test part) and pictures.json into the run folder. */
 int assay_final_make(struct assay_run *run, struct assay_session *session, struct assay_trainer *trainer, const struct assay_samples *samples,
                      const struct assay_settings *settings, const struct assay_trial_record *best, const struct assay_hooks *hooks, struct assay_status *status);
 

@@ -89,7 +89,8 @@ START_TEST(train_eval_predict_agree) {
   ck_assert(json_number_value(json_object_get(test, "accuracy")) > 0.9); /* the classes are easy */
   ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(trained, "validation"), "n")), 30);
   json_decref(trained);
-  static const char *const files[] = {"config.ini", "split.csv", "study.db", "trials/0/curves.csv", "trials/0/predictions.csv", "predictions.csv", "model.safetensors", "summary.txt", "environment.json"};
+  static const char *const files[] = {"config.ini", "split.csv", "study.db", "trials/0/curves.csv", "trials/0/predictions.csv", "predictions.csv", "model.safetensors", "summary.txt", "environment.json",
+                                      "report.html", "pictures.json", "thresholds.csv", "errors.csv"};
   char path[128];
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
     snprintf(path, sizeof path, "runs/a/%s", files[i]);
@@ -215,6 +216,36 @@ START_TEST(explain_draws_every_image) {
 }
 END_TEST
 
+/* Names from outside never become markup, and the page needs nothing from elsewhere. */
+START_TEST(the_report_is_one_page_that_escapes) {
+  static const char *const hostile[] = {"<script>alert(1)<", "\"onload=x' & <b>"};
+  char path[128];
+  tool_enter_folder();
+  for (int class_number = 0; class_number < 2; class_number++)
+    for (int i = 0; i < 16; i++) {
+      snprintf(path, sizeof path, "photos/%s/<i>%02d&.pgm", hostile[class_number], i);
+      tool_write_image(path, i % 5 == 0 ? 1 - class_number : class_number, (uint32_t)(i + 100 * class_number)); /* some are wrong */
+    }
+  tool_write_ini("a.ini", "photos", "");
+  json_t *trained = tool_json("search a.ini --json --quiet -s data.positive= -s search.trials=3 -s search.objective=accuracy");
+  ck_assert(json_integer_value(json_object_get(json_object_get(trained, "validation"), "wrong_count")) > 0);
+  json_decref(trained);
+  static const char *const absent[] = {"<script", "<i>", "<b>\"", "onload=x'", "http:", "https:", "src=\"/", "url("}, *const present[] = {"&lt;script&gt;alert(1)&lt;", "&quot;onload=x&#39; &amp; &lt;b&gt;",
+                                   "&lt;i&gt;", "Confusion, test", "ROC", "Parallel coordinates", "data:image/jpeg;base64,", "Solutions", "</html>"};
+  for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) ck_assert_msg(!tool_file_holds("runs/a/report.html", absent[i]), "the page holds %s", absent[i]);
+  for (size_t i = 0; i < sizeof present / sizeof *present; i++) ck_assert_msg(tool_file_holds("runs/a/report.html", present[i]), "the page lacks %s", present[i]);
+  /* Again without device and images; and with pictures that somebody has changed. */
+  ck_assert_int_eq(rename("photos", "elsewhere"), 0);
+  ck_assert_int_eq(unlink("runs/a/report.html"), 0);
+  tool_write("runs/a/pictures.json", "{\"samples\": [{\"path\": \"p\", \"label\": \"l<\", \"image\": \"\\\"><script>\"}], \"errors\": 3}");
+  tool_expect(0, NULL, "report runs/a");
+  ck_assert(tool_file_holds("runs/a/report.html", "l&lt;") && !tool_file_holds("runs/a/report.html", "<script"));
+  tool_write("runs/a/pictures.json", "not JSON");
+  tool_write("runs/a/trials/0/curves.csv", "fold,epoch\n\"");
+  tool_expect(0, NULL, "report runs/a");
+}
+END_TEST
+
 START_TEST(a_run_continues_and_says_what_differs) {
   tool_enter_folder();
   tool_write_images("photos", 12);
@@ -334,6 +365,7 @@ int main(void) {
   tcase_add_test(tests, rules_decide_and_targets_are_heeded);
   tcase_add_test(tests, predict_goes_on_past_unreadable_images);
   tcase_add_test(tests, explain_draws_every_image);
+  tcase_add_test(tests, the_report_is_one_page_that_escapes);
   tcase_add_test(tests, a_run_continues_and_says_what_differs);
   tcase_add_test(tests, searches_keep_their_limits);
   tcase_add_test(tests, every_way_to_the_final_model);

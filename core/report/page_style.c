@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How the report looks.
+ */
+#include "report/page.h"
+
+const char page_style[] =
+    ":root{--ink:#1d2433;--soft:#5b6475;--line:#d9dee7;--paper:#fff;--wash:#f5f7fa;--blue:#0072b2;--red:#d55e00;--green:#009e73;--amber:#b87900;--sky:#56b4e9;--rose:#aa4f86}\n"
+    "*{box-sizing:border-box}html{-webkit-text-size-adjust:100%}\n"
+    "body{margin:0;background:var(--wash);color:var(--ink);font:15px/1.55 system-ui,-apple-system,\"Segoe UI\",Roboto,\"Helvetica Neue\",\"DejaVu Sans\",sans-serif}\n"
+    "main{max-width:1080px;margin:0 auto;padding:28px 20px 60px}\n"
+    "header h1{font-size:26px;line-height:1.25;font-weight:650;margin:0 0 4px;overflow-wrap:anywhere}header p{margin:0;color:var(--soft)}\n"
+    "nav{margin:18px 0 0;display:flex;flex-wrap:wrap;gap:4px 18px;font-size:14px}a{color:var(--blue);text-decoration:none}a:hover{text-decoration:underline}\n"
+    "section{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:20px 22px;margin-top:18px}\n"
+    "h2{font-size:18px;font-weight:650;margin:0 0 12px}h3{font-size:14px;font-weight:650;margin:18px 0 6px}h2+h3,.grid2 h3,.grid3 h3{margin-top:0}\n"
+    "p{margin:0 0 10px;max-width:76ch}.note{color:var(--soft);font-size:13.5px}\n"
+    ".cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(158px,1fr));gap:12px;margin:4px 0 14px}\n"
+    ".card{border:1px solid var(--line);border-radius:8px;padding:10px 13px}.card b{display:block;font-size:25px;font-weight:620;line-height:1.25;font-variant-numeric:tabular-nums}\n"
+    ".card span{display:block;color:var(--soft);font-size:12.5px;font-variant-numeric:tabular-nums}.card.first{border-color:var(--blue);box-shadow:inset 0 3px 0 var(--blue)}\n"
+    ".badge{display:inline-block;border-radius:99px;padding:2px 11px;font-weight:600;font-size:13.5px;color:#fff}.badge.met{background:#00754f}.badge.missed{background:#b34700}\n"
+    "table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:14px}th,td{padding:4px 10px;text-align:right;border-bottom:1px solid var(--line);vertical-align:top}\n"
+    "th{font-weight:600;color:var(--soft);font-size:13px}th:first-child,td:first-child,.words td,.words th,td.word,th.word{text-align:left}tr:last-child td{border-bottom:0}\n"
+    ".facts td:first-child{color:var(--soft);padding-left:0;white-space:nowrap}.facts td{text-align:left;overflow-wrap:anywhere}\n"
+    "td.note{white-space:nowrap}.scroll{overflow-x:auto;max-width:100%}\n"
+    ".grid2{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:18px 26px}.grid3{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,290px),1fr));gap:16px 22px}\n"
+    ".confusion td{min-width:58px;text-align:center;border:2px solid var(--paper);padding:7px 9px}.confusion th{border:0}.confusion th.row{text-align:right;max-width:190px;overflow-wrap:anywhere}\n"
+    "svg{display:block;width:100%;height:auto;overflow:visible}svg text{font-family:inherit;fill:var(--soft)}.tick{font-size:10px;paint-order:stroke;stroke:#fff;stroke-width:2.5px}.label{font-size:11px}.middle{text-anchor:middle}.end{text-anchor:end}\n"
+    ".grid{stroke:var(--line);stroke-width:.7}.line{fill:none;stroke-width:1.8;stroke-linejoin:round}.thin{stroke-width:1}.faint{opacity:.38}.dashed{stroke-dasharray:5 3}.dotted{stroke-dasharray:1.5 3;stroke-linecap:round}\n"
+    ".line.s0{stroke:#8d96a6}.line.s1{stroke:var(--blue)}.line.s2{stroke:var(--red)}.line.s3{stroke:var(--green)}.line.s4{stroke:var(--amber)}.line.s5{stroke:var(--sky)}.line.s6{stroke:var(--rose)}\n"
+    ".dot.s0,.bar.s0{fill:#8d96a6}.dot.s1,.bar.s1{fill:var(--blue)}.dot.s2,.bar.s2{fill:var(--red)}.dot.s3,.bar.s3{fill:var(--green)}.dot.s4,.bar.s4{fill:var(--amber)}.bar.s5{fill:var(--sky)}.ring{fill:var(--paper)!important;stroke-width:2}.ring.s1{stroke:var(--blue)}.ring.s2{stroke:var(--red)}.ring.s3{stroke:var(--green)}\n"
+    ".legend{display:flex;flex-wrap:wrap;gap:2px 16px;color:var(--soft);font-size:13px;margin:4px 0 8px}.legend svg{display:inline-block;width:22px;height:8px}\n"
+    ".pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(210px,1fr));gap:14px}.pictures figure,.samples figure{margin:0}.pair{display:flex;gap:3px;background:var(--wash)}.pair img{flex:1 1 0;min-width:0;width:50%;height:auto;display:block}\n"
+    "figcaption{font-size:12.5px;line-height:1.4;color:var(--soft);overflow-wrap:anywhere;margin-top:4px}figcaption b{color:var(--ink);font-weight:600}\n"
+    ".samples{display:grid;grid-template-columns:repeat(auto-fill,minmax(96px,1fr));gap:6px;margin-bottom:12px}.samples img{width:100%;height:auto;display:block}\n"
+    ".pictures+details,.grid2+p,.grid3+p,.grid2+h3,.grid2+.grid2{margin-top:16px}details{border-top:1px solid var(--line);padding:7px 0}details>summary{cursor:pointer;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}details[open]>summary{font-weight:600;margin-bottom:8px}\n"
+    "pre{background:var(--wash);border-radius:8px;padding:12px 14px;overflow-x:auto;font:12.5px/1.5 ui-monospace,\"DejaVu Sans Mono\",Menlo,Consolas,monospace;margin:6px 0 0}\n"
+    ".bars td{border:0;padding:3px 10px 3px 0;vertical-align:middle}.bars td.fill{width:100%;min-width:120px}.bars i{display:block;height:11px;border-radius:2px;background:var(--blue)}\n"
+    "footer{color:var(--soft);font-size:13px;margin-top:22px}\n"
+    "@media (max-width:640px){main{padding:18px 10px 40px}section{padding:15px 13px;border-radius:8px}th,td{padding:4px 7px}}\n"
+    "@media print{body{background:#fff}section{break-inside:avoid;border:0;padding:8px 0}nav{display:none}}\n";
