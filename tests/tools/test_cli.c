@@ -18,7 +18,7 @@ START_TEST(usage) {
   tool_expect(0, NULL, "--help");
   tool_expect(2, NULL, "%s", "");
   tool_expect(2, "did you mean 'search'?", "serach x.ini");
-  tool_expect(2, "usage: assay eval", "eval model");
+  tool_expect(2, "usage: assay eval", "eval");
   tool_expect(2, "unknown option '--frobnicate'", "check --frobnicate x");
   tool_expect(2, "takes no -o", "check -o x y");
   struct outcome help = tool_run("search --help");
@@ -190,7 +190,7 @@ START_TEST(predict_goes_on_past_unreadable_images) {
   ck_assert_ptr_nonnull(strstr(outcome.results, "path,label,left,right,error\n"));
   ck_assert_ptr_nonnull(strstr(outcome.results, "photos/left/bad.png,,,,"));
   outcome_release(&outcome);
-  tool_expect(3, "model", "predict photos/left/000.pgm photos");
+  tool_expect(3, "safetensors", "predict photos/left/000.pgm photos");
 }
 END_TEST
 
