@@ -76,6 +76,7 @@ struct assay_train_settings {
   uint32_t epochs, batch;
   uint32_t patience;      /* epochs without a better validation value; 0: never stop early */
   uint64_t seed;
+  double oversample;      /* share of the largest class up to which the samples of others are repeated in training; 0: none are */
   uint32_t schedule, final, class_weights;
   double warmup_epochs, warmup_start; /* before any schedule: epochs, and the factor that they begin with */
   uint32_t step_epochs;   /* STEP: every so many epochs the rate is multiplied by … */

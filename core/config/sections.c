@@ -139,6 +139,8 @@ TEXT_KEY(train_rates, "rates", "1", SEARCHABLE, "factor of the learning rate for
 REAL_KEY(train_ema, "ema", "0", 0, 0.999999, SEARCHABLE, "share of the weights' running mean that is kept at each step; it is what is judged and saved; 0: no mean");
 CHOICE_KEY(train_final, "final", "refit", finals, 0, "the final model: trained again on all training images, the best fold's, or the folds' average");
 TEXT_KEY(train_class_weights, "class_weights", "none", SEARCHABLE, "weight of each class in the training loss: none, balanced, or one number a class");
+REAL_KEY(train_oversample, "oversample", "0", 0, 1, SEARCHABLE,
+         "in training, images of rare classes are repeated until a class has this share of the largest; 1: as many; 0: none are repeated");
 TEXT_KEY(train_loss, "loss", "auto", 0, "the training loss; auto: binary_cross_entropy for one logit, cross_entropy otherwise");
 TEXT_KEY(train_metrics, "metrics", "loss, accuracy, balanced_accuracy, precision, recall, specificity, f1, mcc, false_negative_rate, false_positive_rate, roc_auc, average_precision, "
          "calibration_error, true_positives, false_negatives, false_positives, true_negatives", 0,
@@ -157,7 +159,7 @@ static const struct assay_option *const train_options[] = {
     [TRAIN_KEEP_STATISTICS] = &train_keep_statistics, [TRAIN_RATE_GROUPS] = &train_rate_groups,
     [TRAIN_RATES] = &train_rates,             [TRAIN_EMA] = &train_ema,
     [TRAIN_FINAL] = &train_final,
-    [TRAIN_CLASS_WEIGHTS] = &train_class_weights, [TRAIN_LOSS] = &train_loss,
+    [TRAIN_CLASS_WEIGHTS] = &train_class_weights, [TRAIN_OVERSAMPLE] = &train_oversample, [TRAIN_LOSS] = &train_loss,
     [TRAIN_METRICS] = &train_metrics,         NULL};
 
 /* ---- [search] ---- */

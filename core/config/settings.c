@@ -172,6 +172,7 @@ static int read_train(const struct reader *reader, struct assay_train_settings *
   train->one_cycle_momentum = values[TRAIN_ONE_CYCLE_MOMENTUM]->real;
   code = read_tuning(reader, values, train);
   if (code != 0) return code;
+  train->oversample = values[TRAIN_OVERSAMPLE]->real;
   train->final = (uint32_t)values[TRAIN_FINAL]->integer;
   return read_component(reader, &reader->plan->loss, "loss", &train->loss);
 }

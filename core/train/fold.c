@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "data/batch.h"
+#include "train/oversample.h"
 #include "train/features.h"
 #include "train/schedule.h"
 
@@ -28,6 +29,7 @@ struct loop {
   struct assay_pace *paces;          /* of the epoch's steps */
   double *class_weights;
   uint32_t *order;
+  uint32_t size;                     /* of an epoch: of the order */
   struct assay_prediction_set *now;  /* predictions of the epoch at hand */
   double best_loss;
 };
@@ -54,10 +56,12 @@ static int prepare(struct loop *loop, struct assay_arena *arena, struct assay_st
   const struct assay_network *network = loop->runner->network;
   loop->epochs = ASSAY_NEW_ARRAY(arena, struct assay_epoch, task->epoch_limit);
   loop->options = ASSAY_NEW_ARRAY(arena, float, network->option_count);
-  loop->steps = (task->training_count + network->batch - 1) / network->batch;
+  const double oversample = task->settings->train.oversample;
+  loop->size = assay_epoch_size(samples, task->training, task->training_count, oversample);
+  loop->steps = (loop->size + network->batch - 1) / network->batch;
   loop->paces = ASSAY_NEW_ARRAY(arena, struct assay_pace, loop->steps);
   loop->class_weights = ASSAY_NEW_ARRAY(arena, double, samples->class_count);
-  loop->order = ASSAY_NEW_ARRAY(arena, uint32_t, task->training_count);
+  loop->order = ASSAY_NEW_ARRAY(arena, uint32_t, loop->size);
   loop->now = assay_predictions_create(samples->class_count, samples->classes, samples->positive);
   double *scores = ASSAY_NEW_ARRAY(arena, double, samples->class_count);
   if (loop->epochs == NULL || loop->options == NULL || loop->paces == NULL || loop->class_weights == NULL || loop->order == NULL || loop->now == NULL || scores == NULL)
@@ -67,7 +71,8 @@ static int prepare(struct loop *loop, struct assay_arena *arena, struct assay_st
     const uint32_t number = task->validation[i];
     code = assay_predictions_add(loop->now, samples->paths[number], ASSAY_PART_VALIDATION, (int32_t)task->fold, samples->labels[number], scores, NAN, status);
   }
-  if (code == 0) code = assay_class_weights_fill(&task->settings->train, samples, task->training, task->training_count, loop->class_weights, status);
+  if (code == 0) code = assay_epoch_fill(samples, task->training, task->training_count, oversample, task->seed, 0, loop->order, status);
+  if (code == 0) code = assay_class_weights_fill(&task->settings->train, samples, loop->order, loop->size, loop->class_weights, status);
   double mean[4], deviation[4];
   assay_normalisation(&task->settings->data, samples->channels, task->mean, task->deviation, mean, deviation);
   if (code == 0) code = assay_runner_initialise(loop->runner, task->seed, mean, deviation, status);
@@ -108,12 +113,13 @@ static int refuse_nonfinite(const struct loop *loop, uint32_t epoch, uint32_t st
 static int train(struct loop *loop, uint32_t epoch, struct assay_status *status) {
   const struct assay_fold_task *task = loop->task;
   struct assay_epoch *line = &loop->epochs[epoch];
-  memcpy(loop->order, task->training, task->training_count * sizeof *loop->order);
-  assay_batch_shuffle(loop->order, task->training_count, task->seed, epoch);
+  int code = assay_epoch_fill(loop->runner->samples, task->training, task->training_count, task->settings->train.oversample, task->seed, epoch, loop->order, status);
+  if (code != 0) return code;
+  assay_batch_shuffle(loop->order, loop->size, task->seed, epoch);
   line->learning_rate = rate_at(loop, (uint64_t)epoch * loop->steps);
   set_paces(loop, epoch);
   const struct assay_epoch_task work = {.numbers = loop->order,
-                                        .count = task->training_count,
+                                        .count = loop->size,
                                         .options = loop->options,
                                         .paces = loop->paces,
                                         .class_weights = loop->class_weights,
@@ -121,11 +127,11 @@ static int train(struct loop *loop, uint32_t epoch, struct assay_status *status)
                                         .epoch = epoch,
                                         .hooks = task->hooks};
   struct assay_epoch_sums sums;
-  const int code = assay_runner_train(loop->runner, &work, &sums, status);
+  code = assay_runner_train(loop->runner, &work, &sums, status);
   if (code != 0) return code;
   if (sums.nonfinite_step > 0 || !isfinite(sums.loss)) return refuse_nonfinite(loop, epoch, sums.nonfinite_step > 0 ? sums.nonfinite_step : 1, status);
   line->training_loss = sums.weight > 0 ? sums.loss / sums.weight : 0;
-  line->training_accuracy = sums.correct / task->training_count;
+  line->training_accuracy = sums.correct / loop->size;
   return 0;
 }
 

@@ -24,10 +24,11 @@ static int make_host(struct assay_runner *runner, struct assay_status *status) {
   runner->host_options = calloc(network->option_count, sizeof(float));
   runner->host_weights = calloc(capacity, sizeof(float));
   runner->host_keys = calloc(capacity, 2 * sizeof(uint32_t));
+  runner->uses = calloc(runner->samples->count, sizeof *runner->uses);
   runner->host_logits = calloc(evaluation * network->logit_count, sizeof(float));
   runner->host_losses = calloc(evaluation, sizeof(float));
   if (runner->host_pixels == NULL || runner->host_labels == NULL || runner->host_indices == NULL || runner->host_options == NULL || runner->host_weights == NULL ||
-      runner->host_keys == NULL || runner->host_logits == NULL || runner->host_losses == NULL)
+      runner->host_keys == NULL || runner->uses == NULL || runner->host_logits == NULL || runner->host_losses == NULL)
     return assay_status_memory(status);
   return 0;
 }
@@ -112,6 +113,7 @@ void assay_runner_release(struct assay_runner *runner) {
   free(runner->host_options);
   free(runner->host_weights);
   free(runner->host_keys);
+  free(runner->uses);
   free(runner->host_logits);
   free(runner->host_losses);
   *runner = (struct assay_runner){.store = NULL};
@@ -200,8 +202,8 @@ static int feed_batch(struct assay_runner *runner, const struct assay_residency 
 }
 
 /* The random key of a sample in an epoch, whatever batch it is in. */
-static void sample_key(uint64_t seed, uint32_t epoch, uint32_t sample, uint32_t key[2]) {
-  const uint32_t counter[4] = {sample, epoch, 0x6b657973u /* "keys" */, 0}, seeds[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+static void sample_key(uint64_t seed, uint32_t epoch, uint32_t sample, uint32_t use, uint32_t key[2]) {
+  const uint32_t counter[4] = {sample, epoch, 0x6b657973u /* "keys" */, use}, seeds[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
   uint32_t block[4];
   assay_philox(counter, seeds, block);
   key[0] = block[0];
@@ -216,7 +218,7 @@ static int submit_samples(struct assay_runner *runner, const struct assay_epoch_
   if (function < 0) return assay_status_set(status, ASSAY_E_FAILED, "no step was compiled for a batch of %u", count);
   for (uint32_t i = 0; i < count; i++) {
     runner->host_weights[i] = (float)task->class_weights[runner->samples->labels[numbers[i]]];
-    sample_key(task->seed, task->epoch, numbers[i], runner->host_keys + 2 * (size_t)i);
+    sample_key(task->seed, task->epoch, numbers[i], runner->uses[numbers[i]]++, runner->host_keys + 2 * (size_t)i);
   }
   int code = feed_batch(runner, source(runner), numbers, count, count, status);
   if (code == 0) code = backend->buffer_write(runner->weights, 0, runner->host_weights, count * sizeof(float), status);
@@ -266,6 +268,7 @@ int assay_runner_train(struct assay_runner *runner, const struct assay_epoch_tas
   const uint64_t updates_before = runner->updates;
   const struct assay_hooks *hooks = task->hooks;
   memcpy(runner->host_options, task->options, runner->network->option_count * sizeof(float));
+  memset(runner->uses, 0, runner->samples->count * sizeof *runner->uses);
   int code = reset_sums(runner, status);
   for (uint32_t first = 0, batch; code == 0 && first < task->count; first += batch) {
     if (hooks != NULL && hooks->interrupted != NULL && hooks->interrupted(hooks->context)) return assay_status_set(status, ASSAY_E_INTERRUPTED, "stopped on request");

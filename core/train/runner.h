@@ -40,6 +40,7 @@ struct assay_runner {
   int32_t *host_labels, *host_indices;
   float *host_options, *host_weights, *host_logits, *host_losses;
   uint32_t *host_keys;
+  uint32_t *uses;    /* by sample number: how often it was trained on in this epoch, so that each time gets random numbers of its own */
   uint32_t capacity; /* samples of the largest batch */
   uint64_t updates;  /* since the weights were initialised */
 };

@@ -10,6 +10,7 @@
 #include "train/features.h"
 #include "train/fold.h"
 #include "train/model.h"
+#include "train/oversample.h"
 
 #include <assay/random.h>
 #include <math.h>
@@ -166,7 +167,7 @@ static int set_up(struct assay_trainer *trainer, const struct assay_settings *se
   uint32_t evaluation = settings->train.freeze != NULL ? samples->count : 1; /* what frozen layers make of the samples is computed in such batches, too */
   for (uint32_t i = 0; i < count; i++) {
     const struct part *part = &trainer->parts[cut->first + i];
-    counts[i] = part->training_count;
+    counts[i] = assay_epoch_size(samples, part->training, part->training_count, settings->train.oversample);
     if (part->validation_count > evaluation) evaluation = part->validation_count;
   }
   const struct assay_network_facts facts = {.class_count = samples->class_count,

@@ -83,3 +83,8 @@ emit("cross_entropy_smooth", F.cross_entropy(x(4, 3), labels, reduction="none", 
 binary = torch.tensor([0.0, 1.0, 0.0, 1.0])
 emit("binary_cross_entropy", F.binary_cross_entropy_with_logits(x(4, 1).reshape(-1), binary, reduction="none"))
 emit("binary_cross_entropy_smooth", F.binary_cross_entropy_with_logits(x(4, 1).reshape(-1), binary * 0.9 + 0.05, reduction="none"))
+# Lin et al. 2017, equation 4, as it stands there.
+probability = torch.softmax(x(4, 3), 1)[torch.arange(4), labels]
+emit("focal", -(1 - probability) ** 2 * torch.log(probability))
+probability = torch.where(binary > 0, torch.sigmoid(x(4, 1).reshape(-1)), 1 - torch.sigmoid(x(4, 1).reshape(-1)))
+emit("focal_binary", -(1 - probability) ** 1.5 * torch.log(probability))

@@ -58,6 +58,8 @@ static const struct layer_case layer_cases[] = {
     {"cross_entropy, smoothed", "cross_entropy", "label_smoothing=0.1", VALUES(cross_entropy_smooth), 2, {ROWS(4, 3), LABELS(4)}, 1, 3, {0}, {0}},
     {"cross_entropy of one logit", "cross_entropy", "", VALUES(binary_cross_entropy), 2, {ROWS(4, 1), LABELS(4)}, 1, 2, {0}, {0}},
     {"binary_cross_entropy", "binary_cross_entropy", "", VALUES(binary_cross_entropy), 2, {ROWS(4, 1), LABELS(4)}, 1, 2, {0}, {0}},
+    {"focal", "focal", "", VALUES(focal), 2, {ROWS(4, 3), LABELS(4)}, 1, 3, {0}, {0}},
+    {"focal of one logit", "focal", "gamma=1.5", VALUES(focal_binary), 2, {ROWS(4, 1), LABELS(4)}, 1, 2, {0}, {0}},
     {"binary_cross_entropy, smoothed", "binary_cross_entropy", "label_smoothing=0.1", VALUES(binary_cross_entropy_smooth), 2, {ROWS(4, 1), LABELS(4)}, 1, 2, {0}, {0}},
     {"dropout", "dropout", "rate=0.3", NULL, 0, 1, {IMAGE}, 1, 2, {0}, {0}},
 };
