@@ -7,6 +7,9 @@
  * the device; one executable serves any number of stores (folds, trials, seeds). A *buffer* is plain device memory in the outside
  * layout, fed to functions or filled by them.
  *
+ * A backend must take every primitive: arithmetic on f32, i32 and bool; what only moves numbers, casts and comparisons on f32, i32, u32, u8 and bool. The rest, and all composites, it
+ * may leave out: see `supports`. `assay selftest` checks all of it.
+ *
  * One thread drives a device. `run` and `buffer_write` submit in order and may return before the work is done; `buffer_read`,
  * `store_read` and `sync` wait.
  */
@@ -159,7 +162,7 @@ struct assay_backend {
    * and tries again. Takes no memory on the device but code. The program lives until `release`. */
   int (*compile)(struct assay_device *device, const struct assay_program *program, struct assay_executable **executable, uint32_t refused[2],
                  struct assay_status *status);
-  void (*memory)(const struct assay_executable *executable, struct assay_memory_need *need);
+  void (*memory)(const struct assay_executable *executable, struct assay_memory_need *need); /* `need` arrives zeroed, its size set */
   void (*release)(struct assay_executable *executable);
 
   int (*buffer_create)(struct assay_device *device, uint64_t size, struct assay_buffer **buffer, struct assay_status *status);
