@@ -46,7 +46,7 @@ static void x_tick(struct chart *chart, double x, double step) {
 
 static void draw_axes(struct chart *chart) {
   struct assay_text *out = chart->out;
-  const double y_step = tick_step(chart->y_high - chart->y_low, 5), x_step = tick_step(chart->x_high - chart->x_low, 6);
+  const double y_step = tick_step(chart->y_high - chart->y_low, 5), x_raw = tick_step(chart->x_high - chart->x_low, 6), x_step = chart->x_whole ? fmax(1, x_raw) : x_raw;
   for (double y = ceil(chart->y_low / y_step - 1e-9) * y_step; y <= chart->y_high + y_step * 1e-9; y += y_step) {
     const double place = chart_y(chart, y);
     assay_text_print(out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%.1f\" y=\"%.1f\" class=\"tick end\">", LEFT, chart->width - RIGHT, place, place,

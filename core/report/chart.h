@@ -12,7 +12,7 @@ struct chart {
   struct assay_text *out;
   double width, height; /* in units of the drawing */
   double x_low, x_high, y_low, y_high;
-  bool x_logarithmic;
+  bool x_logarithmic, x_whole; /* whole: there is nothing between two whole numbers */
   const char *x_label, *y_label; /* our own words */
 };
 

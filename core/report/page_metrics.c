@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_IN_MATRIX = 24, MOST_CONFUSIONS = 30 };
+enum { FEW_CLASSES = 5, MOST_IN_MATRIX = 24, MOST_CONFUSIONS = 30 };
 
 static void add_measure(struct page *page, const json_t *judgement, const char *metric) {
   const json_t *value = json_object_get(judgement, metric), *interval = json_object_get(json_object_get(judgement, "intervals"), metric);
@@ -57,7 +57,7 @@ static void add_cell(struct page *page, double count, double row, bool right, bo
 static void add_matrix(struct page *page, const json_t *judgement, bool normalised) {
   const json_t *matrix = json_object_get(judgement, "confusion"), *classes = json_object_get(judgement, "classes");
   const size_t count = json_array_size(matrix);
-  assay_text_add(page->out, "<div class=\"scroll\"><table class=\"confusion\"><tr><th class=\"row\">is \\ guessed</th>");
+  assay_text_print(page->out, "<div class=\"scroll\"><table class=\"confusion%s\"><tr><th class=\"row\">is \\ guessed</th>", count > FEW_CLASSES ? " many" : "");
   for (size_t guess = 0; guess < count; guess++) html_element(page->out, "th", NULL, json_string_value(json_array_get(classes, guess)));
   assay_text_add(page->out, "</tr>\n");
   for (size_t label = 0; label < count; label++) {
@@ -112,7 +112,9 @@ static void add_confusion(struct page *page, const json_t *judgement, const char
     add_confusions(page, judgement);
     return;
   }
-  assay_text_print(page->out, "<div class=\"grid2\"><div><h3>Confusion, %s: images</h3>", part);
+  /* Two small tables stand beside each other. */
+  const bool few = json_array_size(json_object_get(judgement, "confusion")) <= FEW_CLASSES;
+  assay_text_print(page->out, "<div class=\"%s\"><div><h3>Confusion, %s: images</h3>", few ? "grid2" : "stack", part);
   add_matrix(page, judgement, false);
   assay_text_print(page->out, "</div><div><h3>Confusion, %s: share of each label</h3>", part);
   add_matrix(page, judgement, true);

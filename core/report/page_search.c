@@ -45,7 +45,7 @@ static bool find_frame(const struct page *page, struct chart *chart) {
 }
 
 static int draw_history(struct page *page) {
-  struct chart chart = {.out = page->out, .width = 820, .height = 260, .x_label = "trial"};
+  struct chart chart = {.out = page->out, .width = 820, .height = 260, .x_whole = true, .x_label = "trial"};
   double *x = ASSAY_NEW_ARRAY(page->arena, double, 2 * (size_t)page->record_count + 1), *y = ASSAY_NEW_ARRAY(page->arena, double, 2 * (size_t)page->record_count + 1);
   if (x == NULL || y == NULL) return assay_status_memory(page->status);
   if (!find_frame(page, &chart)) return 0;

@@ -78,6 +78,29 @@ static void add_folds(struct page *page, const struct assay_trial_record *record
   json_decref(folds);
 }
 
+/* Trainings with several seeds: how far the result moves from one to the next. */
+static void add_repeats(struct page *page, const struct assay_trial_record *record) {
+  const char *json = attribute_of(record, "assay:repeats");
+  json_t *repeats = json != NULL ? json_loads(json, 0, NULL) : NULL;
+  double sum = 0, squares = 0, count = 0;
+  for (size_t i = 0; i < json_array_size(repeats); i++) {
+    const json_t *objective = json_object_get(json_array_get(repeats, i), "objective");
+    if (!json_is_number(objective)) continue;
+    count++;
+    sum += json_number_value(objective);
+    squares += json_number_value(objective) * json_number_value(objective);
+  }
+  if (count > 1) {
+    const double mean = sum / count;
+    assay_text_print(page->out, "<p class=\"note\">Over %.0f seeds ", count);
+    html_number(page->out, mean, 4);
+    assay_text_add(page->out, " ± ");
+    html_number(page->out, sqrt(fmax(squares - count * mean * mean, 0) / (count - 1)), 4);
+    assay_text_add(page->out, " (standard deviation).</p>\n");
+  }
+  json_decref(repeats);
+}
+
 /* Of its own out-of-fold predictions, decided at 0.5 as trials are compared. */
 static int add_confusion(struct page *page, const struct assay_trial_record *record) {
   char name[64];
@@ -113,6 +136,7 @@ static int add_view(struct page *page, const struct assay_trial_record *record, 
   add_values(page, record);
   assay_text_add(page->out, "</span></summary>\n<div class=\"grid2\"><div><h3>Folds</h3>");
   add_folds(page, record);
+  add_repeats(page, record);
   assay_text_add(page->out, "</div><div><h3>Confusion out of fold, at 0.5</h3>");
   int code = add_confusion(page, record);
   assay_text_add(page->out, "</div></div>\n");

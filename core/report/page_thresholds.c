@@ -175,7 +175,6 @@ static int add_several(struct page *page) {
     chart_legend(page->out, legend);
     assay_text_add(page->out, "</div>\n");
   }
-  if (set->class_count > count) assay_text_print(page->out, "<p class=\"note\">The first %u of %u classes; thresholds.csv has all.</p>\n", count, set->class_count);
   return 0;
 }
 
@@ -186,6 +185,8 @@ int page_thresholds(struct page *page) {
   const int code = page->validation->class_count == 2 ? add_binary(page) : add_several(page);
   if (code == 0) draw_reliability(page);
   assay_text_add(page->out, "</div>\n");
+  if (page->validation->class_count > MOST_CLASSES)
+    assay_text_print(page->out, "<p class=\"note\">The first %d of %u classes; thresholds.csv has all.</p>\n", MOST_CLASSES, page->validation->class_count);
   html_section_end(page->out);
   return code;
 }

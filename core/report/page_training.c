@@ -54,7 +54,7 @@ static void find_range(const struct page_curves *curves, struct chart *chart) {
 
 static void draw_fold(struct page *page, const struct page_curves *curves, uint32_t number) {
   struct fold fold = take_fold(page, curves, number);
-  struct chart chart = {.out = page->out, .width = 330, .height = 205, .x_label = "epoch", .y_label = "loss"};
+  struct chart chart = {.out = page->out, .width = 330, .height = 205, .x_whole = true, .x_label = "epoch", .y_label = "loss"};
   char title[96];
   if (fold.count == 0) return;
   find_range(curves, &chart);

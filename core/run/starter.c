@@ -123,6 +123,14 @@ static void write_data(const struct assay_dataset *dataset, const struct facts *
   if (positive != NULL) assay_text_print(text, "positive  = %s        ; guessed from its name: what precision, recall and f1 look for\n", positive);
 }
 
+/* What the user alone can know: which mistakes count, and how good is good enough. */
+static void write_judge(const struct assay_dataset *dataset, struct assay_text *text) {
+  const char *positive = assay_starter_positive(dataset->classes, dataset->class_count);
+  assay_text_add(text, "\n[judge]\n");
+  if (positive != NULL) assay_text_add(text, "threshold = auto         ; or what must not be missed, as recall >= 0.98; or f1; or cost, weighed in [metric.cost]\n");
+  assay_text_print(text, "target    = none         ; what the test must reach, as %s >= 0.95; missed: exit code 7\n", positive != NULL ? "f1" : "accuracy");
+}
+
 void assay_starter_write(const struct assay_dataset *dataset, const char *path, struct assay_text *text) {
   const struct facts facts = look(dataset);
   const bool imbalanced = facts.smallest > 0 && facts.largest > 3 * facts.smallest;
@@ -136,4 +144,5 @@ void assay_starter_write(const struct assay_dataset *dataset, const char *path, 
   assay_text_print(text, "final         = refit        ; train once more on all training data with the best values\n\n"
                          "[search]\ntype      = tpe\ntrials    = 20\nobjective = %s%s\n",
                    imbalanced ? "mcc" : "loss", imbalanced ? "          ; accuracy would hide a useless classifier: one class has over three times the images of another" : "");
+  write_judge(dataset, text);
 }
