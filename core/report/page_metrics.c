@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEW_CLASSES = 5, MOST_IN_MATRIX = 24, MOST_CONFUSIONS = 30 };
+enum { FEW_CLASSES = 5, MOST_BESIDE = 11, MOST_IN_MATRIX = 24, MOST_CONFUSIONS = 30 };
 
 static void add_measure(struct page *page, const json_t *judgement, const char *metric) {
   const json_t *value = json_object_get(judgement, metric), *interval = json_object_get(json_object_get(judgement, "intervals"), metric);
@@ -112,9 +112,8 @@ static void add_confusion(struct page *page, const json_t *judgement, const char
     add_confusions(page, judgement);
     return;
   }
-  /* Two small tables stand beside each other. */
-  const bool few = json_array_size(json_object_get(judgement, "confusion")) <= FEW_CLASSES;
-  assay_text_print(page->out, "<div class=\"%s\"><div><h3>Confusion, %s: images</h3>", few ? "grid2" : "stack", part);
+  const bool beside = json_array_size(json_object_get(judgement, "confusion")) <= MOST_BESIDE;
+  assay_text_print(page->out, "<div class=\"%s\"><div><h3>Confusion, %s: images</h3>", beside ? "grid2" : "stack", part);
   add_matrix(page, judgement, false);
   assay_text_print(page->out, "</div><div><h3>Confusion, %s: share of each label</h3>", part);
   add_matrix(page, judgement, true);
