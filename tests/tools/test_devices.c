@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * One search over several devices, side by side in one study: who did what, a worker that is killed in the middle, a device that fails, is lost or hangs.
+ * Devices at work: one search over several of them, side by side in one study; a worker that is killed in the middle; a device that fails, is lost or hangs; too
+ * little memory; and the curves of a training on OpenCL beside those on the reference.
  * The OpenCL device's faults are made by the layer tests/opencl/fault_layer.c; without an OpenCL device these tests are skipped.
  */
 #include "tool.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <string.h>
@@ -226,6 +228,38 @@ START_TEST(a_trial_without_memory_is_only_a_trial) {
 }
 END_TEST
 
+/* Columns of a curve: fold,epoch,training_loss,training_accuracy,validation_loss,… */
+enum { EPOCHS = 4 };
+static void read_losses(const char *path, double losses[EPOCHS][2]) {
+  FILE *file = fopen(path, "r");
+  char line[1024];
+  ck_assert_msg(file != NULL && fgets(line, sizeof line, file) != NULL, "%s cannot be read", path);
+  ck_assert_msg(strncmp(line, "fold,epoch,training_loss,training_accuracy,validation_loss,", 59) == 0, "%s", line);
+  for (int epoch = 0; epoch < EPOCHS; epoch++) {
+    ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
+    ck_assert_int_eq(sscanf(line, "%*[^,],%*[^,],%lf,%*[^,],%lf", &losses[epoch][0], &losses[epoch][1]), 2);
+  }
+  fclose(file);
+}
+
+/* The student's network at its defaults, without dropout: two blocks of 16 and 32 channels, Adam. Rounding grows with every step, so the bound does too. */
+START_TEST(opencl_has_the_curves_of_the_reference) {
+  if (!enter("opencl")) return;
+  tool_write("b.ini", "[data]\npath = photos\nsize = 20x12\nfolds = 1\ntest = none\n[network]\nlayers = features, classifier\n[layer.features]\ntype = conv_blocks\n"
+                      "[optimizer]\ntype = adam\n[train]\nepochs = %d\npatience = 0\nbatch = 8\n", EPOCHS);
+  tool_expect(0, NULL, "train b.ini -o oracle -s backend.devices=reference --quiet");
+  tool_expect(0, NULL, "train b.ini -o tested -s backend.devices=opencl --quiet");
+  double right[EPOCHS][2], ours[EPOCHS][2];
+  read_losses("oracle/trials/0/curves.csv", right);
+  read_losses("tested/trials/0/curves.csv", ours);
+  for (int epoch = 0; epoch < EPOCHS; epoch++)
+    for (int part = 0; part < 2; part++)
+      ck_assert_msg(fabs(ours[epoch][part] - right[epoch][part]) <= 2e-5 * (epoch + 1) * right[epoch][part], "epoch %d: %s loss %.9g is not %.9g", epoch + 1,
+                    part == 0 ? "training" : "validation", ours[epoch][part], right[epoch][part]);
+  ck_assert_double_lt(right[EPOCHS - 1][0], right[0][0]); /* there is something to compare: it learns */
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("devices");
   TCase *tests = tcase_create("devices");
@@ -236,6 +270,7 @@ int main(void) {
   tcase_add_test(tests, a_lost_device_is_left_alone);
   tcase_add_test(tests, a_device_that_hangs_is_ended);
   tcase_add_test(tests, a_trial_without_memory_is_only_a_trial);
+  tcase_add_test(tests, opencl_has_the_curves_of_the_reference);
   suite_add_tcase(suite, tests);
   return assay_run_suite(suite);
 }
