@@ -5,6 +5,7 @@
 #include "cli.h"
 
 #include "data/data.h"
+#include "preview.h"
 
 enum { LISTED = 20, COMMONEST = 6 };
 
@@ -134,17 +135,27 @@ static json_t *audit_json(const struct assay_dataset *dataset, const struct assa
 }
 
 /* The gate and the split are part of what is checked: what they would refuse, the check refuses with the same words. */
-static int check_dataset(struct cli *cli, struct assay_dataset *dataset, const struct assay_data_settings *settings) {
+static int check_dataset(struct cli *cli, struct assay_dataset *dataset, const struct assay_settings *settings) {
   struct assay_audit *audit;
   int result = assay_dataset_audit(dataset, &audit, cli->status);
   if (result != 0) return result;
   int refused = assay_dataset_gate(dataset, audit, cli->status);
-  if (refused == 0) refused = assay_dataset_split(dataset, settings, cli->status);
+  if (refused == 0) refused = assay_dataset_split(dataset, &settings->data, cli->status);
   struct assay_dataset_summary *summary = NULL;
   struct assay_status ignored;
   if (assay_dataset_summarise(dataset, &summary, refused != 0 ? &ignored : cli->status) != 0 && refused == 0) result = ASSAY_E_MEMORY;
-  if (summary != NULL && !cli->json) print_audit(cli, dataset, audit, summary);
-  else if (summary != NULL && refused == 0) cli_print_json(cli, audit_json(dataset, audit, summary)); /* otherwise the error object says it */
+  const char *folder = cli_option(cli, "preview");
+  json_t *preview = NULL;
+  if (result == 0 && refused == 0 && folder != NULL) result = preview_write(cli, dataset, settings, folder, &preview);
+  if (summary != NULL && !cli->json) {
+    print_audit(cli, dataset, audit, summary);
+    if (preview != NULL) preview_print(cli, preview);
+  } else if (summary != NULL && refused == 0 && result == 0) { /* otherwise the error object says it */
+    json_t *object = audit_json(dataset, audit, summary);
+    if (preview != NULL) json_object_set(object, "preview", preview);
+    cli_print_json(cli, object);
+  }
+  json_decref(preview);
   assay_dataset_summary_release(summary);
   if (result == 0) result = refused;
   if (result == 0 && (audit->broken_count > 0 || audit->duplicate_count > 0 || count_near(audit) > 0)) {
@@ -164,7 +175,7 @@ int command_check(struct cli *cli) {
   result = cli_settings(cli, plan, &settings);
   if (result == 0) result = assay_dataset_scan(&settings->data, &dataset, cli->status);
   if (result == 0) {
-    result = check_dataset(cli, dataset, &settings->data);
+    result = check_dataset(cli, dataset, settings);
     assay_dataset_release(dataset);
   }
   assay_plan_release(plan);

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+static const struct cli_option check_options[] = {{"preview", "DIR", "write contact sheets there: each class as the network sees it, and augmented images; with warnings"},
+                                                    {NULL, NULL, NULL}};
 static const struct cli_option explain_options[] = {{"class", "NAME", "what speaks for this class; otherwise for the one decided for"},
                                                       {"method", "NAME", "grad-cam (the default), or hires-cam, which weighs each place by itself"},
                                                       {NULL, NULL, NULL}};
@@ -34,7 +36,7 @@ static const struct cli_command commands[] = {
     {"init", "DIR", "write a commented INI for a folder, archive or list of images, and name the next command",
      "DIR may also be a .tar or .zip of class folders, or a .csv list (path, label, split, group). Writes DIR.ini beside it (or -o FILE; - is standard output) and never overwrites a file.", CLI_OUTPUT, 1, 1, command_init, NULL},
     {"check", "FILE.ini|DIR", "audit the data: counts, sizes, broken files, duplicates, leaks between parts",
-     "Exit code 7 when something was found that should be looked at, 3 when the data cannot be used.", CLI_OVERRIDES, 1, 1, command_check, NULL},
+     "Exit code 7 when something was found that should be looked at, 3 when the data cannot be used.", CLI_OVERRIDES, 1, 1, command_check, check_options},
     {"train", "FILE.ini|DIR", "one training with the default values, then the final model", "The run folder is runs/NAME unless -o says otherwise. Starting the same run again continues it.",
      CLI_OUTPUT | CLI_OVERRIDES, 1, 1, command_train, NULL},
     {"search", "FILE.ini|DIR", "explore the domains of the INI, then make the final model of the best trial",

@@ -135,6 +135,9 @@ void assay_starter_write(const struct assay_dataset *dataset, const char *path, 
   const struct facts facts = look(dataset);
   const bool imbalanced = facts.smallest > 0 && facts.largest > 3 * facts.smallest;
   write_data(dataset, &facts, path, text);
+  assay_text_add(text, "\n[augment]\n; Random changes of training images, drawn anew each epoch: off, but the search may find that they help.\n"
+                       "rotation   = 0 ~ real(0, 15)   ; degrees either way\nbrightness = 0 ~ real(0, 0.2)  ; a factor between 1 - brightness and 1 + brightness\n"
+                       "; flip_horizontal = 0.5        ; for objects that may lie either way round; `assay check --preview DIR` shows what comes out\n");
   assay_text_add(text, "\n[network]\nlayers = features, classifier\n\n"
                        "[layer.features]\ntype       = conv_blocks  ; convolution, activation, max pooling; channels double from block to block\n"
                        "blocks     = 2  ~ choice(2, 3)\nchannels   = 16 ~ choice(8, 16, 32)\nkernel     = 3  ~ choice(3, 5)\nactivation = relu ~ choice(relu, leaky_relu)\n\n"

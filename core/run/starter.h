@@ -11,7 +11,8 @@ struct assay_text;
 
 /* Appends the commented INI. `path` is what [data] path is to say. The proposals: the commonest image size, shrunk to at most 96 pixels on the longer side;
  * as many folds as the smallest class allows, up to 5, below 2,000 images; mcc as the objective where one class has more than three times the images of
- * another; and the positive class where a name tells it. */
+ * another; and the positive class where a name tells it. Augmentation is off in the default values, since a kind that makes
+ * wrong labels harms in silence; the search may try the two that any camera makes. */
 void assay_starter_write(const struct assay_dataset *dataset, const char *path, struct assay_text *text);
 
 /* The class whose name says that it is what one looks for (crack, defect, anomaly, …), when exactly one does; else NULL. */

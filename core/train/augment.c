@@ -318,6 +318,17 @@ assay_value assay_augment_build(struct assay_builder *b, const struct assay_augm
   return x;
 }
 
+assay_value assay_augment_planes(struct assay_builder *b, const struct assay_augment_settings *settings, assay_value options, assay_value planes,
+                                 assay_value mean, assay_value *shares) {
+  const int64_t count = assay_augment_count(settings), first = assay_extent(b, options, 0) - count;
+  assay_value strengths[ASSAY_AUGMENT_COUNT];
+  *shares = assay_invalid();
+  if (count == 0) return planes;
+  assay_builder_scope(b, "augment", NULL);
+  for (int64_t i = 0; i < count; i++) strengths[i] = assay_reshape(b, assay_slice(b, options, 0, first + i, first + i + 1), 0, NULL);
+  return assay_augment_build(b, settings, strengths, planes, mean, shares);
+}
+
 uint32_t assay_augment_count(const struct assay_augment_settings *settings) {
   uint32_t count = 0;
   for (uint32_t kind = 0; kind < ASSAY_AUGMENT_COUNT; kind++) count += assay_augment_uses(settings, kind);

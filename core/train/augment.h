@@ -24,6 +24,9 @@ float *assay_augment_options(const struct assay_augment_settings *settings, floa
  * with. `shares` gets f32 [N], how much of a mixed image (and label) is its own, at least a half; the rest is its partner's. Invalid without mixup. */
 assay_value assay_augment_build(struct assay_builder *builder, const struct assay_augment_settings *settings, const assay_value *strengths, assay_value planes,
                                 assay_value mean, assay_value *shares);
+/* The same with the strengths from the end of a vector of options. */
+assay_value assay_augment_planes(struct assay_builder *builder, const struct assay_augment_settings *settings, assay_value options, assay_value planes,
+                                 assay_value mean, assay_value *shares);
 /* Each sample's partner: the next one of the batch, and the first for the last. Axis 0 is the sample. */
 assay_value assay_augment_partners(struct assay_builder *builder, assay_value x);
 

@@ -77,18 +77,6 @@ void assay_build_fail(struct build *build, const char *format, ...) {
   build->b->host->fail(build->b, message);
 }
 
-/* Planes as training sees them. The strengths stand at the end of the options. */
-static assay_value augmented(struct build *build, assay_value planes, assay_value mean) {
-  struct assay_builder *b = build->b;
-  const struct assay_augment_settings *settings = &build->settings->augment;
-  const int64_t count = assay_augment_count(settings), first = assay_extent(b, build->options, 0) - count;
-  assay_value strengths[ASSAY_AUGMENT_COUNT];
-  if (count == 0) return planes;
-  assay_builder_scope(b, "augment", NULL);
-  for (int64_t i = 0; i < count; i++) strengths[i] = scalar(b, assay_slice(b, build->options, 0, first + i, first + i + 1));
-  return assay_augment_build(b, settings, strengths, planes, mean, &build->shares);
-}
-
 /* u8 [B, H, W, C] to normalised f32 [B, C, H, W]. */
 static assay_value normalised(struct build *build, assay_value pixels) {
   struct assay_builder *b = build->b;
@@ -98,7 +86,10 @@ static assay_value normalised(struct build *build, assay_value pixels) {
   const assay_value mean = assay_state(b, "pixels/mean", &statistic, 0, ASSAY_ROLE_STATISTIC);
   const assay_value scale = assay_state(b, "pixels/scale", &statistic, 1, ASSAY_ROLE_STATISTIC);
   assay_value planes = assay_transpose(b, assay_cast(b, pixels, ASSAY_F32), (const int32_t[]){0, 3, 1, 2});
-  if (build->context.training) planes = augmented(build, planes, mean);
+  if (build->context.training) {
+    planes = assay_augment_planes(b, &build->settings->augment, build->options, planes, mean, &build->shares);
+    assay_builder_scope(b, NULL, NULL);
+  }
   return assay_mul(b, assay_sub(b, planes, assay_reshape(b, mean, 3, beside)), assay_reshape(b, scale, 3, beside));
 }
 

@@ -201,15 +201,6 @@ static int feed_batch(struct assay_runner *runner, const struct assay_residency 
   return code != 0 ? code : backend->buffer_write(runner->labels, 0, runner->host_labels, batch * sizeof(int32_t), status);
 }
 
-/* The random key of a sample in an epoch, whatever batch it is in. */
-static void sample_key(uint64_t seed, uint32_t epoch, uint32_t sample, uint32_t use, uint32_t key[2]) {
-  const uint32_t counter[4] = {sample, epoch, 0x6b657973u /* "keys" */, use}, seeds[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-  uint32_t block[4];
-  assay_philox(counter, seeds, block);
-  key[0] = block[0];
-  key[1] = block[1];
-}
-
 /* Gradients (and, without pieces, the update) of `count` samples of the epoch, beginning with number `first` of them. The options were written. */
 static int submit_samples(struct assay_runner *runner, const struct assay_epoch_task *task, uint32_t first, uint32_t count, struct assay_status *status) {
   const uint32_t *numbers = task->numbers + first;
@@ -218,7 +209,7 @@ static int submit_samples(struct assay_runner *runner, const struct assay_epoch_
   if (function < 0) return assay_status_set(status, ASSAY_E_FAILED, "no step was compiled for a batch of %u", count);
   for (uint32_t i = 0; i < count; i++) {
     runner->host_weights[i] = (float)task->class_weights[runner->samples->labels[numbers[i]]];
-    sample_key(task->seed, task->epoch, numbers[i], runner->uses[numbers[i]]++, runner->host_keys + 2 * (size_t)i);
+    assay_sample_key(task->seed, task->epoch, numbers[i], runner->uses[numbers[i]]++, runner->host_keys + 2 * (size_t)i);
   }
   int code = feed_batch(runner, source(runner), numbers, count, count, status);
   if (code == 0) code = backend->buffer_write(runner->weights, 0, runner->host_weights, count * sizeof(float), status);

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 
+#include <assay/random.h>
 #include <math.h>
 #include <string.h>
 
@@ -99,4 +100,12 @@ void assay_normalisation(const struct assay_data_settings *settings, uint32_t ch
     mean[channel] = measured ? measured_mean[channel] : of_channel(means, mean_count, channel, channels);
     deviation[channel] = measured ? measured_deviation[channel] : of_channel(deviations, deviation_count, channel, channels);
   }
+}
+
+void assay_sample_key(uint64_t seed, uint32_t epoch, uint32_t sample, uint32_t use, uint32_t key[2]) {
+  const uint32_t counter[4] = {sample, epoch, 0x6b657973u /* "keys" */, use}, seeds[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+  uint32_t block[4];
+  assay_philox(counter, seeds, block);
+  key[0] = block[0];
+  key[1] = block[1];
 }

@@ -44,6 +44,25 @@ START_TEST(init_writes_and_never_overwrites) {
 }
 END_TEST
 
+START_TEST(check_shows_what_the_network_sees) {
+  tool_enter_folder();
+  tool_write_images("photos", 12);
+  tool_expect(0, NULL, "init photos -o a.ini");
+  ck_assert(tool_file_holds("a.ini", "rotation   = 0 ~ real(0, 15)"));
+  tool_expect(0, NULL, "check a.ini --preview seen -s augment.flip_horizontal=0.5 -s backend.devices=reference");
+  struct stat facts;
+  ck_assert_int_eq(stat("seen/augmented.png", &facts), 0);
+  ck_assert_int_eq(stat("seen/class-01-left.png", &facts), 0);
+  json_t *object = tool_json("check a.ini --json --preview seen -s augment.flip_horizontal=0.5 -s backend.devices=reference");
+  const json_t *preview = json_object_get(object, "preview"), *warnings = json_object_get(preview, "warnings");
+  ck_assert_uint_eq(json_array_size(json_object_get(preview, "files")), 3);
+  bool warned = false; /* left and right are the classes' names */
+  for (size_t i = 0; i < json_array_size(warnings); i++) warned |= strstr(json_string_value(json_array_get(warnings, i)), "the name of class left") != NULL;
+  ck_assert(warned);
+  json_decref(object);
+}
+END_TEST
+
 START_TEST(init_guesses_the_positive_class) {
   tool_enter_folder();
   char path[64];
@@ -359,6 +378,7 @@ int main(void) {
   tcase_add_test(tests, usage);
   tcase_add_test(tests, init_writes_and_never_overwrites);
   tcase_add_test(tests, init_guesses_the_positive_class);
+  tcase_add_test(tests, check_shows_what_the_network_sees);
   tcase_add_test(tests, check_reports_and_refuses);
   tcase_add_test(tests, train_eval_predict_agree);
   tcase_add_test(tests, the_threshold_comes_from_out_of_fold_predictions);
