@@ -30,6 +30,13 @@ struct assay_layer_setting {
 };
 
 enum assay_fit { ASSAY_FIT_STRETCH = 0, ASSAY_FIT_CROP = 1, ASSAY_FIT_LETTERBOX = 2 };
+enum assay_filter { ASSAY_FILTER_AREA = 0, ASSAY_FILTER_BILINEAR = 1 };
+/* How a picture is brought to a size. */
+struct assay_fitting {
+  uint32_t fit;    /* enum assay_fit */
+  uint32_t resize; /* CROP: the short side becomes so many pixels, then the middle is cut out; 0: the largest window is */
+  uint32_t filter; /* enum assay_filter */
+};
 enum assay_colour { ASSAY_COLOUR_RGB = 0, ASSAY_COLOUR_GREY = 1 };
 enum assay_near_duplicates { ASSAY_NEAR_TOGETHER = 0 /* found, and kept in one part and fold */, ASSAY_NEAR_IGNORE = 1 };
 enum assay_normalise {
@@ -43,7 +50,8 @@ enum assay_normalise {
 struct assay_data_settings {
   const char *path;       /* absolute */
   uint32_t width, height; /* pixels that the network sees; 0: those of the images, which must then be all equal */
-  uint32_t fit, colour, normalise;
+  struct assay_fitting fitting;
+  uint32_t colour, normalise;
   uint32_t mean_count, deviation_count; /* VALUES: 1 or 3 */
   const double *mean, *deviation;       /* in units of 0 … 255 */
   uint32_t folds;         /* 1: a single hold-out of `validation` */

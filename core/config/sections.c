@@ -26,6 +26,7 @@
 /* Choices stand in the order of their enumerators in plan.h. */
 static const char *const near_choices[] = {"together", "ignore", NULL};
 static const char *const fits[] = {"stretch", "crop", "letterbox", NULL};
+static const char *const filters[] = {"area", "bilinear", NULL};
 static const char *const colours[] = {"rgb", "grey", NULL};
 static const char *const normalisations[] = {"standard", "unit", "symmetric", "imagenet", "values", NULL};
 static const char *const borders[] = {"black", "edge", "reflect", NULL};
@@ -38,6 +39,8 @@ static const char *const finals[] = {"refit", "best_fold", "ensemble", NULL};
 TEXT_KEY(data_path, "path", NULL, REQUIRED, "the images: a folder with a folder a class, or an IDX pair; a .tar or .zip of such folders; a .csv list; relative to the INI file");
 TEXT_KEY(data_size, "size", "", SEARCHABLE, "width x height in pixels that the network sees, as 60x30; empty: that of the images");
 CHOICE_KEY(data_fit, "fit", "stretch", fits, SEARCHABLE, "how an image of another shape is brought to that size");
+INT_KEY(data_resize, "resize", "0", 0, 65535, SEARCHABLE, "pixels that the short side is brought to before the middle is cut out, as 256 for size = 224x224; 0: the largest window");
+CHOICE_KEY(data_filter, "filter", "area", filters, SEARCHABLE, "how pixels become fewer: the mean of what each covers (area), or a triangle twice as wide (bilinear, as Pillow and torchvision)");
 CHOICE_KEY(data_colour, "colour", "rgb", colours, SEARCHABLE, "channels that the network sees: three or one");
 CHOICE_KEY(data_normalise, "normalise", "standard", normalisations, SEARCHABLE, "pixels to mean 0 and deviation 1 a channel (of the training part, or of imagenet), to 0 … 1 (unit), to -1 … 1 (symmetric), or by the values mean and deviation");
 KEY(data_mean, .type = ASSAY_OPTION_REALS, .name = "mean", .default_text = "0", .minimum = -1e6, .maximum = 1e6,
@@ -56,7 +59,8 @@ TEXT_KEY(data_group, "group", "", 0,
 CHOICE_KEY(data_near_duplicates, "near_duplicates", "together", near_choices, 0,
            "images that are almost the same (saved again, brightened, slightly cropped): found and kept in one part and fold, or not looked for");
 static const struct assay_option *const data_options[] = {
-    [DATA_PATH] = &data_path,       [DATA_SIZE] = &data_size,   [DATA_FIT] = &data_fit,         [DATA_COLOUR] = &data_colour,
+    [DATA_PATH] = &data_path,       [DATA_SIZE] = &data_size,   [DATA_FIT] = &data_fit,         [DATA_RESIZE] = &data_resize,
+    [DATA_FILTER] = &data_filter,       [DATA_COLOUR] = &data_colour,
     [DATA_NORMALISE] = &data_normalise, [DATA_MEAN] = &data_mean, [DATA_DEVIATION] = &data_deviation,
     [DATA_FOLDS] = &data_folds, [DATA_VALIDATION] = &data_validation, [DATA_TEST] = &data_test,
     [DATA_POSITIVE] = &data_positive,   [DATA_SEED] = &data_seed,   [DATA_THREADS] = &data_threads,       [DATA_LIMIT] = &data_limit,
@@ -208,7 +212,7 @@ const struct assay_option *const *assay_section_options(const char *section) {
 const char *assay_section_condition(const char *section, const char *key, const char **choice) {
   static const struct {
     const char *section, *key, *on, *choice;
-  } conditions[] = {{"data", "validation", "folds", "1"}, {"data", "mean", "normalise", "values"}, {"data", "deviation", "normalise", "values"},
+  } conditions[] = {{"data", "validation", "folds", "1"}, {"data", "resize", "fit", "crop"}, {"data", "mean", "normalise", "values"}, {"data", "deviation", "normalise", "values"},
                     {"train", "step_epochs", "schedule", "step"},
                     {"train", "step_factor", "schedule", "step"},
                     {"train", "cosine_end", "schedule", "cosine"},

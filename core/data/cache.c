@@ -29,7 +29,8 @@ bool assay_cache_has(const struct assay_dataset *dataset, const struct assay_dat
 }
 
 struct assay_hash assay_cache_key(const struct assay_dataset *dataset, const struct assay_data_settings *settings, uint32_t width, uint32_t height) {
-  const uint32_t numbers[5] = {dataset->count, width, height, settings->fit, settings->colour};
+  const struct assay_fitting *fitting = &settings->fitting;
+  const uint32_t numbers[7] = {dataset->count, width, height, fitting->fit, settings->colour, fitting->resize, fitting->filter};
   struct assay_hasher *hasher = assay_hasher_create();
   if (hasher == NULL) return dataset->content; /* memory is short: what follows fails, cleanly */
   assay_hasher_add(hasher, assay_image_decoder(), strlen(assay_image_decoder()));
@@ -69,7 +70,7 @@ static int decode_file(const struct making *making, uint32_t sample, uint8_t *pi
   if (memcmp(&hash, &making->dataset->samples[sample].hash, sizeof hash) != 0) {
     result = assay_status_set(status, ASSAY_E_DATA, "%s: has changed since it was read a moment ago; start again when the folder is at rest", path);
   } else {
-    result = assay_image_decode_fitted((const uint8_t *)bytes, size, cache->width, cache->height, cache->channels, making->settings->fit, pixels, NULL, status);
+    result = assay_image_decode_fitted((const uint8_t *)bytes, size, cache->width, cache->height, cache->channels, making->settings->fitting, pixels, NULL, status);
     if (result != 0) assay_status_prefix(status, "%s", path);
   }
   free(bytes);
@@ -83,7 +84,7 @@ static int fit_idx(const struct making *making, uint32_t sample, uint8_t *pixels
   const struct assay_idx *idx = source->pairs[pair].idx;
   const size_t size = (size_t)idx->width * idx->height;
   const struct assay_image image = {idx->width, idx->height, 1, 8, idx->pixels + (sample - source->pairs[pair].first) * size};
-  return assay_image_fit(&image, cache->width, cache->height, cache->channels, making->settings->fit, pixels, status);
+  return assay_image_fit(&image, cache->width, cache->height, cache->channels, making->settings->fitting, pixels, status);
 }
 
 static void make_one(void *context, uint32_t round) {

@@ -38,11 +38,12 @@ void assay_decode_composite(const void *from, void *to, size_t count, uint32_t c
 /* Orientation from a TIFF structure ("II*\0" or "MM\0*" at its start) as EXIF embeds it; 1 when there is none. */
 uint32_t assay_exif_orientation(const uint8_t *bytes, size_t size);
 
-/* The window of a source and the place in a target that a fit means. */
+/* The window of a source, the size that it is scaled to, where in that the target's window begins, and the target's window. */
 struct assay_fit_plan {
   uint32_t source_x, source_y, source_width, source_height;
+  uint32_t scaled_x, scaled_y, scaled_width, scaled_height;
   uint32_t target_x, target_y, target_width, target_height;
 };
-struct assay_fit_plan assay_fit_plan(uint32_t fit, uint32_t source_width, uint32_t source_height, uint32_t width, uint32_t height);
+struct assay_fit_plan assay_fit_plan(struct assay_fitting fitting, uint32_t source_width, uint32_t source_height, uint32_t width, uint32_t height);
 
 #endif

@@ -80,10 +80,10 @@ static unsigned choose_divisor(const struct assay_decode *decode) {
   const struct assay_image_request *request = decode->request;
   if (request->width == 0 || request->height == 0) return 1;
   const bool swapped = decode->facts->orientation >= 5;
-  const struct assay_fit_plan plan = assay_fit_plan(request->fit, decode->facts->width, decode->facts->height, swapped ? request->height : request->width,
+  const struct assay_fit_plan plan = assay_fit_plan(request->fitting, decode->facts->width, decode->facts->height, swapped ? request->height : request->width,
                                                     swapped ? request->width : request->height);
   unsigned divisor = 8;
-  while (divisor > 1 && (plan.source_width / divisor < 2 * (uint64_t)plan.target_width || plan.source_height / divisor < 2 * (uint64_t)plan.target_height ||
+  while (divisor > 1 && (plan.source_width / divisor < 2 * (uint64_t)plan.scaled_width || plan.source_height / divisor < 2 * (uint64_t)plan.scaled_height ||
                          decode->facts->width / divisor < LEAST_SIDE || decode->facts->height / divisor < LEAST_SIDE))
     divisor /= 2;
   return divisor;

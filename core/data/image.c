@@ -261,12 +261,12 @@ void assay_image_release(struct assay_image *image) {
   *image = (struct assay_image){0};
 }
 
-int assay_image_decode_fitted(const uint8_t *bytes, size_t size, uint32_t width, uint32_t height, uint32_t channels, uint32_t fit, uint8_t *pixels,
+int assay_image_decode_fitted(const uint8_t *bytes, size_t size, uint32_t width, uint32_t height, uint32_t channels, struct assay_fitting fitting, uint8_t *pixels,
                               struct assay_image_facts *facts, struct assay_status *status) {
-  const struct assay_image_request request = {.width = width, .height = height, .fit = fit, .grey = channels == 1};
+  const struct assay_image_request request = {.width = width, .height = height, .fitting = fitting, .grey = channels == 1};
   struct assay_image image;
   int result = assay_image_decode(bytes, size, &request, &image, facts, status);
-  if (result == 0) result = assay_image_fit(&image, width, height, channels, fit, pixels, status);
+  if (result == 0) result = assay_image_fit(&image, width, height, channels, fitting, pixels, status);
   assay_image_release(&image);
   return result;
 }

@@ -46,7 +46,7 @@ struct assay_image {
 /* How a picture will be used. All zeros: full size, as RGB or grey as stored. */
 struct assay_image_request {
   uint32_t width, height; /* the size that it is going to be fitted to: a JPEG at least four times as large may come at 1/2, 1/4 or 1/8; 0: full size */
-  uint32_t fit;           /* enum assay_fit */
+  struct assay_fitting fitting;
   bool grey;              /* one channel is enough */
   uint64_t pixel_limit;   /* smaller bound than ASSAY_IMAGE_MAX_PIXELS; 0: that one */
 };
@@ -65,13 +65,15 @@ int assay_image_decode(const uint8_t *bytes, size_t size, const struct assay_ima
 void assay_image_release(struct assay_image *image); /* frees the pixels */
 
 /* Resizes into `pixels`, height * width * channels bytes; channels 1 or 3. Along an axis that shrinks each output pixel is the average of the area it covers;
- * along one that grows it is linear between pixel centres. STRETCH takes each axis by itself; CROP keeps the proportions and cuts both ends of the longer axis;
- * LETTERBOX keeps them and leaves black bars. Integer arithmetic: the same bits on every machine. */
-int assay_image_fit(const struct assay_image *image, uint32_t width, uint32_t height, uint32_t channels, uint32_t fit, uint8_t *pixels,
+ * along one that grows it is linear between pixel centres. With the bilinear filter an axis that shrinks is weighted by a triangle over two output
+ * pixels' width, as Pillow and torchvision do. STRETCH takes each axis by itself; CROP keeps the proportions and cuts both ends of the longer axis;
+ * with `resize` (at least what covers the target) the
+ * short side is scaled to that first, as torchvision's Resize and CenterCrop; LETTERBOX keeps them and leaves black bars. Integer arithmetic: the same bits on every machine. */
+int assay_image_fit(const struct assay_image *image, uint32_t width, uint32_t height, uint32_t channels, struct assay_fitting fitting, uint8_t *pixels,
                     struct assay_status *status);
 
 /* Both of the above, as the cache and `assay predict` do it. */
-int assay_image_decode_fitted(const uint8_t *bytes, size_t size, uint32_t width, uint32_t height, uint32_t channels, uint32_t fit, uint8_t *pixels,
+int assay_image_decode_fitted(const uint8_t *bytes, size_t size, uint32_t width, uint32_t height, uint32_t channels, struct assay_fitting fitting, uint8_t *pixels,
                               struct assay_image_facts *facts, struct assay_status *status);
 
 /* A line that names the decoders at work; part of every cache's key. */

@@ -96,7 +96,7 @@ static int load(const struct assay_found *found, const struct assay_data_setting
   int result = assay_found_read(found, &bytes, &size, status);
   if (result != 0) return result;
   const uint32_t channels = settings->colour == ASSAY_COLOUR_GREY ? 1 : 3;
-  result = assay_image_decode_fitted((const uint8_t *)bytes, size, settings->width, settings->height, channels, settings->fit, pixels, NULL, status);
+  result = assay_image_decode_fitted((const uint8_t *)bytes, size, settings->width, settings->height, channels, settings->fitting, pixels, NULL, status);
   if (result != 0) assay_status_prefix(status, "%s", found->path);
   free(bytes);
   return result;

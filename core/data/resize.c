@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fitting a picture to a size: area averages along axes that shrink, linear interpolation along axes that grow; first down the columns, then along the rows.
+ * Fitting a picture to a size: area averages (or triangles) along axes that shrink, linear interpolation along axes that grow; first down the columns, then along the rows.
  *
  * Weights are multiples of 2^-14 that add up to exactly 1. After the columns a sample is kept in 16 bits (8-bit pictures: 8 bits and 8 behind the point), so
  * that it is rounded only once for the eye. Everything is unsigned integers below 2^32: no machine or compiler can give other bits.
@@ -28,11 +28,11 @@ struct axis {
 static uint32_t rounded_share(uint64_t part, uint64_t whole) { return (uint32_t)((part * ONE + whole / 2) / whole); }
 
 /* Output i covers inputs [i n/m, (i+1) n/m). In units of 1/m of an input all borders are whole; sharing out by rounded partial sums keeps the total. */
-static void area_taps(struct axis *axis, uint32_t n, uint32_t m) {
+static void area_taps(struct axis *axis, uint32_t n, uint32_t m, uint32_t from, uint32_t count) {
   size_t used = 0;
-  for (uint32_t i = 0; i < m; i++) {
+  for (uint32_t i = from; i < from + count; i++) {
     const uint64_t begin = (uint64_t)i * n, end = begin + n;
-    struct tap *tap = &axis->taps[i];
+    struct tap *tap = &axis->taps[i - from];
     *tap = (struct tap){(uint32_t)(begin / m), (uint32_t)((end + m - 1) / m - begin / m), used};
     uint32_t before = 0;
     for (uint32_t k = 1; k <= tap->count; k++) {
@@ -45,23 +45,48 @@ static void area_taps(struct axis *axis, uint32_t n, uint32_t m) {
 }
 
 /* The centre of output i lies at (i + 1/2) n/m - 1/2; beyond the outer centres the edge goes on. */
-static void linear_taps(struct axis *axis, uint32_t n, uint32_t m) {
-  for (uint32_t i = 0; i < m; i++) {
+static void linear_taps(struct axis *axis, uint32_t n, uint32_t m, uint32_t from, uint32_t count) {
+  for (uint32_t i = from; i < from + count; i++) {
     const int64_t place = (int64_t)(2 * (uint64_t)i + 1) * n - m; /* in units of 1/(2 m) */
     const uint32_t left = place <= 0 ? 0 : (uint32_t)(place / (2 * (int64_t)m));
     const uint32_t second = place <= 0 || left + 1 >= n ? 0 : rounded_share((uint64_t)(place % (2 * (int64_t)m)), 2 * (uint64_t)m);
-    axis->taps[i] = (struct tap){left, second == 0 ? 1 : 2, 2 * (size_t)i};
-    axis->weights[2 * (size_t)i] = (uint16_t)(ONE - second);
-    axis->weights[2 * (size_t)i + 1] = (uint16_t)second;
+    const size_t used = 2 * (size_t)(i - from);
+    axis->taps[i - from] = (struct tap){left, second == 0 ? 1 : 2, used};
+    axis->weights[used] = (uint16_t)(ONE - second);
+    axis->weights[used + 1] = (uint16_t)second;
   }
 }
 
-static bool make_axis(struct axis *axis, uint32_t n, uint32_t m) {
-  axis->taps = malloc((size_t)m * sizeof *axis->taps);
-  axis->weights = malloc(((size_t)n + 2 * (size_t)m) * sizeof *axis->weights); /* an output shares at most one input with the one before */
+/* A triangle around the centre of output i, n/m wide to each side. In units of 1/(2 m) of an input, input k has its centre at (2 k + 1) m. */
+static void triangle_taps(struct axis *axis, uint32_t n, uint32_t m, uint32_t from, uint32_t count) {
+  size_t used = 0;
+  for (uint32_t i = from; i < from + count; i++) {
+    const int64_t centre = (2 * (int64_t)i + 1) * n, reach = 2 * (int64_t)n, unit = m;
+    int64_t first = (centre - reach - unit) / (2 * unit), last = (centre + reach) / (2 * unit);
+    while (first < 0 || llabs((2 * first + 1) * unit - centre) >= reach) first++;
+    while (last >= n || llabs((2 * last + 1) * unit - centre) >= reach) last--;
+    struct tap *tap = &axis->taps[i - from];
+    *tap = (struct tap){(uint32_t)first, (uint32_t)(last - first + 1), used};
+    uint64_t total = 0, sum = 0;
+    uint32_t before = 0;
+    for (int64_t k = first; k <= last; k++) total += (uint64_t)(reach - llabs((2 * k + 1) * unit - centre));
+    for (int64_t k = first; k <= last; k++) {
+      sum += (uint64_t)(reach - llabs((2 * k + 1) * unit - centre));
+      const uint32_t share = rounded_share(sum, total);
+      axis->weights[used++] = (uint16_t)(share - before);
+      before = share;
+    }
+  }
+}
+
+/* Outputs `from` … `from + count - 1` of `n` inputs that become `m` outputs. */
+static bool make_axis(struct axis *axis, uint32_t n, uint32_t m, uint32_t from, uint32_t count, uint32_t filter) {
+  axis->taps = malloc((size_t)count * sizeof *axis->taps);
+  axis->weights = malloc((2 * (size_t)n + 4 * (size_t)count) * sizeof *axis->weights); /* an output reaches over at most 2 n/m + 2 inputs */
   if (axis->taps == NULL || axis->weights == NULL) return false;
-  if (n > m) area_taps(axis, n, m);
-  else linear_taps(axis, n, m);
+  if (n <= m) linear_taps(axis, n, m, from, count);
+  else if (filter == ASSAY_FILTER_BILINEAR) triangle_taps(axis, n, m, from, count);
+  else area_taps(axis, n, m, from, count);
   return true;
 }
 
@@ -99,6 +124,7 @@ static void round_sums(uint32_t *restrict sums, uint16_t *restrict middle, size_
 struct job {
   const struct assay_image *image;
   struct assay_fit_plan plan;
+  uint32_t filter;
   struct axis columns, rows; /* along x; along y */
   uint32_t *sums;            /* a line of the source window */
   uint16_t *middle;
@@ -147,7 +173,8 @@ static int run_job(struct job *job, uint32_t width, uint8_t *pixels, struct assa
   const size_t length = (size_t)plan->source_width * job->image->channels;
   job->sums = calloc(length, sizeof *job->sums);
   job->middle = malloc(length * sizeof *job->middle);
-  const bool ready = make_axis(&job->columns, plan->source_width, plan->target_width) && make_axis(&job->rows, plan->source_height, plan->target_height) &&
+  const bool ready = make_axis(&job->columns, plan->source_width, plan->scaled_width, plan->scaled_x, plan->target_width, job->filter) &&
+                     make_axis(&job->rows, plan->source_height, plan->scaled_height, plan->scaled_y, plan->target_height, job->filter) &&
                      job->sums != NULL && job->middle != NULL;
   if (ready)
     for (uint32_t y = 0; y < plan->target_height; y++) {
@@ -165,19 +192,38 @@ static int run_job(struct job *job, uint32_t width, uint8_t *pixels, struct assa
 
 static uint32_t within(uint64_t value, uint32_t most) { return value < 1 ? 1 : value > most ? most : (uint32_t)value; }
 
-struct assay_fit_plan assay_fit_plan(uint32_t fit, uint32_t source_width, uint32_t source_height, uint32_t width, uint32_t height) {
-  struct assay_fit_plan plan = {0, 0, source_width, source_height, 0, 0, width, height};
+/* Scales to a short side, at least as far as the target needs, and cuts out the middle; the half pixel of an odd rest goes as torchvision rounds it. */
+static void scale_and_cut(struct assay_fit_plan *plan, uint32_t resize) {
+  const uint32_t w = plan->source_width, h = plan->source_height, low = w < h ? w : h;
+  uint64_t side = resize;
+  const uint64_t for_width = ((uint64_t)plan->target_width * low + w - 1) / w, for_height = ((uint64_t)plan->target_height * low + h - 1) / h;
+  if (side < for_width) side = for_width;
+  if (side < for_height) side = for_height;
+  plan->scaled_width = (uint32_t)(side * w / low);
+  plan->scaled_height = (uint32_t)(side * h / low);
+  const uint32_t across = plan->scaled_width - plan->target_width, down = plan->scaled_height - plan->target_height;
+  plan->scaled_x = across / 2 + (across % 4 == 3);
+  plan->scaled_y = down / 2 + (down % 4 == 3);
+}
+
+struct assay_fit_plan assay_fit_plan(struct assay_fitting fitting, uint32_t source_width, uint32_t source_height, uint32_t width, uint32_t height) {
+  struct assay_fit_plan plan = {
+      .source_width = source_width, .source_height = source_height, .scaled_width = width, .scaled_height = height, .target_width = width, .target_height = height};
   const uint64_t across = (uint64_t)source_width * height, down = (uint64_t)source_height * width; /* across > down: the source is the wider one */
-  if (fit == ASSAY_FIT_CROP) {
+  if (fitting.fit == ASSAY_FIT_CROP && fitting.resize > 0) {
+    scale_and_cut(&plan, fitting.resize);
+  } else if (fitting.fit == ASSAY_FIT_CROP) {
     if (across > down) plan.source_width = within((down + height / 2) / height, source_width);
     else plan.source_height = within((across + width / 2) / width, source_height);
     plan.source_x = (source_width - plan.source_width) / 2;
     plan.source_y = (source_height - plan.source_height) / 2;
-  } else if (fit == ASSAY_FIT_LETTERBOX) {
+  } else if (fitting.fit == ASSAY_FIT_LETTERBOX) {
     if (across > down) plan.target_height = within((down + source_width / 2) / source_width, height);
     else plan.target_width = within((across + source_height / 2) / source_height, width);
     plan.target_x = (width - plan.target_width) / 2;
     plan.target_y = (height - plan.target_height) / 2;
+    plan.scaled_width = plan.target_width;
+    plan.scaled_height = plan.target_height;
   }
   return plan;
 }
@@ -191,17 +237,18 @@ static void narrow(uint8_t *pixels, size_t count) {
   for (size_t i = 0; i < count; i++) pixels[i] = (uint8_t)((19595u * pixels[3 * i] + 38470u * pixels[3 * i + 1] + 7471u * pixels[3 * i + 2] + 32768u) >> 16);
 }
 
-int assay_image_fit(const struct assay_image *image, uint32_t width, uint32_t height, uint32_t channels, uint32_t fit, uint8_t *pixels,
+int assay_image_fit(const struct assay_image *image, uint32_t width, uint32_t height, uint32_t channels, struct assay_fitting fitting, uint8_t *pixels,
                     struct assay_status *status) {
   const size_t count = (size_t)width * height;
   const bool narrowing = channels == 1 && image->channels == 3; /* a picture that was not decoded for grey: rare */
   uint8_t *target = narrowing ? malloc(3 * count) : pixels;
   if (target == NULL) return assay_status_memory(status);
   int result = 0;
-  if (image->width == width && image->height == height && image->depth == 8) {
+  const struct assay_fit_plan plan = assay_fit_plan(fitting, image->width, image->height, width, height);
+  if (image->width == width && image->height == height && plan.scaled_width == width && plan.scaled_height == height && image->depth == 8) {
     memcpy(target, image->pixels, count * image->channels);
   } else {
-    struct job job = {.image = image, .plan = assay_fit_plan(fit, image->width, image->height, width, height)};
+    struct job job = {.image = image, .plan = plan, .filter = fitting.filter};
     if (job.plan.target_width != width || job.plan.target_height != height) memset(target, 0, count * image->channels);
     result = run_job(&job, width, target, status);
   }

@@ -145,7 +145,7 @@ static int put_row(struct assay_scan *scan, uint32_t i, const struct assay_image
   const struct assay_data_settings *settings = scan->settings;
   uint8_t *pixels = malloc((size_t)settings->width * settings->height * channels);
   if (pixels == NULL) return assay_status_memory(status);
-  const int result = assay_image_fit(image, settings->width, settings->height, channels, settings->fit, pixels, status);
+  const int result = assay_image_fit(image, settings->width, settings->height, channels, settings->fitting, pixels, status);
   if (result == 0) assay_rows_put(scan->rows, i, pixels);
   free(pixels);
   return result;
@@ -155,14 +155,14 @@ static int make_print(struct assay_scan *scan, uint32_t i, const struct assay_im
   struct assay_source *source = scan->dataset->source;
   if (source->prints == NULL || !assay_print_wanted(facts->width, facts->height)) return 0;
   source->printed[i] = true;
-  return assay_image_fit(image, ASSAY_PRINT_SIDE, ASSAY_PRINT_SIDE, 1, ASSAY_FIT_STRETCH, source->prints + (size_t)i * ASSAY_PRINT_SIZE, status);
+  return assay_image_fit(image, ASSAY_PRINT_SIDE, ASSAY_PRINT_SIDE, 1, (struct assay_fitting){.fit = ASSAY_FIT_STRETCH}, source->prints + (size_t)i * ASSAY_PRINT_SIZE, status);
 }
 
 static int decode_one(struct assay_scan *scan, uint32_t i, const uint8_t *bytes, size_t size, struct assay_image_facts *facts, struct assay_status *status) {
   const struct assay_data_settings *settings = scan->settings;
   const uint32_t channels = settings->colour == ASSAY_COLOUR_GREY ? 1 : 3;
   const struct assay_image_request small = {.width = 1, .height = 1}; /* only to know whether it can be decoded: as small as it gets */
-  const struct assay_image_request fitted = {.width = settings->width, .height = settings->height, .fit = settings->fit, .grey = channels == 1};
+  const struct assay_image_request fitted = {.width = settings->width, .height = settings->height, .fitting = settings->fitting, .grey = channels == 1};
   struct assay_image image;
   int result = assay_image_decode(bytes, size, scan->rows == NULL ? &small : &fitted, &image, facts, status);
   if (result == 0 && scan->rows != NULL) result = put_row(scan, i, &image, channels, status);

@@ -43,7 +43,7 @@ static uint8_t *enlarge(const struct assay_samples *samples, const uint8_t *pixe
     for (size_t i = 0; i < count; i++)
       for (uint32_t c = 0; c < 3; c++) colour[3 * i + c] = pixels[i * samples->channels + (samples->channels >= 3 ? c : 0)];
     const struct assay_image image = {.width = samples->width, .height = samples->height, .channels = 3, .depth = 8, .pixels = colour};
-    if (assay_image_fit(&image, width, height, 3, ASSAY_FIT_STRETCH, result, NULL) != 0) {
+    if (assay_image_fit(&image, width, height, 3, (struct assay_fitting){.fit = ASSAY_FIT_STRETCH}, result, NULL) != 0) {
       free(result);
       result = NULL;
     }

@@ -42,7 +42,7 @@ static void drop_pixels(struct bench *bench) {
 /* Pixels and trainer for these data settings; kept while only other settings change. */
 static int prepare_pixels(struct bench *bench, const struct assay_data_settings *wanted, struct assay_status *status) {
   const struct assay_data_settings *have = &bench->prepared;
-  if (bench->trainer != NULL && have->width == wanted->width && have->height == wanted->height && have->fit == wanted->fit && have->colour == wanted->colour) return 0;
+  if (bench->trainer != NULL && have->width == wanted->width && have->height == wanted->height && memcmp(&have->fitting, &wanted->fitting, sizeof have->fitting) == 0 && have->colour == wanted->colour) return 0;
   drop_pixels(bench);
   bench->prepared = *wanted;
   bench->data_arena = assay_arena_create();

@@ -53,7 +53,7 @@ static int begin(struct assay_model *model, const struct assay_settings *setting
                                 .height = samples->height,
                                 .width = samples->width,
                                 .channels = samples->channels,
-                                .fit = settings->data.fit,
+                                .fitting = settings->data.fitting,
                                 .colour = settings->data.colour,
                                 .version = PACKAGE_VERSION};
   memcpy(model->data_hash, samples->content.bytes, sizeof model->data_hash);
@@ -172,7 +172,7 @@ int assay_model_from_weights(const struct assay_settings *settings, struct assay
 }
 
 struct assay_data_settings assay_model_data_settings(const struct assay_model *model) {
-  return (struct assay_data_settings){.width = model->width, .height = model->height, .fit = model->fit, .colour = model->colour};
+  return (struct assay_data_settings){.width = model->width, .height = model->height, .fitting = model->fitting, .colour = model->colour};
 }
 
 int32_t assay_model_decide(const struct assay_model *model, const double *scores) {

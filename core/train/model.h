@@ -19,7 +19,8 @@ struct assay_model {
   const char *const *classes;
   double threshold;           /* see struct assay_prediction_set */
   double temperature;         /* what logits are divided by before they become scores; 1: not calibrated */
-  uint32_t height, width, channels, fit, colour; /* how an image must be prepared: enum assay_fit, enum assay_colour */
+  uint32_t height, width, channels, colour; /* how an image must be prepared: enum assay_colour */
+  struct assay_fitting fitting;
   uint32_t logit_count;
   uint8_t data_hash[16];      /* of the data it was trained on */
   const char *version;        /* of the Assay that wrote it */

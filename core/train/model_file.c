@@ -26,6 +26,7 @@
 #define MOST_PIXELS 65535 /* a side */
 
 static const char *const fits[] = {"stretch", "crop", "letterbox"};
+static const char *const filters[] = {"area", "bilinear"};
 static const char *const colours[] = {"rgb", "grey"};
 
 static const char *tensor_name(struct assay_arena *arena, const struct assay_model *model, uint32_t member, const char *variable) {
@@ -52,8 +53,8 @@ static json_t *description(const struct assay_model *model) {
   struct assay_hash data;
   memcpy(data.bytes, model->data_hash, sizeof data.bytes);
   assay_hash_print(&data, hash);
-  json_t *input = json_pack("{s:i, s:i, s:i, s:s, s:s}", "width", (int)model->width, "height", (int)model->height, "channels", (int)model->channels, "fit", fits[model->fit],
-                            "colour", colours[model->colour]);
+  json_t *input = json_pack("{s:i, s:i, s:i, s:s, s:i, s:s, s:s}", "width", (int)model->width, "height", (int)model->height, "channels", (int)model->channels, "fit", fits[model->fitting.fit],
+                            "resize", (int)model->fitting.resize, "filter", filters[model->fitting.filter], "colour", colours[model->colour]);
   return json_pack("{s:i, s:s, s:o, s:o, s:f, s:f, s:o, s:i, s:s, s:i, s:o, s:o}", "schema", SCHEMA, "version", model->version, "classes",
                    strings_to_json(model->classes, model->class_count), "positive", model->positive < 0 ? json_null() : json_string(model->classes[model->positive]),
                    "threshold", model->threshold, "temperature", model->temperature, "input", input, "logits", (int)model->logit_count, "data", hash, "members", (int)model->member_count, "variables",
@@ -158,7 +159,9 @@ static int read_facts(const char *name, const json_t *json, struct assay_model *
   const json_t *temperature = json_object_get(json, "temperature"); /* absent in models of 0.1.0 */
   model->temperature = temperature == NULL ? 1 : json_number_value(temperature);
   const bool right = isfinite(model->temperature) && model->temperature >= 1e-3 && model->temperature <= 1e3 && read_count(input, "width", 1, MOST_PIXELS, &model->width) && read_count(input, "height", 1, MOST_PIXELS, &model->height) &&
-                     read_count(input, "channels", 1, 4, &model->channels) && read_word(input, "fit", fits, 3, &model->fit) &&
+                     read_count(input, "channels", 1, 4, &model->channels) && read_word(input, "fit", fits, 3, &model->fitting.fit) &&
+                     (json_object_get(input, "resize") == NULL || read_count(input, "resize", 0, MOST_PIXELS, &model->fitting.resize)) &&
+                     (json_object_get(input, "filter") == NULL || read_word(input, "filter", filters, 2, &model->fitting.filter)) &&
                      read_word(input, "colour", colours, 2, &model->colour) && read_count(json, "members", 1, MOST_MEMBERS, &model->member_count) &&
                      read_count(json, "logits", 1, MOST_CLASSES, &model->logit_count) &&
                      (model->logit_count == model->class_count || (model->logit_count == 1 && model->class_count == 2)) &&

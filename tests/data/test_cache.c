@@ -123,7 +123,7 @@ START_TEST(each_way_of_making_has_its_file) {
   settings.width = 4;
   assay_cache_close(open_cache(dataset, &settings));
   ck_assert_int_eq(find_cache_files(path), 2);
-  settings.fit = ASSAY_FIT_LETTERBOX;
+  settings.fitting.fit = ASSAY_FIT_LETTERBOX;
   assay_cache_close(open_cache(dataset, &settings));
   ck_assert_int_eq(find_cache_files(path), 3);
   settings.colour = ASSAY_COLOUR_RGB;

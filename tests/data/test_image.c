@@ -411,7 +411,7 @@ static struct bytes specimen(int number) {
 static int decode_copy(const uint8_t *data, size_t size, struct assay_status *status) {
   uint8_t *copy = malloc(size == 0 ? 1 : size), pixels[20 * 20 * 3];
   if (size > 0) memcpy(copy, data, size);
-  const int result = assay_image_decode_fitted(copy, size, 20, 20, 3, ASSAY_FIT_LETTERBOX, pixels, NULL, status);
+  const int result = assay_image_decode_fitted(copy, size, 20, 20, 3, (struct assay_fitting){.fit = ASSAY_FIT_LETTERBOX}, pixels, NULL, status);
   free(copy);
   return result;
 }

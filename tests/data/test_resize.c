@@ -5,19 +5,25 @@
 #include "harness.h"
 
 #include "data/image.h"
+#include "resize_vectors.h"
 
 #include <assay/random.h>
 #include <math.h>
 #include <string.h>
 
-static void fit(const void *samples, uint32_t w, uint32_t h, uint32_t channels, uint32_t depth, uint32_t width, uint32_t height, uint32_t to, uint32_t how,
-                uint8_t *out) {
+static void fit_so(const void *samples, uint32_t w, uint32_t h, uint32_t channels, uint32_t depth, uint32_t width, uint32_t height, uint32_t to,
+                   struct assay_fitting how, uint8_t *out) {
   const size_t size = (size_t)w * h * channels * (depth / 8);
   struct assay_image image = {w, h, channels, depth, malloc(size)};
   memcpy(image.pixels, samples, size);
   struct assay_status status = {0};
   ck_assert_int_eq(assay_image_fit(&image, width, height, to, how, out, &status), 0);
   assay_image_release(&image);
+}
+
+static void fit(const void *samples, uint32_t w, uint32_t h, uint32_t channels, uint32_t depth, uint32_t width, uint32_t height, uint32_t to, uint32_t how,
+                uint8_t *out) {
+  fit_so(samples, w, h, channels, depth, width, height, to, (struct assay_fitting){.fit = how}, out);
 }
 
 static void expect_row(const uint8_t *row, uint32_t w, const uint8_t *wanted, uint32_t width) {
@@ -152,10 +158,29 @@ START_TEST(extreme_shapes) {
     fit(samples, w, 1, 1, 8, 3, 3, 1, how, out);
     fit(samples, 1, w, 1, 8, 3, 3, 1, how, out);
   }
+  for (uint32_t filter = ASSAY_FILTER_AREA; filter <= ASSAY_FILTER_BILINEAR; filter++) {
+    fit_so(samples, w, 1, 1, 8, 3, 3, 1, (struct assay_fitting){ASSAY_FIT_CROP, 65535, filter}, out);
+    fit_so(samples, 1, w, 1, 8, 3, 3, 1, (struct assay_fitting){ASSAY_FIT_CROP, 1, filter}, out);
+  }
   fit(samples, w, 1, 1, 8, 2, 1, 1, ASSAY_FIT_STRETCH, out);
   ck_assert_uint_eq(out[0], 0);
   ck_assert_uint_eq(out[1], 255);
   free(samples);
+}
+END_TEST
+
+/* Pillow rounds after each axis, so one grey value apart is right. */
+START_TEST(a_short_side_and_the_middle_are_as_torchvisions) {
+  const struct assay_fitting how = {ASSAY_FIT_CROP, 10, ASSAY_FILTER_BILINEAR};
+  uint8_t samples[23 * 17], out[8 * 7];
+  for (int i = 0; i < 23 * 17; i++) samples[i] = (uint8_t)((i * i * 7 + i * 31) % 251);
+  fit_so(samples, 23, 17, 1, 8, 8, 7, 1, how, out);
+  for (int i = 0; i < 8 * 7; i++) ck_assert_msg(abs(out[i] - resized[i]) <= 1, "pixel %d is %d, not %d", i, out[i], resized[i]);
+  /* A target that the short side does not cover is covered all the same. */
+  uint8_t large[30 * 40];
+  fit_so(samples, 23, 17, 1, 8, 30, 40, 1, how, large);
+  fit_so((uint8_t[]){9, 9, 9, 9}, 2, 2, 1, 8, 30, 40, 1, how, large);
+  for (int i = 0; i < 30 * 40; i++) ck_assert_uint_eq(large[i], 9);
 }
 END_TEST
 
@@ -171,6 +196,7 @@ int main(void) {
   tcase_add_test(cases, colours_come_and_go);
   tcase_add_test(cases, any_size_follows_the_definition);
   tcase_add_test(cases, a_flat_picture_stays_flat);
+  tcase_add_test(cases, a_short_side_and_the_middle_are_as_torchvisions);
   tcase_add_test(cases, extreme_shapes);
   suite_add_tcase(suite, cases);
   return assay_run_suite(suite);

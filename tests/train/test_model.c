@@ -72,7 +72,7 @@ START_TEST(a_file_brings_the_model_back) {
     ck_assert_double_eq(read->threshold, 0.37);
     ck_assert_uint_eq(read->height, TOY_SIDE);
     ck_assert_uint_eq(read->channels, TOY_CHANNELS);
-    ck_assert_uint_eq(read->fit, ASSAY_FIT_CROP);
+    ck_assert_uint_eq(read->fitting.fit, ASSAY_FIT_CROP);
     ck_assert_mem_eq(read->data_hash, model->data_hash, 16);
     ck_assert_uint_eq(read->member_count, 1);
     ck_assert_uint_eq(read->program->functions[0]->graph->node_count, model->program->functions[0]->graph->node_count);

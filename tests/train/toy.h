@@ -75,7 +75,7 @@ static inline struct toy *toy_create(uint32_t count, uint32_t class_count, uint3
                                         .content = {{1, 2, 3}}};
   toy->metrics[0] = component(ASSAY_METRIC, "loss", "");
   toy->metrics[1] = component(ASSAY_METRIC, "accuracy", "");
-  toy->settings = (struct assay_settings){.data = {.width = TOY_SIDE, .height = TOY_SIDE, .fit = ASSAY_FIT_CROP, .colour = ASSAY_COLOUR_RGB},
+  toy->settings = (struct assay_settings){.data = {.width = TOY_SIDE, .height = TOY_SIDE, .fitting = {.fit = ASSAY_FIT_CROP}, .colour = ASSAY_COLOUR_RGB},
                                           .layers = toy->layers,
                                           .optimizer = component(ASSAY_OPTIMIZER, "adam", "learning_rate=0.02"),
                                           .train = {.epochs = 12, .batch = 5, .patience = 0, .seed = 1},
