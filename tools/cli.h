@@ -63,6 +63,7 @@ int command_report(struct cli *cli);
 int command_devices(struct cli *cli);
 int command_plugins(struct cli *cli);
 int command_config(struct cli *cli);
+int command_weights(struct cli *cli);
 int command_worker(struct cli *cli);
 int command_list_devices(struct cli *cli);
 int command_selftest(struct cli *cli);

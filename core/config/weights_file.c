@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "config/known_weights.h"
 #include "graph/safetensors.h"
 
 #include <ctype.h>
@@ -114,7 +115,6 @@ static int read_classes(const char *text, struct assay_arena *arena, struct assa
 
 int assay_weights_facts(const char *path, const struct assay_safetensors *file, struct assay_arena *arena, struct assay_weights_facts *facts,
                         struct assay_status *status) {
-  (void)path;
   *facts = (struct assay_weights_facts){.has_epsilon = false};
   const char *epsilon = assay_safetensors_find(file, "batch_norm_eps"), *input = assay_safetensors_find(file, "input"), *classes = assay_safetensors_find(file, "classes");
   double value;
@@ -122,6 +122,8 @@ int assay_weights_facts(const char *path, const struct assay_safetensors *file, 
     facts->has_epsilon = true;
     facts->epsilon = value;
   }
+  const struct assay_known_weights *known = assay_known_weights_file(path);
+  if (input == NULL && known != NULL) input = known->input;
   if (input != NULL) {
     facts->input_text = assay_arena_copy(arena, input);
     if (facts->input_text == NULL) return assay_status_memory(status);

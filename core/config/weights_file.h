@@ -28,7 +28,7 @@ struct assay_weights_facts {
   const char *input_text;       /* as written; NULL */
 };
 
-/* From the metadata; `path` only for its name. What cannot be understood counts as not said. Only memory can be short. */
+/* From the metadata; `path` only for its name, under which the table of known files may have it. What cannot be understood counts as not said. Only memory can be short. */
 int assay_weights_facts(const char *path, const struct assay_safetensors *file, struct assay_arena *arena, struct assay_weights_facts *facts,
                         struct assay_status *status);
 /* Reads an `input` text; false when a word of it is not understood. */

@@ -2,7 +2,9 @@
 #include "run/starter.h"
 
 #include "base/arena.h"
+#include "base/file.h"
 #include "base/text.h"
+#include "config/known_weights.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -94,14 +96,38 @@ static struct facts look(const struct assay_dataset *dataset) {
   return facts;
 }
 
-enum { LONGEST_SIDE = 96, FOLDS = 5, FEW_IMAGES = 2000 };
+enum { LONGEST_SIDE = 96, PRETRAINED_SIDE = 224, FEW_FOR_TRAINING = 1000, FOLDS = 5, FEW_IMAGES = 2000 };
 
-static void write_data(const struct assay_dataset *dataset, const struct facts *facts, const char *path, struct assay_text *text) {
+/* The first of the known weights that were fetched already; NULL. `path`: its file, from `arena`. */
+static const struct assay_known_weights *fetched(struct assay_arena *arena, const char **path) {
+  const struct assay_known_weights *weights;
+  for (uint32_t i = 0; arena != NULL && (weights = assay_known_weights(i)) != NULL; i++) {
+    *path = assay_known_weights_path(weights, arena);
+    if (*path != NULL && assay_is_printable(*path) && assay_file_exists(*path)) return weights;
+  }
+  return NULL;
+}
+
+/* Few images: what others have learnt from many, if it is at hand, and a new classifier on it. */
+static void write_network(bool few, const struct assay_known_weights *weights, const char *file, struct assay_text *text) {
+  if (few && weights != NULL) {
+    assay_text_print(text, "\n[network]\nlayers  = %s, classifier\nweights = \"%s\" ; features learnt from %s; licence %s\n", weights->name, file, weights->trained,
+                     weights->licence);
+    return;
+  }
+  if (few)
+    assay_text_add(text, "\n; With fewer than 1,000 images, features learnt elsewhere and a new classifier are often better: `assay weights get resnet18`, then write this file anew.");
+  assay_text_add(text, "\n[network]\nlayers = features, classifier\n\n"
+                       "[layer.features]\ntype       = conv_blocks  ; convolution, activation, max pooling; channels double from block to block\n"
+                       "blocks     = 2  ~ choice(2, 3)\nchannels   = 16 ~ choice(8, 16, 32)\nkernel     = 3  ~ choice(3, 5)\nactivation = relu ~ choice(relu, leaky_relu)\n");
+}
+
+static void write_data(const struct assay_dataset *dataset, const struct facts *facts, const char *path, uint32_t most, struct assay_text *text) {
   uint32_t width = facts->width, height = facts->height;
   const uint32_t longest = width > height ? width : height;
-  if (longest > LONGEST_SIDE) {
-    width = (width * LONGEST_SIDE + longest / 2) / longest;
-    height = (height * LONGEST_SIDE + longest / 2) / longest;
+  if (longest > most) {
+    width = (width * most + longest / 2) / longest;
+    height = (height * most + longest / 2) / longest;
   }
   assay_text_print(text, "; Made by `assay init` from %u images in %u classes:", dataset->count, dataset->class_count);
   for (uint32_t c = 0; c < dataset->class_count && c < 20; c++) assay_text_print(text, "%s %s", c == 0 ? "" : ",", dataset->classes[c]);
@@ -134,18 +160,22 @@ static void write_judge(const struct assay_dataset *dataset, struct assay_text *
 void assay_starter_write(const struct assay_dataset *dataset, const char *path, struct assay_text *text) {
   const struct facts facts = look(dataset);
   const bool imbalanced = facts.smallest > 0 && facts.largest > 3 * facts.smallest;
-  write_data(dataset, &facts, path, text);
+  const bool few = facts.usable < FEW_FOR_TRAINING;
+  struct assay_arena *arena = assay_arena_create();
+  const char *file = NULL;
+  const struct assay_known_weights *weights = few ? fetched(arena, &file) : NULL;
+  write_data(dataset, &facts, path, weights != NULL ? PRETRAINED_SIDE : LONGEST_SIDE, text);
   assay_text_add(text, "\n[augment]\n; Random changes of training images, drawn anew each epoch: off, but the search may find that they help.\n"
                        "rotation   = 0 ~ real(0, 15)   ; degrees either way\nbrightness = 0 ~ real(0, 0.2)  ; a factor between 1 - brightness and 1 + brightness\n"
                        "; flip_horizontal = 0.5        ; for objects that may lie either way round; `assay check --preview DIR` shows what comes out\n");
-  assay_text_add(text, "\n[network]\nlayers = features, classifier\n\n"
-                       "[layer.features]\ntype       = conv_blocks  ; convolution, activation, max pooling; channels double from block to block\n"
-                       "blocks     = 2  ~ choice(2, 3)\nchannels   = 16 ~ choice(8, 16, 32)\nkernel     = 3  ~ choice(3, 5)\nactivation = relu ~ choice(relu, leaky_relu)\n\n"
-                       "[optimizer]\ntype          = adam\nlearning_rate = 0.001 ~ log(0.0001, 0.01)\n\n"
+  write_network(few, weights, file, text);
+  assay_text_add(text, "\n[optimizer]\ntype          = adam\nlearning_rate = 0.001 ~ log(0.0001, 0.01)\n\n"
                        "[train]\nepochs        = 30\nbatch         = 16\npatience      = 5            ; epochs without a better validation loss\n");
+  if (weights != NULL) assay_text_print(text, "freeze        = %s     ; only the classifier learns; unfreeze_after = 10 would let all learn from then on\n", weights->name);
   if (imbalanced) assay_text_add(text, "class_weights = balanced     ; the classes differ in size\n");
   assay_text_print(text, "final         = refit        ; train once more on all training data with the best values\n\n"
                          "[search]\ntype      = tpe\ntrials    = 20\nobjective = %s%s\n",
                    imbalanced ? "mcc" : "loss", imbalanced ? "          ; accuracy would hide a useless classifier: one class has over three times the images of another" : "");
   write_judge(dataset, text);
+  assay_arena_release(arena);
 }
