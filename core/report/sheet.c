@@ -73,7 +73,7 @@ static uint8_t *fitted(const uint8_t *pixels, uint32_t width, uint32_t height, u
   }
   if (factor == 0) {
     const struct assay_image image = {.width = width, .height = height, .channels = channels, .depth = 8, .pixels = (void *)(uintptr_t)pixels};
-    if (assay_image_fit(&image, *new_width, *new_height, 3, ASSAY_FIT_STRETCH, made, status) == 0) return made;
+    if (assay_image_fit(&image, *new_width, *new_height, 3, (struct assay_fitting){.fit = ASSAY_FIT_STRETCH}, made, status) == 0) return made;
     free(made);
     return NULL;
   }
