@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * assay devices: what can be used here, and what is wrong with what cannot. The hidden `list-devices BACKEND [DRIVER...]` is the child that enters the drivers.
+ * assay devices: what can be used here, what it computes in a short self-test, and what is wrong with what cannot be used. The hidden `list-devices BACKEND [DRIVER...]` is the
+ * child that enters the drivers.
  */
-#include "cli.h"
+#include "selftest.h"
 
+#include "base/clock.h"
 #include "run/device.h"
+
+#include <string.h>
 
 int command_list_devices(struct cli *cli) {
   struct assay_registry *registry;
@@ -18,6 +22,79 @@ int command_list_devices(struct cli *cli) {
   return result;
 }
 
+/* ---- The self-test: a product, a convolution, a reduction and random numbers, beside the reference ---- */
+
+static const char short_ops[] = "matmul,conv2d,reduce_sum,random_uniform";
+static const double longest_silence = 120; /* seconds; a driver that sees its kernels for the first time compiles them */
+
+struct verdict {
+  struct cli *cli;
+  int passed, failed;
+  double seconds;
+  const char *message; /* the first failure; NULL */
+};
+
+static void take_result(void *context, const json_t *result) {
+  struct verdict *verdict = context;
+  const char *outcome, *subject, *detail, *message;
+  if (json_unpack((json_t *)result, "{s:s,s:s,s:s,s:s}", "verdict", &outcome, "subject", &subject, "detail", &detail, "message", &message) != 0) return;
+  verdict->passed += strcmp(outcome, "passed") == 0;
+  if (strcmp(outcome, "failed") != 0) return;
+  if (verdict->failed++ == 0) verdict->message = assay_arena_print(verdict->cli->arena, "%s %s: %s", subject, detail, message);
+}
+
+static struct verdict test_device(struct cli *cli, const char *device) {
+  struct verdict verdict = {.cli = cli};
+  const struct selftest_request request = {.device = device, .mode = "test", .ops = short_ops, .seed = 1, .silence = longest_silence};
+  const struct selftest_listener listener = {.context = &verdict, .result = take_result};
+  const double began = assay_clock_seconds();
+  if (selftest_run(cli, &request, &listener) != 0) {
+    verdict.failed++;
+    verdict.message = assay_arena_copy(cli->arena, cli->status->message);
+  }
+  verdict.seconds = assay_clock_seconds() - began;
+  return verdict;
+}
+
+/* ---- Telling ---- */
+
+static const char *const kinds[] = {"other", "cpu", "gpu"};
+static const char *const dtypes[] = {"", "f64", "f32", "f16", "bf16", "i32", "u32", "u8", "bool"};
+
+static json_t *list_precisions(uint32_t bits) {
+  json_t *list = json_array();
+  for (int dtype = ASSAY_F64; dtype <= ASSAY_BF16; dtype++)
+    if (bits >> dtype & 1) json_array_append_new(list, json_string(dtypes[dtype]));
+  return list;
+}
+
+static json_t *list_words(struct cli *cli, const char *text) {
+  json_t *list = json_array();
+  char *rest = assay_arena_copy(cli->arena, text);
+  for (char *word; rest != NULL && (word = strsep(&rest, " ")) != NULL;)
+    if (word[0] != '\0') json_array_append_new(list, json_string(word));
+  return list;
+}
+
+/* What is wrong with a device; NULL. */
+static const char *problem_of(const struct assay_listed_device *device) {
+  return device->problem != NULL ? device->problem : device->info.usable ? NULL : device->info.note;
+}
+
+static json_t *describe(struct cli *cli, const struct assay_listed_device *device, const struct verdict *verdict) {
+  const struct assay_device_info *info = &device->info;
+  const char *problem = problem_of(device);
+  json_t *object = json_pack("{s:s,s:b,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:s?}", "device", device->name, "usable", problem == NULL, "name", info->name, "kind", kinds[info->kind < 3 ? info->kind : 0],
+                             "vendor", info->vendor, "driver", info->driver, "memory", (json_int_t)info->memory, "precisions", list_precisions(info->precisions), "extensions",
+                             list_words(cli, info->extensions), "problem", problem);
+  json_object_set_new(object, "selftest", verdict == NULL ? json_null() : json_pack("{s:i,s:i,s:f,s:s?}", "passed", verdict->passed, "failed", verdict->failed, "seconds", verdict->seconds, "message", verdict->message));
+  return object;
+}
+
+static void print_line(FILE *stream, const char *what, const char *text) {
+  if (text[0] != '\0') fprintf(stream, "%-12s %s%s\n", "", what, text);
+}
+
 static void print_device(FILE *stream, const struct assay_listed_device *device) {
   const struct assay_device_info *info = &device->info;
   if (device->problem != NULL) {
@@ -25,27 +102,42 @@ static void print_device(FILE *stream, const struct assay_listed_device *device)
     return;
   }
   fprintf(stream, "%-12s %s\n", device->name, info->name);
-  if (info->driver[0] != '\0') fprintf(stream, "%-12s driver: %s%s%s\n", "", info->driver, info->vendor[0] != '\0' ? ", " : "", info->vendor);
+  print_line(stream, "vendor: ", info->vendor);
+  print_line(stream, "driver: ", info->driver);
   if (info->memory > 0) fprintf(stream, "%-12s memory: %.1f GiB\n", "", (double)info->memory / (1 << 30));
-  if (info->note[0] != '\0') fprintf(stream, "%-12s %s%s\n", "", info->usable ? "" : "cannot be used: ", info->note);
+  if (info->precisions != 0) fprintf(stream, "%-12s precisions:", "");
+  for (int dtype = ASSAY_F64; dtype <= ASSAY_BF16; dtype++)
+    if (info->precisions >> dtype & 1) fprintf(stream, " %s", dtypes[dtype]);
+  if (info->precisions != 0) fputc('\n', stream);
+  print_line(stream, "extensions: ", info->extensions);
+  print_line(stream, info->usable ? "" : "cannot be used: ", info->note);
+  fflush(stream);
+}
+
+static void print_verdict(FILE *stream, const struct verdict *verdict) {
+  if (verdict->failed == 0) fprintf(stream, "%-12s self-test: passed, %d comparisons in %.1f s\n", "", verdict->passed, verdict->seconds);
+  else fprintf(stream, "%-12s self-test: FAILED, do not trust this device; %s. 'assay selftest' says more\n", "", verdict->message != NULL ? verdict->message : "");
 }
 
 int command_devices(struct cli *cli) {
   struct assay_registry *registry;
   const struct assay_listed_device *devices;
-  uint32_t count;
+  uint32_t count, untrusted = 0;
   int result = cli_registry(cli, &registry);
   if (result == 0) result = assay_devices_list(registry, cli->plugin_path, ASSAY_DRIVERS_ALL, cli->arena, &devices, &count, cli->status);
   if (result != 0) return result;
   json_t *list = json_array();
   for (uint32_t i = 0; i < count; i++) {
-    const struct assay_device_info *info = &devices[i].info;
+    const bool tested = problem_of(&devices[i]) == NULL && cli_option(cli, "no-selftest") == NULL;
+    struct verdict verdict;
     if (!cli->json) print_device(cli->results, &devices[i]);
-    const char *problem = devices[i].problem != NULL ? devices[i].problem : info->usable ? NULL : info->note;
-    json_array_append_new(list, json_pack("{s:s,s:b,s:s,s:s,s:s,s:I,s:s?}", "device", devices[i].name, "usable", problem == NULL, "name", info->name, "vendor", info->vendor, "driver",
-                                          info->driver, "memory", (json_int_t)info->memory, "problem", problem));
+    if (tested) verdict = test_device(cli, devices[i].name);
+    if (tested && !cli->json) print_verdict(cli->results, &verdict);
+    if (tested) untrusted += verdict.failed > 0;
+    json_array_append_new(list, describe(cli, &devices[i], tested ? &verdict : NULL));
   }
   if (cli->json) cli_print_json(cli, json_pack("{s:o}", "devices", list));
   else json_decref(list);
-  return count > 0 ? 0 : assay_status_set(cli->status, ASSAY_E_DEVICE, "no backend is installed; 'assay plugins' shows where was looked");
+  if (count == 0) return assay_status_set(cli->status, ASSAY_E_DEVICE, "no backend is installed; 'assay plugins' shows where was looked");
+  return untrusted == 0 ? 0 : assay_status_set(cli->status, ASSAY_E_FINDINGS, "%u device%s failed the self-test", untrusted, untrusted == 1 ? "" : "s");
 }

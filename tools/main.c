@@ -21,6 +21,7 @@ static const struct cli_option check_options[] = {{"preview", "DIR", "write cont
 static const struct cli_option explain_options[] = {{"class", "NAME", "what speaks for this class; otherwise for the one decided for"},
                                                       {"method", "NAME", "grad-cam (the default), or hires-cam, which weighs each place by itself"},
                                                       {NULL, NULL, NULL}};
+static const struct cli_option devices_options[] = {{"no-selftest", NULL, "only list"}, {NULL, NULL, NULL}};
 static const struct cli_option selftest_options[] = {{"mode", "MODE", "test (values), gradient, time; without it test and gradient"},
                                                      {"op", "NAMES", "only these ops and programs, with commas between"},
                                                      {"seed", "NUMBER", "of all inputs; without it a new one every time"},
@@ -57,7 +58,10 @@ static const struct cli_command commands[] = {
      "exit code is 1. 'show' lists every variable of the INI's network with the tensor that it would begin with, or why there is none.",
      CLI_OUTPUT | CLI_OVERRIDES, 1, 2, command_weights, NULL},
     {"report", "RUN", "rebuild summary and report of a run", "Writes summary.txt, report.html, thresholds.csv and errors.csv from what the run folder holds; no device and no images are needed.", 0, 1, 1, command_report, NULL},
-    {"devices", "", "what can be used here, and what is wrong with what cannot", NULL, 0, 0, 0, command_devices, NULL},
+    {"devices", "", "what can be used here, and what is wrong with what cannot",
+     "Each device is tried with a short self-test; exit code 7 when one fails it. Every driver is entered by a child of its own first, which has 20 seconds, or as many as\n"
+     "ASSAY_DRIVER_SECONDS says.",
+     0, 0, 0, command_devices, devices_options},
     {"selftest", "[DEVICE]", "the conformance suite: does a backend compute what it should, and how fast?",
      "DEVICE is a device's name, a part of one, auto or all (without it), also one of a backend plugin that --plugin-path leads to. Options of a backend\n"
      "are set as in an INI: -s backend.opencl.KEY=VALUE. Exit code 7 when a comparison failed, 4 when the device cannot be used.",
@@ -66,6 +70,7 @@ static const struct cli_command commands[] = {
     {"config", "FILE.ini|DIR", "the resolved configuration, and where each value came from", NULL, CLI_OVERRIDES, 1, 1, command_config, NULL},
     {"worker", "RUN MODE DEVICE WORKERS", "", NULL, CLI_HIDDEN, 4, 4, command_worker, NULL},
     {"run-selftest", "DEVICE MODE", "", NULL, CLI_HIDDEN | CLI_OVERRIDES, 2, 2, command_run_selftest, run_selftest_options},
+    {"time-step", "RUN DEVICE CLASSES HEIGHT WIDTH CHANNELS", "", NULL, CLI_HIDDEN, 6, 6, command_time_step, NULL},
     {"list-devices", "BACKEND [DRIVER...]", "", NULL, CLI_HIDDEN, 1, UINT32_MAX, command_list_devices, NULL},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };

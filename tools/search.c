@@ -10,6 +10,7 @@
 #include "base/process.h"
 #include "progress.h"
 #include "run/device.h"
+#include "run/fastest.h"
 #include "run/folder.h"
 #include "run/supervisor.h"
 #include "stop.h"
@@ -33,10 +34,13 @@ static const char *run_folder(struct cli *cli, const char *file) {
 }
 
 /* One entry a worker: one a device, or as many as [search] workers says, dealt out in turn. */
-static int choose_devices(struct cli *cli, struct assay_registry *registry, const struct assay_settings *settings, const char *const **devices, uint32_t *count) {
+static int choose_devices(struct cli *cli, struct assay_registry *registry, const struct assay_run *run, const char *const **devices, uint32_t *count) {
+  const struct assay_settings *settings = run->settings;
+  struct assay_fastest fastest = {.run = run, .plugin_path = cli->plugin_path, .arena = cli->arena};
+  const struct assay_device_picker picker = {assay_fastest_pick, &fastest};
   const char *const *chosen;
   uint32_t chosen_count;
-  const int result = assay_devices_choose(settings, registry, cli->plugin_path, cli->arena, &chosen, &chosen_count, cli->status);
+  const int result = assay_devices_choose(settings, registry, cli->plugin_path, &picker, cli->arena, &chosen, &chosen_count, cli->status);
   if (result != 0) return result;
   *count = settings->search.workers > 0 ? settings->search.workers : chosen_count;
   const char **list = ASSAY_NEW_ARRAY(cli->arena, const char *, *count);
@@ -152,7 +156,7 @@ static int prepare(struct job *job) {
   struct assay_run *run = job->run;
   int result = assay_run_open_data(run, true, job->cli->status);
   if (result == 0) result = assay_run_open_study(run, job->cli->status);
-  if (result == 0) result = choose_devices(job->cli, job->registry, run->settings, &job->devices, &job->device_count);
+  if (result == 0) result = choose_devices(job->cli, job->registry, run, &job->devices, &job->device_count);
   if (result == 0 && (job->faults = ASSAY_NEW_ARRAY(job->cli->arena, uint32_t, job->device_count)) == NULL) result = assay_status_memory(job->cli->status);
   if (result == 0) result = assay_run_write_split(run, job->cli->status);
   if (result == 0) result = assay_run_write_environment(run, job->devices[0], job->cli->status);

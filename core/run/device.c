@@ -184,20 +184,11 @@ static bool has_backend(const struct assay_listed_device *device, const char *ba
 static bool is_usable(const struct assay_listed_device *device) { return device->problem == NULL && device->info.usable; }
 
 
-static const char *choose_automatically(const struct assay_listed_device *devices, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++)
-    if (is_usable(&devices[i]) && devices[i].info.kind == ASSAY_DEVICE_GPU) return devices[i].name;
-  for (uint32_t i = 0; i < count; i++)
-    if (is_usable(&devices[i]) && has_backend(&devices[i], "cpu")) return devices[i].name;
-  for (uint32_t i = 0; i < count; i++)
-    if (is_usable(&devices[i]) && has_backend(&devices[i], "reference")) return devices[i].name;
-  return NULL;
-}
-
 struct choice {
   const struct assay_settings *settings;
   struct assay_registry *registry;
   const char *plugin_path;
+  const struct assay_device_picker *picker;
   struct assay_arena *arena;
   const struct assay_listed_device *devices; /* listed when a word first asks for it */
   uint32_t device_count;
@@ -238,6 +229,26 @@ static int choose_by_name(struct choice *choice, const char *word, struct assay_
   return matches == 1 ? choose(choice, found, status) : no_such_device(choice, word, matches, status);
 }
 
+/* How well a device suits "auto", from the best: 0, 1, …; -1: not at all. The same processor through another backend than cpu is no second device. */
+static int rank_of(const struct assay_listed_device *device) {
+  if (!is_usable(device)) return -1;
+  if (has_backend(device, "reference")) return 3;
+  if (has_backend(device, "cpu")) return 1;
+  return device->info.kind == ASSAY_DEVICE_CPU ? 2 : 0;
+}
+
+static int choose_automatically(struct choice *choice, struct assay_status *status) {
+  const struct assay_listed_device *candidates[MOST_DEVICES];
+  const char *name = NULL;
+  uint32_t count = 0;
+  for (int rank = 0; rank <= 3 && (rank < 2 || count == 0); rank++)
+    for (uint32_t i = 0; i < choice->device_count && count < MOST_DEVICES; i++)
+      if (rank_of(&choice->devices[i]) == rank) candidates[count++] = &choice->devices[i];
+  if (count == 0) return no_such_device(choice, "auto", 0, status);
+  const int result = count > 1 && choice->picker != NULL ? choice->picker->pick(choice->picker->context, candidates, count, &name, status) : 0;
+  return result == 0 ? choose(choice, name != NULL ? name : candidates[0]->name, status) : result;
+}
+
 /* A device that is named need not be listed, but what it stands on is to be known before a worker enters it. */
 static int choose_named(struct choice *choice, const struct assay_component *backend, const char *word, struct assay_status *status) {
   const struct assay_driver_state *states;
@@ -253,21 +264,18 @@ static int choose_word(struct choice *choice, const char *word, struct assay_sta
   if (backend != NULL) return choose_named(choice, backend, word, status);
   int result = list_once(choice, status);
   if (result != 0) return result;
-  if (strcmp(word, "auto") == 0) {
-    const char *name = choose_automatically(choice->devices, choice->device_count);
-    return name != NULL ? choose(choice, name, status) : no_such_device(choice, word, 0, status);
-  }
+  if (strcmp(word, "auto") == 0) return choose_automatically(choice, status);
   if (strcmp(word, "all") != 0) return choose_by_name(choice, word, status);
   for (uint32_t i = 0; i < choice->device_count && result == 0; i++)
     if (is_usable(&choice->devices[i]) && !has_backend(&choice->devices[i], "reference")) result = choose(choice, choice->devices[i].name, status);
   return result == 0 && choice->count == 0 ? no_such_device(choice, word, 0, status) : result;
 }
 
-int assay_devices_choose(const struct assay_settings *settings, struct assay_registry *registry, const char *plugin_path, struct assay_arena *arena, const char *const **names,
-                         uint32_t *count, struct assay_status *status) {
+int assay_devices_choose(const struct assay_settings *settings, struct assay_registry *registry, const char *plugin_path, const struct assay_device_picker *picker,
+                         struct assay_arena *arena, const char *const **names, uint32_t *count, struct assay_status *status) {
   struct choice *choice = ASSAY_NEW(arena, struct choice);
   if (choice == NULL) return assay_status_memory(status);
-  *choice = (struct choice){.settings = settings, .registry = registry, .plugin_path = plugin_path, .arena = arena};
+  *choice = (struct choice){.settings = settings, .registry = registry, .plugin_path = plugin_path, .picker = picker, .arena = arena};
   int result = 0;
   for (uint32_t i = 0; i < settings->device_count && result == 0; i++) result = choose_word(choice, settings->devices[i], status);
   *names = choice->names;

@@ -84,6 +84,26 @@ START_TEST(faults_are_found_and_named) {
 }
 END_TEST
 
+/* A slow "GPU" beside cpu: both are timed once, cpu wins, and the second run remembers. */
+START_TEST(auto_takes_the_fastest_device) {
+  tool_enter_folder();
+  setenv("ASSAY_REFERENCE_FOLDER", getenv("ASSAY_PLUGIN_PATH"), 1);
+  setenv("OCL_ICD_VENDORS", "/nowhere", 1); /* no others */
+  setenv("XDG_CACHE_HOME", "cache", 1);
+  ck_assert_int_eq(system("mkdir cache"), 0);
+  tool_write_images("photos", 10);
+  tool_write("a.ini", "[data]\npath = photos\nfolds = 1\nvalidation = 0.3\ntest = none\nsize = 32x32\n[network]\nlayers = features, classifier\n[layer.features]\ntype = conv_blocks\n"
+                      "[optimizer]\ntype = adam\n[train]\nepochs = 1\nbatch = 8\n[backend]\ndevices = auto\n");
+  for (int i = 0; i < 2; i++) {
+    struct outcome outcome = tool_run("train a.ini -o run%d --plugin-path '%s'", i, MODULES);
+    ck_assert_msg(outcome.code == 0, "exit code %d, %s", outcome.code, outcome.talk);
+    ck_assert_msg(strstr(outcome.talk, "auto: cpu (") != NULL && strstr(outcome.talk, "broken ") != NULL, "%s", outcome.talk);
+    ck_assert_msg((strstr(outcome.talk, "on this network before") != NULL) == (i == 1), "%s", outcome.talk);
+    outcome_release(&outcome);
+  }
+}
+END_TEST
+
 START_TEST(wrong_use_is_refused) {
   tool_enter_folder();
   tool_expect(2, "did you mean 'conv2d'", "selftest reference --op conv3d");
@@ -103,6 +123,7 @@ int main(void) {
   tcase_add_test(tests, modes_compare_different_things);
   tcase_add_test(tests, times_are_beside_another_device);
   tcase_add_test(tests, faults_are_found_and_named);
+  tcase_add_test(tests, auto_takes_the_fastest_device);
   tcase_add_test(tests, wrong_use_is_refused);
   suite_add_tcase(suite, tests);
   return assay_run_suite(suite);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The reference backend with faults: relu is wrong, sqrt crashes, tanh hangs, abs writes behind its result, negate changes what it is fed. The function of a case is
- * called after its op.
+ * called after its op. It says that it is a GPU.
  */
 #include <assay/backend.h>
 
@@ -44,6 +44,24 @@ static int run(struct assay_executable *executable, uint32_t function, struct as
   return error;
 }
 
+struct telling {
+  assay_found_device found;
+  void *context;
+};
+
+static void tell(void *context, const struct assay_device_info *device) {
+  const struct telling *telling = context;
+  struct assay_device_info gpu = *device;
+  gpu.kind = ASSAY_DEVICE_GPU;
+  telling->found(telling->context, &gpu);
+}
+
+static int list(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, assay_found_device found,
+                void *context, struct assay_status *status) {
+  struct telling telling = {found, context};
+  return right.list(host, options, drivers, tell, &telling, status);
+}
+
 static struct assay_plugin plugin;
 
 /* More work than a query should do: this one has to find the other module first. */
@@ -60,6 +78,7 @@ ASSAY_EXPORT const struct assay_plugin *assay_plugin_query(unsigned index) {
   broken = right;
   broken.compile = compile;
   broken.run = run;
+  broken.list = list;
   plugin.name = "broken";
   plugin.vtable = &broken;
   return &plugin;
