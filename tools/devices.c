@@ -48,6 +48,7 @@ static struct verdict test_device(struct cli *cli, const char *device) {
   const struct selftest_request request = {.device = device, .mode = "test", .ops = short_ops, .seed = 1, .silence = longest_silence};
   const struct selftest_listener listener = {.context = &verdict, .result = take_result};
   const double began = assay_clock_seconds();
+  cli_say(cli, "%s: self-test; kernels that its driver sees for the first time are compiled, which may take a minute", device);
   if (selftest_run(cli, &request, &listener) != 0) {
     verdict.failed++;
     verdict.message = assay_arena_copy(cli->arena, cli->status->message);
