@@ -44,6 +44,7 @@ int page_metrics(struct page *page);     /* every metric with its interval, and 
 int page_thresholds(struct page *page);  /* ROC, precision-recall, threshold sweep, reliability */
 int page_curves_of(struct page *page, const struct assay_trial_record *record); /* the folds of one trial, without a heading */
 int page_training(struct page *page);    /* curves of the best trial */
+int page_verdict(struct page *page);     /* what the curves say, and what to change */
 int page_errors(struct page *page);
 int page_samples(struct page *page);
 int page_search(struct page *page);      /* history, parallel coordinates, importance, agreement */

@@ -124,7 +124,7 @@ static void add_foot(struct page *page) {
 }
 
 static int add_sections(struct page *page) {
-  static int (*const sections[])(struct page *) = {page_headline, page_metrics, page_training, page_thresholds, page_errors, page_samples, page_search, page_solutions};
+  static int (*const sections[])(struct page *) = {page_headline, page_metrics, page_training, page_verdict, page_thresholds, page_errors, page_samples, page_search, page_solutions};
   int code = 0;
   add_head(page);
   for (size_t i = 0; code == 0 && i < sizeof sections / sizeof *sections; i++) code = sections[i](page);

@@ -5,7 +5,7 @@
 #include "harness.h"
 
 #include "report/chart.h"
-#include "report/html.h"
+#include "report/page.h"
 
 #include <math.h>
 #include <string.h>
@@ -90,6 +90,22 @@ START_TEST(points_lie_where_the_axes_say) {
 }
 END_TEST
 
+START_TEST(the_verdict_names_what_to_change) {
+  json_t *summary = json_pack("{s:{s:s,s:s,s:[{s:s,s:s,s:s},{s:n,s:n,s:s}]}}", "verdict", "verdict", "overfits", "why", "a < b", "remedies", "set", "[augment] flip", "value", "both",
+                              "why", "more variety", "set", "value", "why", "more images");
+  struct page page = {.out = &out, .summary = summary};
+  ck_assert_int_eq(page_verdict(&page), 0);
+  static const char *const words[] = {">overfits</span> a &lt; b</p>", "<code>[augment] flip = both</code>: more variety</li>", "<li>more images</li>"};
+  for (size_t i = 0; i < 3; i++) ck_assert_msg(strstr(out.data, words[i]) != NULL, "%s is not in %s", words[i], out.data);
+  end();
+  start();
+  json_object_clear(summary);
+  ck_assert_int_eq(page_verdict(&page), 0);
+  expect(""); /* nothing where there is none */
+  json_decref(summary);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("html");
   TCase *cases = tcase_create("all");
@@ -97,6 +113,7 @@ int main(void) {
   tcase_add_test(cases, text_never_becomes_markup);
   tcase_add_test(cases, only_base64_becomes_a_picture);
   tcase_add_test(cases, numbers_read_well);
+  tcase_add_test(cases, the_verdict_names_what_to_change);
   tcase_add_test(cases, points_lie_where_the_axes_say);
   suite_add_tcase(suite, cases);
   return assay_run_suite(suite);
