@@ -38,7 +38,7 @@ int model_open(struct cli *cli, const char *path, struct model_in_use *use) {
   *use = (struct model_in_use){0};
   int result = cli_registry(cli, &registry);
   if (result == 0) result = read_model(cli, path, use);
-  if (result == 0) result = assay_devices_choose(use->settings, registry, cli->plugin_path, NULL, cli->arena, &devices, &device_count, cli->status);
+  if (result == 0) result = assay_devices_choose(use->settings, registry, cli->plugin_path, cli->arena, &devices, &device_count, cli->status);
   if (result == 0) result = assay_device_open(devices[0], use->settings, 1, registry, cli->arena, &use->session, cli->status);
   if (result == 0) result = assay_predictor_create(use->session, use->model, BATCH, &use->predictor, cli->status);
   if (result != 0) return result;

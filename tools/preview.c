@@ -102,7 +102,7 @@ static int open_session(struct cli *cli, const struct assay_settings *settings, 
   const char *const *devices;
   uint32_t count;
   int code = cli_registry(cli, &registry);
-  if (code == 0) code = assay_devices_choose(settings, registry, cli->plugin_path, NULL, cli->arena, &devices, &count, cli->status);
+  if (code == 0) code = assay_devices_choose(settings, registry, cli->plugin_path, cli->arena, &devices, &count, cli->status);
   return code == 0 ? assay_device_open(devices[0], settings, 1, registry, cli->arena, session, cli->status) : code;
 }
 

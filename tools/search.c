@@ -40,7 +40,7 @@ static int choose_devices(struct cli *cli, struct assay_registry *registry, cons
   const struct assay_device_picker picker = {assay_fastest_pick, &fastest};
   const char *const *chosen;
   uint32_t chosen_count;
-  const int result = assay_devices_choose(settings, registry, cli->plugin_path, &picker, cli->arena, &chosen, &chosen_count, cli->status);
+  const int result = assay_devices_choose_by(&picker, settings, registry, cli->plugin_path, cli->arena, &chosen, &chosen_count, cli->status);
   if (result != 0) return result;
   *count = settings->search.workers > 0 ? settings->search.workers : chosen_count;
   const char **list = ASSAY_NEW_ARRAY(cli->arena, const char *, *count);

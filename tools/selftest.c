@@ -204,7 +204,7 @@ static int choose_devices(struct cli *cli, struct assay_plan **plan, const char 
   int result = cli_registry(cli, &registry);
   if (result == 0) result = cli_bare_plan(cli, NULL, plan);
   if (result == 0) result = cli_settings(cli, *plan, &settings);
-  if (result == 0) result = assay_devices_choose(settings, registry, cli->plugin_path, NULL, cli->arena, devices, count, cli->status);
+  if (result == 0) result = assay_devices_choose(settings, registry, cli->plugin_path, cli->arena, devices, count, cli->status);
   return result;
 }
 

@@ -271,8 +271,13 @@ static int choose_word(struct choice *choice, const char *word, struct assay_sta
   return result == 0 && choice->count == 0 ? no_such_device(choice, word, 0, status) : result;
 }
 
-int assay_devices_choose(const struct assay_settings *settings, struct assay_registry *registry, const char *plugin_path, const struct assay_device_picker *picker,
-                         struct assay_arena *arena, const char *const **names, uint32_t *count, struct assay_status *status) {
+int assay_devices_choose(const struct assay_settings *settings, struct assay_registry *registry, const char *plugin_path, struct assay_arena *arena, const char *const **names,
+                         uint32_t *count, struct assay_status *status) {
+  return assay_devices_choose_by(NULL, settings, registry, plugin_path, arena, names, count, status);
+}
+
+int assay_devices_choose_by(const struct assay_device_picker *picker, const struct assay_settings *settings, struct assay_registry *registry, const char *plugin_path,
+                            struct assay_arena *arena, const char *const **names, uint32_t *count, struct assay_status *status) {
   struct choice *choice = ASSAY_NEW(arena, struct choice);
   if (choice == NULL) return assay_status_memory(status);
   *choice = (struct choice){.settings = settings, .registry = registry, .plugin_path = plugin_path, .picker = picker, .arena = arena};

@@ -30,10 +30,13 @@ struct assay_device_picker {
   void *context;
 };
 
-/* The words of `[backend] devices` as names of devices. "auto" is what `picker` (NULL: the first) says of: GPUs and the like, then cpu; only without these another processor, or
- * `reference`. "all" is every usable device but `reference`. ASSAY_E_DEVICE with what there is when a word fits none or several. */
-int assay_devices_choose(const struct assay_settings *settings, struct assay_registry *registry, const char *plugin_path, const struct assay_device_picker *picker,
-                         struct assay_arena *arena, const char *const **names, uint32_t *count, struct assay_status *status);
+/* The words of `[backend] devices` as names of devices. "auto" is the first of: a GPU or the like, cpu; only without these another processor, or `reference`. "all" is every usable device
+ * but `reference`. ASSAY_E_DEVICE with what there is when a word fits none or several. */
+int assay_devices_choose(const struct assay_settings *settings, struct assay_registry *registry, const char *plugin_path, struct assay_arena *arena, const char *const **names,
+                         uint32_t *count, struct assay_status *status);
+/* The same, but where several devices suit "auto", `picker` chooses among them. */
+int assay_devices_choose_by(const struct assay_device_picker *picker, const struct assay_settings *settings, struct assay_registry *registry, const char *plugin_path,
+                            struct assay_arena *arena, const char *const **names, uint32_t *count, struct assay_status *status);
 
 /* Opens a device by its name, with the [backend] options of the settings. Where `workers` of them run at the same time and the option `threads` of a backend that has one is left at 0,
  * they share the processors evenly. ASSAY_E_PLUGIN or ASSAY_E_DEVICE. */
