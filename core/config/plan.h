@@ -80,8 +80,16 @@ enum assay_keep_statistics { ASSAY_KEEP_FROZEN = 0 /* those that are frozen */, 
 enum assay_final { ASSAY_FINAL_REFIT = 0, ASSAY_FINAL_BEST_FOLD = 1, ASSAY_FINAL_ENSEMBLE = 2 };
 enum assay_class_weights { ASSAY_CLASS_WEIGHTS_NONE = 0, ASSAY_CLASS_WEIGHTS_BALANCED = 1, ASSAY_CLASS_WEIGHTS_LIST = 2 };
 
+/* One stage of a training at progressive sizes. */
+struct assay_stage_settings {
+  uint32_t width, height, batch, epochs;
+};
+
 struct assay_train_settings {
   uint32_t epochs, batch;
+  uint32_t stage_count;   /* of [stages]; 0: none. `epochs` is then the sum of theirs */
+  const struct assay_stage_settings *stages;
+  uint32_t repeats;       /* trainings of each fold, each with a seed of its own; at least 1 */
   uint32_t patience;      /* epochs without a better validation value; 0: never stop early */
   uint64_t seed;
   double oversample;      /* share of the largest class up to which the samples of others are repeated in training; 0: none are */

@@ -55,7 +55,7 @@ struct assay_plan {
   const char *file;
   struct assay_registry *registry;
 
-  struct assay_plan_group data, augment, network, optimizer, train, loss, search, pruner, judge, backend;
+  struct assay_plan_group stages, data, augment, network, optimizer, train, loss, search, pruner, judge, backend;
   uint32_t layer_count;
   struct assay_plan_layer *layers;
   uint32_t metric_count;             /* the objective among them */

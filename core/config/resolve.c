@@ -146,7 +146,7 @@ static int resolve_backend(struct assay_resolver *resolver) {
 
 /* Sections whose first name nobody knows: first of all, as a slip there would be reported as something missing. */
 static int check_sections(struct assay_resolver *resolver) {
-  static const char *const heads[] = {"data", "augment", "network", "layer", "optimizer", "train", "loss", "search", "pruner", "judge", "metric", "backend", NULL};
+  static const char *const heads[] = {"data", "augment", "network", "layer", "optimizer", "train", "stages", "loss", "search", "pruner", "judge", "metric", "backend", NULL};
   for (uint32_t i = 0; i < resolver->ini->section_count; i++) {
     const struct assay_ini_section *section = &resolver->ini->sections[i];
     char head[ASSAY_INI_MOST_NAME + 1];
@@ -158,7 +158,7 @@ static int check_sections(struct assay_resolver *resolver) {
     if (known) continue;
     const char *nearest = assay_nearest(head, heads);
     return REFUSE_FILE(resolver,
-                       "%s: there is no such section%s%s%s%s; there are data, augment, network, layer.NAME, optimizer, train, loss, search, pruner, judge, "
+                       "%s: there is no such section%s%s%s%s; there are data, augment, network, layer.NAME, optimizer, train, stages, loss, search, pruner, judge, "
                        "metric.NAME and backend",
                        section->line > 0 ? assay_resolve_place(resolver, section->name) : assay_arena_print(resolver->arena, "-s %s", section->name),
                        nearest != NULL ? "; did you mean [" : "", nearest != NULL ? nearest : "", nearest != NULL ? section->name + length : "",
@@ -206,7 +206,7 @@ static int check_leftovers(struct assay_resolver *resolver) {
 
 /* Keys of the sections that have no plugin, checked before anything else is missed for a slip. */
 static int check_plain_keys(struct assay_resolver *resolver) {
-  static const char *const plain[] = {"data", "augment", "network", "train", "judge"};
+  static const char *const plain[] = {"data", "augment", "network", "train", "stages", "judge"};
   for (uint32_t e = 0; e < resolver->ini->entry_count; e++) {
     const struct assay_ini_entry *entry = &resolver->ini->entries[e];
     for (uint32_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
@@ -233,6 +233,7 @@ int assay_plan_resolve(struct assay_plan *plan, struct assay_ini *ini, struct as
   if (code == 0) code = assay_resolve_group(&resolver, &plan->optimizer, "optimizer");
   if (code == 0) code = assay_resolve_typed(&resolver, &plan->optimizer, ASSAY_OPTIMIZER, "adam");
   if (code == 0) code = assay_resolve_group(&resolver, &plan->train, "train");
+  if (code == 0) code = assay_resolve_group(&resolver, &plan->stages, "stages");
   if (code == 0) code = resolve_loss(&resolver);
   if (code == 0) code = assay_resolve_group(&resolver, &plan->search, "search");
   if (code == 0) code = assay_resolve_typed(&resolver, &plan->search, ASSAY_SEARCH, "tpe");

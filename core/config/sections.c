@@ -120,6 +120,7 @@ INT_KEY(train_epochs, "epochs", "30", 1, 1000000, 0, "at most so many passes ove
 INT_KEY(train_batch, "batch", "16", 1, 65536, SEARCHABLE, "images a step");
 INT_KEY(train_patience, "patience", "5", 0, 1000000, 0, "epochs without a better validation loss after which training stops; 0: never");
 INT_KEY(train_seed, "seed", "1", 0, MOST_EXACT, 0, "seed of first weights, order and dropout");
+INT_KEY(train_repeats, "repeats", "1", 1, 1000, 0, "how often each fold is trained, each time with the next seed; means and spreads are reported");
 CHOICE_KEY(train_schedule, "schedule", "constant", schedules, SEARCHABLE, "how the learning rate changes over the epochs, step by step");
 REAL_KEY(train_warmup_epochs, "warmup_epochs", "0", 0, 1000000, SEARCHABLE, "epochs, before the schedule begins, in which the learning rate rises evenly to its value");
 REAL_KEY(train_warmup_start, "warmup_start", "0.01", 0, 1, SEARCHABLE, "share of the learning rate that warmup_epochs begin with");
@@ -152,6 +153,7 @@ TEXT_KEY(train_metrics, "metrics", "loss, accuracy, balanced_accuracy, precision
 static const struct assay_option *const train_options[] = {
     [TRAIN_EPOCHS] = &train_epochs,           [TRAIN_BATCH] = &train_batch,
     [TRAIN_PATIENCE] = &train_patience,       [TRAIN_SEED] = &train_seed,
+    [TRAIN_REPEATS] = &train_repeats,
     [TRAIN_SCHEDULE] = &train_schedule,       [TRAIN_WARMUP_EPOCHS] = &train_warmup_epochs,
     [TRAIN_WARMUP_START] = &train_warmup_start, [TRAIN_STEP_EPOCHS] = &train_step_epochs,
     [TRAIN_STEP_FACTOR] = &train_step_factor, [TRAIN_COSINE_END] = &train_cosine_end,
@@ -178,6 +180,15 @@ static const struct assay_option *const search_options[] = {
     [SEARCH_SEED] = &search_seed,     [SEARCH_OBJECTIVE] = &search_objective, [SEARCH_PRUNER] = &search_pruner,
     NULL};
 
+/* ---- [stages] ---- */
+TEXT_KEY(stages_size, "size", "", 0, "progressive sizes: width x height of each stage, as 64x64, 128x128; each starts from the best weights of the one before; empty: [data] size");
+KEY(stages_batch, .type = ASSAY_OPTION_INTS, .name = "batch", .default_text = "", .minimum = 1, .maximum = 65536,
+    .help = "images a step in each stage, or one number for all; empty: [train] batch");
+KEY(stages_epochs, .type = ASSAY_OPTION_INTS, .name = "epochs", .default_text = "", .minimum = 1, .maximum = 1000000,
+    .help = "at most so many epochs in each stage, or one number for all; empty: [train] epochs");
+static const struct assay_option *const stages_options[] = {
+    [STAGES_SIZE] = &stages_size, [STAGES_BATCH] = &stages_batch, [STAGES_EPOCHS] = &stages_epochs, NULL};
+
 /* ---- [judge] ---- */
 TEXT_KEY(judge_threshold, "threshold", "auto", 0,
          "from which score on the positive class is decided for: a metric that shall be best, as f1 or cost; a bound, as recall >= 0.98, within which the fewest are wrong; a "
@@ -199,10 +210,10 @@ static const struct assay_option *const backend_options[] = {
 
 static const struct assay_option *const no_options[] = {NULL};
 
-const char *const assay_section_names[] = {"data", "augment", "network", "optimizer", "train", "loss", "search", "pruner", "judge", "backend", NULL};
+const char *const assay_section_names[] = {"data", "augment", "network", "optimizer", "train", "stages", "loss", "search", "pruner", "judge", "backend", NULL};
 
 const struct assay_option *const *assay_section_options(const char *section) {
-  static const struct assay_option *const *const tables[] = {data_options, augment_options, network_options, no_options, train_options,
+  static const struct assay_option *const *const tables[] = {data_options, augment_options, network_options, no_options, train_options, stages_options,
                                                              no_options,   search_options,  no_options, judge_options, backend_options};
   for (uint32_t i = 0; assay_section_names[i] != NULL; i++)
     if (strcmp(assay_section_names[i], section) == 0) return tables[i];
@@ -401,13 +412,16 @@ int assay_section_check(const char *section, const char *key, const char *text, 
   if (strcmp(section, "data") == 0 && strcmp(key, "test") == 0) return assay_parse_test(text, &number, &is_own, &is_folder, status);
   if (strcmp(section, "search") == 0 && strcmp(key, "time") == 0) return assay_parse_time(text, &number, status);
   if (strcmp(section, "judge") == 0 && strcmp(key, "calibration") != 0) return check_rule(key, text, status);
-  if (strcmp(section, "train") != 0) return 0;
+  const bool sizes = strcmp(section, "stages") == 0 && strcmp(key, "size") == 0 && text[0] != '\0';
+  if (strcmp(section, "train") != 0 && !sizes) return 0;
   struct assay_arena *arena = assay_arena_create();
   if (arena == NULL) return assay_status_memory(status);
   const double *list;
   const char *const *names;
   int code = 0;
   if (strcmp(key, "class_weights") == 0) code = assay_parse_class_weights(text, arena, &mode, &list, &count, status);
+  if (sizes) code = assay_parse_names(text, arena, &names, &count, status);
+  for (uint32_t i = 0; sizes && code == 0 && i < count; i++) code = assay_parse_size(names[i], &width, &height, status);
   if (strcmp(key, "rates") == 0) code = assay_parse_rates(text, arena, &list, &count, status);
   if (strcmp(key, "rate_groups") == 0 && text[0] != '\0') code = assay_parse_names(text, arena, &names, &count, status);
   if (strcmp(key, "freeze") == 0 && text[0] == '\0') code = REFUSE("freeze is empty: name a layer or what parameters' names begin with, or write none");

@@ -155,6 +155,7 @@ static int read_train(const struct reader *reader, struct assay_train_settings *
   train->epochs = (uint32_t)values[TRAIN_EPOCHS]->integer;
   train->batch = (uint32_t)values[TRAIN_BATCH]->integer;
   train->patience = (uint32_t)values[TRAIN_PATIENCE]->integer;
+  train->repeats = (uint32_t)values[TRAIN_REPEATS]->integer;
   train->seed = (uint64_t)values[TRAIN_SEED]->integer;
   train->schedule = (uint32_t)values[TRAIN_SCHEDULE]->integer;
   train->warmup_epochs = values[TRAIN_WARMUP_EPOCHS]->real;
@@ -175,6 +176,49 @@ static int read_train(const struct reader *reader, struct assay_train_settings *
   train->oversample = values[TRAIN_OVERSAMPLE]->real;
   train->final = (uint32_t)values[TRAIN_FINAL]->integer;
   return read_component(reader, &reader->plan->loss, "loss", &train->loss);
+}
+
+static int refuse_stages(const struct reader *reader, const char *sentence) {
+  return assay_status_set(reader->status, ASSAY_E_CONFIG, "%s, [stages]: %s", reader->plan->file, sentence);
+}
+
+/* The lists of [stages], each as long as the longest or one for all. The last size is what the model sees. */
+static int read_stages(const struct reader *reader, struct assay_settings *settings) {
+  const struct assay_option_value *const *values;
+  const char *const *sizes = NULL;
+  struct assay_train_settings *train = &settings->train;
+  struct assay_data_settings *data = &settings->data;
+  uint32_t size_count = 0, count = 0;
+  int code = read_core(reader, &reader->plan->stages, &values);
+  if (code == 0 && values[STAGES_SIZE]->text[0] != '\0') code = assay_parse_names(values[STAGES_SIZE]->text, reader->arena, &sizes, &size_count, reader->status);
+  if (code != 0) return code;
+  const struct assay_option_value *batches = values[STAGES_BATCH], *epochs = values[STAGES_EPOCHS];
+  const uint32_t counts[] = {size_count, batches->count, epochs->count};
+  for (int i = 0; i < 3; i++) count = counts[i] > count ? counts[i] : count;
+  for (int i = 0; i < 3; i++)
+    if (counts[i] > 1 && counts[i] != count) return refuse_stages(reader, "size, batch and epochs are lists of different lengths; give each stage its element, or one for all");
+  if (count == 0) return 0;
+  struct assay_stage_settings *stages = ASSAY_NEW_ARRAY(reader->arena, struct assay_stage_settings, count);
+  if (stages == NULL) return assay_status_memory(reader->status);
+  uint64_t sum = 0;
+  for (uint32_t i = 0; code == 0 && i < count; i++) {
+    stages[i] = (struct assay_stage_settings){data->width, data->height, train->batch, train->epochs};
+    if (size_count > 0) code = assay_parse_size(sizes[size_count > 1 ? i : 0], &stages[i].width, &stages[i].height, reader->status);
+    if (batches->count > 0) stages[i].batch = (uint32_t)batches->integers[batches->count > 1 ? i : 0];
+    if (epochs->count > 0) stages[i].epochs = (uint32_t)epochs->integers[epochs->count > 1 ? i : 0];
+    sum += stages[i].epochs;
+  }
+  if (code != 0) return code;
+  const struct assay_stage_settings *last = &stages[count - 1];
+  if (data->width > 0 && (data->width != last->width || data->height != last->height))
+    return refuse_stages(reader, "the last size is what the model sees, and [data] size is another one; leave one of them out");
+  if (sum > UINT32_MAX) return refuse_stages(reader, "epochs are too many");
+  data->width = last->width;
+  data->height = last->height;
+  train->stages = stages;
+  train->stage_count = count;
+  train->epochs = (uint32_t)sum;
+  return 0;
 }
 
 static int read_metrics(const struct reader *reader, struct assay_settings *settings) {
@@ -257,6 +301,7 @@ int assay_plan_settings(const struct assay_plan *plan, const double *point, stru
   if (code == 0) code = read_layers(&reader, made);
   if (code == 0) code = read_component(&reader, &plan->optimizer, "optimizer", &made->optimizer);
   if (code == 0) code = read_train(&reader, &made->train);
+  if (code == 0) code = read_stages(&reader, made);
   if (code == 0) code = read_backends(&reader, made);
   if (code == 0) code = read_search(&reader, &made->search);
   if (code == 0) code = read_metrics(&reader, made);

@@ -75,9 +75,11 @@ int assay_step_time(const struct assay_run *run, const struct assay_network_shap
   struct assay_samples *samples = ASSAY_NEW(run->arena, struct assay_samples);
   double best = INFINITY;
   settings.train.patience = 0;
+  settings.train.repeats = 1;
+  settings.train.stage_count = 0; /* the size is the last stage's */
   if (settings.train.epochs < EPOCHS) settings.train.epochs = EPOCHS;
   int code = samples == NULL ? assay_status_memory(status) : make_noise(shape, settings.train.batch, run->arena, samples, status);
-  if (code == 0) code = assay_trainer_open(session, samples, &trainer, status);
+  if (code == 0) code = assay_trainer_open(session, (const struct assay_samples *const[]){samples}, 1, &trainer, status);
   const struct assay_hooks hooks = {.context = &best, .epoch = note_time};
   if (code == 0) code = assay_trainer_trial(trainer, &settings, 1, false, &hooks, &result, status);
   assay_trial_result_release(result);

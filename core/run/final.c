@@ -22,6 +22,21 @@ static const char *attribute_of(const struct assay_trial_record *record, const c
   return NULL;
 }
 
+static uint32_t epoch_of(const json_t *object, const char *key) { return (uint32_t)json_integer_value(json_object_get(object, key)); }
+
+/* How long each stage of a fold took to be at its best; without stages on record the whole was one. False when memory is short. */
+static bool stages_from_record(const json_t *record, struct assay_arena *arena, struct assay_fold_result *fold) {
+  const json_t *list = json_object_get(record, "stages");
+  const size_t count = json_array_size(list) > 0 ? json_array_size(list) : 1;
+  struct assay_stage_result *stages = ASSAY_NEW_ARRAY(arena, struct assay_stage_result, count);
+  if (stages == NULL) return false;
+  stages[0].best_epoch = epoch_of(record, "best_epoch");
+  for (size_t s = 0; s < json_array_size(list); s++)
+    stages[s] = (struct assay_stage_result){.first_epoch = epoch_of(json_array_get(list, s), "first_epoch"), .best_epoch = epoch_of(json_array_get(list, s), "best_epoch")};
+  *fold = (struct assay_fold_result){.best_epoch = epoch_of(record, "best_epoch"), .stage_count = (uint32_t)count, .stages = stages};
+  return true;
+}
+
 /* What a refit needs to know of a trial is in the study: how long its folds took to be at their best. NULL when it is not there. */
 static struct assay_trial_result *trial_from_record(const struct assay_trial_record *best) {
   const char *json = attribute_of(best, "assay:folds");
@@ -30,7 +45,8 @@ static struct assay_trial_result *trial_from_record(const struct assay_trial_rec
   struct assay_trial_result *trial = arena != NULL ? ASSAY_NEW(arena, struct assay_trial_result) : NULL;
   const size_t count = json_array_size(list);
   struct assay_fold_result *folds = trial != NULL ? ASSAY_NEW_ARRAY(arena, struct assay_fold_result, count) : NULL;
-  for (size_t i = 0; folds != NULL && i < count; i++) folds[i].best_epoch = (uint32_t)json_integer_value(json_object_get(json_array_get(list, i), "best_epoch"));
+  for (size_t i = 0; folds != NULL && i < count; i++)
+    if (!stages_from_record(json_array_get(list, i), arena, &folds[i])) folds = NULL;
   json_decref(list);
   if (folds == NULL) {
     assay_arena_release(arena);

@@ -23,33 +23,54 @@
 struct bench {
   struct assay_worker *worker;
   struct assay_session *session;
-  struct assay_arena *data_arena; /* of `samples` */
+  struct assay_arena *data_arena; /* of the next five */
   struct assay_data_settings prepared;
-  struct assay_cache *cache;
-  const struct assay_samples *samples;
+  uint32_t stage_count;            /* sizes of images: one, or those of [stages] */
+  struct assay_cache **caches;     /* by stage */
+  const struct assay_samples **stages;
+  const struct assay_samples *samples; /* of the last stage */
   struct assay_trainer *trainer;
 };
 
 static void drop_pixels(struct bench *bench) {
   assay_trainer_close(bench->trainer);
-  assay_cache_close(bench->cache);
+  for (uint32_t s = 0; s < bench->stage_count; s++) assay_cache_close(bench->caches[s]);
   assay_arena_release(bench->data_arena);
   bench->trainer = NULL;
-  bench->cache = NULL;
+  bench->stage_count = 0;
   bench->data_arena = NULL;
 }
 
+/* The pixels at the size of one stage. */
+static int prepare_stage(struct bench *bench, const struct assay_settings *settings, uint32_t stage, struct assay_status *status) {
+  struct assay_data_settings data = settings->data;
+  if (settings->train.stage_count > 0) {
+    data.width = settings->train.stages[stage].width;
+    data.height = settings->train.stages[stage].height;
+  }
+  int result = assay_cache_open(bench->worker->run->dataset, &data, &bench->caches[stage], status);
+  if (result != 0) return result;
+  bench->stage_count = stage + 1;
+  result = assay_samples_collect(bench->worker->run->dataset, bench->caches[stage], &data, bench->data_arena, &bench->stages[stage], status);
+  bench->samples = bench->stages[stage];
+  return result;
+}
+
 /* Pixels and trainer for these data settings; kept while only other settings change. */
-static int prepare_pixels(struct bench *bench, const struct assay_data_settings *wanted, struct assay_status *status) {
+static int prepare_pixels(struct bench *bench, const struct assay_settings *settings, struct assay_status *status) {
+  const struct assay_data_settings *wanted = &settings->data;
   const struct assay_data_settings *have = &bench->prepared;
   if (bench->trainer != NULL && have->width == wanted->width && have->height == wanted->height && memcmp(&have->fitting, &wanted->fitting, sizeof have->fitting) == 0 && have->colour == wanted->colour) return 0;
   drop_pixels(bench);
   bench->prepared = *wanted;
   bench->data_arena = assay_arena_create();
-  if (bench->data_arena == NULL) return assay_status_memory(status);
-  int result = assay_cache_open(bench->worker->run->dataset, wanted, &bench->cache, status);
-  if (result == 0) result = assay_samples_collect(bench->worker->run->dataset, bench->cache, wanted, bench->data_arena, &bench->samples, status);
-  if (result == 0) result = assay_trainer_open(bench->session, bench->samples, &bench->trainer, status);
+  const uint32_t count = settings->train.stage_count > 0 ? settings->train.stage_count : 1;
+  if (bench->data_arena != NULL) bench->caches = ASSAY_NEW_ARRAY(bench->data_arena, struct assay_cache *, count);
+  if (bench->data_arena != NULL) bench->stages = ASSAY_NEW_ARRAY(bench->data_arena, const struct assay_samples *, count);
+  if (bench->data_arena == NULL || bench->caches == NULL || bench->stages == NULL) return assay_status_memory(status);
+  int result = 0;
+  for (uint32_t s = 0; result == 0 && s < count; s++) result = prepare_stage(bench, settings, s, status);
+  if (result == 0) result = assay_trainer_open(bench->session, bench->stages, count, &bench->trainer, status);
   return result;
 }
 
@@ -120,6 +141,29 @@ static int write_trial(const struct trial *trial, const struct assay_trial_resul
   return code;
 }
 
+/* [{seed, objective, METRIC: value, …}] of each repeat; not written for a single one. */
+static int write_repeats(struct trial *trial, const struct assay_trial_result *result, struct assay_status *status) {
+  const struct assay_settings *settings = trial->settings;
+  struct assay_text text = {0};
+  char number[32];
+  if (result->repeat_count < 2) return 0;
+  for (uint32_t r = 0; r < result->repeat_count; r++) {
+    const struct assay_repeat_result *repeat = &result->repeats[r];
+    assay_print_real(repeat->objective, number);
+    assay_text_print(&text, "%s{\"seed\": %llu, \"objective\": %s", r == 0 ? "[" : ", ", (unsigned long long)repeat->seed, isfinite(repeat->objective) ? number : "null");
+    for (uint32_t i = 0; i < settings->metric_count; i++) {
+      assay_print_real(repeat->metrics[i], number);
+      assay_text_print(&text, ", \"%s\": %s", settings->metrics[i].name, isfinite(repeat->metrics[i]) ? number : "null");
+    }
+    assay_text_add(&text, "}");
+  }
+  assay_text_add(&text, "]");
+  const int code =
+      text.failed ? assay_status_memory(status) : assay_study_set_trial_attribute(trial->bench->worker->run->study, trial->claim, "assay:repeats", text.data, status);
+  assay_text_release(&text);
+  return code;
+}
+
 /* Facts that the final model and the report need later: the folds' best epochs and values, the number of parameters. */
 static int write_facts(struct trial *trial, const struct assay_trial_result *result, struct assay_status *status) {
   struct assay_study *study = trial->bench->worker->run->study;
@@ -130,12 +174,16 @@ static int write_facts(struct trial *trial, const struct assay_trial_result *res
     char value[32], loss[32];
     assay_print_real(fold->objective, value);
     assay_print_real(fold->epochs[fold->best_epoch].validation_loss, loss);
-    assay_text_print(&text, "%s{\"best_epoch\": %u, \"epochs\": %u, \"objective\": %s, \"loss\": %s}", f == 0 ? "" : ", ", fold->best_epoch, fold->epoch_count,
+    assay_text_print(&text, "%s{\"best_epoch\": %u, \"epochs\": %u, \"objective\": %s, \"loss\": %s, \"stages\": [", f == 0 ? "" : ", ", fold->best_epoch, fold->epoch_count,
                      isfinite(fold->objective) ? value : "null", loss);
+    for (uint32_t s = 0; s < fold->stage_count; s++)
+      assay_text_print(&text, "%s{\"first_epoch\": %u, \"best_epoch\": %u}", s == 0 ? "" : ", ", fold->stages[s].first_epoch, fold->stages[s].best_epoch);
+    assay_text_add(&text, "]}");
   }
   assay_text_add(&text, "]");
   int code = text.failed ? assay_status_memory(status) : assay_study_set_trial_attribute(study, trial->claim, "assay:folds", text.data, status);
   assay_text_release(&text);
+  if (code == 0) code = write_repeats(trial, result, status);
   char number[32];
   snprintf(number, sizeof number, "%llu", (unsigned long long)result->parameter_count);
   if (code == 0) code = assay_study_set_trial_attribute(study, trial->claim, "assay:parameters", number, status);
@@ -195,7 +243,7 @@ static int run_trial(struct bench *bench, const struct assay_claim *claim, struc
   struct assay_trial_result *result = NULL;
   int code = note_device(bench, claim, status);
   if (code == 0) code = assay_plan_settings(run->plan, claim->point, arena, &trial.settings, status);
-  if (code == 0) code = prepare_pixels(bench, &trial.settings->data, status);
+  if (code == 0) code = prepare_pixels(bench, trial.settings, status);
   const struct assay_hooks hooks = {&trial, after_epoch, interrupted};
   if (code == 0) code = assay_trainer_trial(bench->trainer, trial.settings, trial.settings->train.seed, false, &hooks, &result, status);
   if (code == 0) {
@@ -260,7 +308,7 @@ static int make_final(struct bench *bench, struct assay_status *status) {
   int code = assay_study_best(run->study, arena, &best, status);
   if (code == 0 && best == NULL) code = assay_status_set(status, ASSAY_E_FAILED, "%s: no trial was finished, so there is nothing to make a model of", run->folder);
   if (code == 0) code = assay_plan_settings(run->plan, best->point, arena, &settings, status);
-  if (code == 0) code = prepare_pixels(bench, &settings->data, status);
+  if (code == 0) code = prepare_pixels(bench, settings, status);
   const struct assay_hooks hooks = {bench, after_final_epoch, stopped_in_final};
   if (code == 0) code = assay_final_make(run, bench->session, bench->trainer, bench->samples, settings, best, &hooks, status);
   assay_arena_release(arena);

@@ -21,7 +21,9 @@ static void add_number(struct assay_text *text, double number) {
 
 static void add_line(struct assay_text *text, const struct assay_fold_result *fold, uint32_t number, uint32_t epoch, uint32_t metric_count) {
   const struct assay_epoch *line = &fold->epochs[epoch];
-  assay_text_print(text, "%u,%u", number, epoch);
+  uint32_t stage = 0;
+  while (stage + 1 < fold->stage_count && epoch >= fold->stages[stage + 1].first_epoch) stage++;
+  assay_text_print(text, "%u,%u,%u", number, epoch, stage);
   add_number(text, line->training_loss);
   add_number(text, line->training_accuracy);
   add_number(text, line->validation_loss);
@@ -34,7 +36,7 @@ static void add_line(struct assay_text *text, const struct assay_fold_result *fo
 int assay_trial_result_write_curves(const struct assay_trial_result *result, const struct assay_settings *settings, const char *path,
                                     struct assay_status *status) {
   struct assay_text text = {0};
-  assay_text_add(&text, "fold,epoch,training_loss,training_accuracy,validation_loss,learning_rate,seconds");
+  assay_text_add(&text, "fold,epoch,stage,training_loss,training_accuracy,validation_loss,learning_rate,seconds");
   for (uint32_t i = 0; i < settings->metric_count; i++) {
     assay_text_add(&text, ",");
     assay_text_add_field(&text, settings->metrics[i].name);

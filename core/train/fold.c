@@ -69,7 +69,7 @@ static int prepare(struct loop *loop, struct assay_arena *arena, struct assay_st
   int code = 0;
   for (uint32_t i = 0; code == 0 && i < task->validation_count; i++) {
     const uint32_t number = task->validation[i];
-    code = assay_predictions_add(loop->now, samples->paths[number], ASSAY_PART_VALIDATION, (int32_t)task->fold, samples->labels[number], scores, NAN, status);
+    code = assay_predictions_add(loop->now, samples->paths[number], ASSAY_PART_VALIDATION, (int32_t)task->part, samples->labels[number], scores, NAN, status);
   }
   if (code == 0) code = assay_epoch_fill(samples, task->training, task->training_count, oversample, task->seed, 0, loop->order, status);
   if (code == 0) code = assay_class_weights_fill(&task->settings->train, samples, loop->order, loop->size, loop->class_weights, status);
@@ -78,6 +78,7 @@ static int prepare(struct loop *loop, struct assay_arena *arena, struct assay_st
   if (code == 0) code = assay_runner_initialise(loop->runner, task->seed, mean, deviation, status);
   if (code != 0) return code;
   assay_network_options(task->settings, loop->options);
+  if (task->start != NULL && (code = assay_runner_load(loop->runner, task->start, status)) != 0) return code;
   code = assay_runner_begin(loop->runner, status);
   if (code == 0) code = assay_features_settle(loop->runner, loop->options, status);
   if (code != 0) return code;
@@ -113,9 +114,9 @@ static int refuse_nonfinite(const struct loop *loop, uint32_t epoch, uint32_t st
 static int train(struct loop *loop, uint32_t epoch, struct assay_status *status) {
   const struct assay_fold_task *task = loop->task;
   struct assay_epoch *line = &loop->epochs[epoch];
-  int code = assay_epoch_fill(loop->runner->samples, task->training, task->training_count, task->settings->train.oversample, task->seed, epoch, loop->order, status);
+  int code = assay_epoch_fill(loop->runner->samples, task->training, task->training_count, task->settings->train.oversample, task->seed, task->first_epoch + epoch, loop->order, status);
   if (code != 0) return code;
-  assay_batch_shuffle(loop->order, loop->size, task->seed, epoch);
+  assay_batch_shuffle(loop->order, loop->size, task->seed, task->first_epoch + epoch);
   line->learning_rate = rate_at(loop, (uint64_t)epoch * loop->steps);
   set_paces(loop, epoch);
   const struct assay_epoch_task work = {.numbers = loop->order,
@@ -124,7 +125,7 @@ static int train(struct loop *loop, uint32_t epoch, struct assay_status *status)
                                         .paces = loop->paces,
                                         .class_weights = loop->class_weights,
                                         .seed = task->seed,
-                                        .epoch = epoch,
+                                        .epoch = task->first_epoch + epoch,
                                         .hooks = task->hooks};
   struct assay_epoch_sums sums;
   code = assay_runner_train(loop->runner, &work, &sums, status);
@@ -177,8 +178,8 @@ static int tell(const struct loop *loop, uint32_t epoch, double objective, bool 
   if (task->hooks == NULL || task->hooks->epoch == NULL) return 0;
   const struct assay_progress progress = {.fold = task->fold,
                                           .fold_count = task->fold_count,
-                                          .epoch = epoch,
-                                          .epoch_limit = task->epoch_limit,
+                                          .epoch = task->first_epoch + epoch,
+                                          .epoch_limit = task->epoch_total > 0 ? task->epoch_total : task->epoch_limit,
                                           .latest = &loop->epochs[epoch],
                                           .objective = objective,
                                           .improved = improved,

@@ -13,8 +13,11 @@ struct assay_fold_task {
   uint32_t training_count, validation_count; /* no validation: a refit */
   const double *mean, *deviation;        /* of the training part's pixels, a channel */
   uint64_t seed;                         /* of the fold */
-  uint32_t fold, fold_count;
+  uint32_t fold, fold_count;             /* for the hooks: number among all that the trial trains */
+  uint32_t part;                         /* for predictions: the fold of the data set */
   uint32_t epoch_limit;
+  uint32_t first_epoch, epoch_total;     /* for the hooks and random keys: epochs before these, and in all */
+  const struct assay_weights *start;     /* in place of first weights; NULL */
   const struct assay_hooks *hooks;       /* may be NULL */
 };
 

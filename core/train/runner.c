@@ -148,6 +148,24 @@ int assay_runner_initialise(struct assay_runner *runner, uint64_t seed, const do
   return code != 0 ? code : write_normalisation(runner, mean, deviation, status);
 }
 
+/* Part of the model: a parameter or a statistic. */
+static bool is_kept(const struct assay_variable *variable) { return variable->role != ASSAY_ROLE_OPTIMIZER && variable->role != ASSAY_ROLE_METRIC; }
+
+int assay_runner_load(struct assay_runner *runner, const struct assay_weights *weights, struct assay_status *status) {
+  const struct assay_program *program = runner->network->program;
+  int code = 0;
+  for (uint32_t i = 0, k = 0; code == 0 && i < program->variable_count; i++) {
+    const struct assay_variable *variable = program->variables[i];
+    if (!is_kept(variable)) continue;
+    if (k >= weights->count || weights->sizes[k] != variable_size(variable))
+      return assay_status_set(status, ASSAY_E_CONFIG, "%s has another size at %ux%u than in the stage before; a network for [stages] must not depend on the size of images: put "
+                              "global_avg_pool before the classifier", variable->name, runner->samples->width, runner->samples->height);
+    if (i != runner->network->mean && i != runner->network->scale) code = runner->backend->store_write(runner->store, i, weights->data[k], status);
+    k++;
+  }
+  return code;
+}
+
 int assay_runner_begin(struct assay_runner *runner, struct assay_status *status) {
   const struct assay_program *program = runner->network->program;
   int code = 0;
@@ -343,7 +361,7 @@ int assay_runner_weights(struct assay_runner *runner, bool kept, struct assay_ar
   *made = (struct assay_weights){0, sizes, data};
   for (uint32_t i = 0; i < program->variable_count; i++) {
     const struct assay_variable *variable = program->variables[i];
-    if (variable->role == ASSAY_ROLE_OPTIMIZER || variable->role == ASSAY_ROLE_METRIC) continue;
+    if (!is_kept(variable)) continue;
     sizes[made->count] = variable_size(variable);
     uint8_t *copy = ASSAY_NEW_ARRAY(arena, uint8_t, sizes[made->count]);
     if (copy == NULL) return assay_status_memory(status);

@@ -53,6 +53,9 @@ void assay_runner_release(struct assay_runner *runner);
 /* First weights from the seed, or pretrained ones where there are some, zeros for optimizers, and how pixels are normalised: (pixel - mean) / deviation. */
 int assay_runner_initialise(struct assay_runner *runner, uint64_t seed, const double *mean, const double *deviation, struct assay_status *status);
 
+/* Parameters and statistics as assay_runner_weights gave them, of the same network at another size; the normalisation of pixels stays. ASSAY_E_CONFIG when a variable has
+ * another size here. */
+int assay_runner_load(struct assay_runner *runner, const struct assay_weights *weights, struct assay_status *status);
 /* To be called when the first weights are there: their running means start from them, and training in the first phase. */
 int assay_runner_begin(struct assay_runner *runner, struct assay_status *status);
 /* Goes on in another phase, with a fresh optimizer. */

@@ -1,102 +1,31 @@
 /* SPDX-License-Identifier: MIT
  *
- * Trials and final models: folds one after another on one device.
+ * Trials and final models: repeats, folds and stages one after another on one device.
  */
 #include "train/trainer.h"
 
 #include "base/arena.h"
-#include "base/log.h"
 #include "base/status.h"
-#include "train/features.h"
+#include "train/bench.h"
 #include "train/fold.h"
 #include "train/model.h"
 #include "train/oversample.h"
 
 #include <assay/random.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RESIDENT_LIMIT ((uint64_t)1 << 30)
-#define EVALUATION_BATCH 64 /* at least so many samples at once, as long as there are so many */
-
-/* Samples and pixel statistics of a fold; the entry behind the last fold is the refit's. */
-struct part {
-  uint32_t *training, *validation;
-  uint32_t training_count, validation_count;
-  double mean[4], deviation[4];
-};
-
 struct assay_trainer {
   struct assay_arena *arena;
-  struct assay_session *session;
-  const struct assay_samples *samples;
-  struct assay_residency residency;
-  struct assay_features features;
-  struct part *parts; /* [fold_count + 1] */
-  bool told;          /* which pretrained weights were loaded */
+  uint32_t stage_count;
+  struct assay_material *stages; /* the last one has the size that the model sees */
+  const struct assay_samples *samples; /* its */
+  bool told;                     /* which pretrained weights were loaded */
 };
 
-static int list_part(struct assay_trainer *trainer, uint32_t fold, struct assay_status *status) {
-  const struct assay_samples *samples = trainer->samples;
-  const bool refit = fold == samples->fold_count;
-  struct part *part = &trainer->parts[fold];
-  part->training = ASSAY_NEW_ARRAY(trainer->arena, uint32_t, samples->count);
-  part->validation = ASSAY_NEW_ARRAY(trainer->arena, uint32_t, samples->count);
-  if (part->training == NULL || part->validation == NULL) return assay_status_memory(status);
-  for (uint32_t i = 0; i < samples->count; i++) {
-    if (samples->pixels[i] == NULL) continue;
-    const bool own = !refit && samples->folds[i] == (int32_t)fold;
-    if (samples->parts[i] == ASSAY_PART_TRAIN && !own) part->training[part->training_count++] = i;
-    if ((samples->parts[i] == ASSAY_PART_TRAIN && own) || (samples->parts[i] == ASSAY_PART_VALIDATION && !refit)) part->validation[part->validation_count++] = i;
-  }
-  if (part->training_count == 0 || (!refit && part->validation_count == 0))
-    return assay_status_set(status, ASSAY_E_DATA, "fold %u has no images %s; use fewer folds, or [data] validation with folds = 1", fold + 1,
-                            part->training_count == 0 ? "to train on" : "to validate on");
-  assay_samples_statistics(samples, part->training, part->training_count, part->mean, part->deviation);
-  return 0;
-}
-
-static int send_pixels(struct assay_trainer *trainer, uint64_t image, struct assay_status *status) {
-  const struct assay_samples *samples = trainer->samples;
-  const struct assay_backend *backend = assay_session_backend(trainer->session);
-  struct assay_residency *residency = &trainer->residency;
-  uint32_t row = 0;
-  for (uint32_t i = 0; i < samples->count; i++) {
-    if (samples->pixels[i] == NULL) continue;
-    residency->rows[i] = row;
-    int code = backend->buffer_write(residency->pixels, row * image, samples->pixels[i], image, status);
-    if (code == 0) code = backend->buffer_write(residency->labels, row * sizeof(int32_t), &samples->labels[i], sizeof(int32_t), status);
-    if (code != 0) return code;
-    row++;
-  }
-  return 0;
-}
-
-/* Pixels stay on the device when there is room; else the residency stays empty. */
-static int settle(struct assay_trainer *trainer, struct assay_status *status) {
-  const struct assay_samples *samples = trainer->samples;
-  const struct assay_backend *backend = assay_session_backend(trainer->session);
-  struct assay_device *device = assay_session_device(trainer->session);
-  struct assay_residency *residency = &trainer->residency;
-  const uint64_t image = (uint64_t)samples->height * samples->width * samples->channels;
-  uint32_t usable = 0;
-  for (uint32_t i = 0; i < samples->count; i++) usable += samples->pixels[i] != NULL;
-  residency->rows = ASSAY_NEW_ARRAY(trainer->arena, uint32_t, samples->count);
-  if (residency->rows == NULL) return assay_status_memory(status);
-  if (image * usable > RESIDENT_LIMIT) return 0;
-  struct assay_status full;
-  if (backend->buffer_create(device, image * usable, &residency->pixels, &full) != 0 ||
-      backend->buffer_create(device, usable * sizeof(int32_t), &residency->labels, &full) != 0) {
-    assay_log_message(ASSAY_LOG_INFO, "images are sent batch by batch: %s", full.message);
-    return 0;
-  }
-  residency->count = usable;
-  return send_pixels(trainer, image, status);
-}
-
-int assay_trainer_open(struct assay_session *session, const struct assay_samples *samples, struct assay_trainer **trainer, struct assay_status *status) {
+int assay_trainer_open(struct assay_session *session, const struct assay_samples *const *stages, uint32_t stage_count, struct assay_trainer **trainer,
+                       struct assay_status *status) {
   *trainer = NULL;
   struct assay_arena *arena = assay_arena_create();
   struct assay_trainer *made = arena == NULL ? NULL : ASSAY_NEW(arena, struct assay_trainer);
@@ -104,15 +33,10 @@ int assay_trainer_open(struct assay_session *session, const struct assay_samples
     assay_arena_release(arena);
     return assay_status_memory(status);
   }
-  made->arena = arena;
-  made->session = session;
-  made->samples = samples;
-  made->parts = ASSAY_NEW_ARRAY(arena, struct part, samples->fold_count + 1);
-  int code = made->parts == NULL ? assay_status_memory(status) : 0;
-  if (code == 0 && (samples->channels == 0 || samples->channels > 4))
-    code = assay_status_set(status, ASSAY_E_DATA, "images have %u channels; 1 to 4 can be trained on", samples->channels);
-  for (uint32_t fold = 0; code == 0 && fold <= samples->fold_count; fold++) code = list_part(made, fold, status);
-  if (code == 0) code = settle(made, status);
+  *made = (struct assay_trainer){.arena = arena, .stage_count = stage_count, .samples = stages[stage_count - 1]};
+  made->stages = ASSAY_NEW_ARRAY(arena, struct assay_material, stage_count);
+  int code = made->stages == NULL ? assay_status_memory(status) : 0;
+  for (uint32_t s = 0; code == 0 && s < stage_count; s++) code = assay_material_open(session, stages[s], arena, &made->stages[s], status);
   if (code != 0) assay_trainer_close(made);
   else *trainer = made;
   return code;
@@ -120,130 +44,8 @@ int assay_trainer_open(struct assay_session *session, const struct assay_samples
 
 void assay_trainer_close(struct assay_trainer *trainer) {
   if (trainer == NULL) return;
-  const struct assay_backend *backend = assay_session_backend(trainer->session);
-  assay_features_release(&trainer->features, backend);
-  backend->buffer_release(trainer->residency.pixels);
-  backend->buffer_release(trainer->residency.labels);
+  for (uint32_t s = 0; trainer->stages != NULL && s < trainer->stage_count; s++) assay_material_release(&trainer->stages[s]);
   assay_arena_release(trainer->arena);
-}
-
-/* A network for the parts `first` … `end` - 1, compiled, with its buffers. */
-struct bench {
-  struct assay_network *network;
-  struct assay_pretrained *pretrained; /* NULL: none */
-  struct assay_runner runner;
-};
-
-/* How many samples go through the network at once. Starts as everything at once, and is made smaller while memory does not suffice. */
-struct cut {
-  uint32_t first, end;        /* the parts that it is for */
-  uint32_t piece, evaluation; /* samples of a gradient, and of an evaluation at most */
-  bool built;                 /* the network could be built, and so … */
-  char coupling[128];         /* … this is what ties samples together, */
-  bool coupled;               /* if anything does */
-};
-
-static struct cut whole(const struct assay_settings *settings, uint32_t first, uint32_t end) {
-  const uint32_t batch = settings->train.batch;
-  return (struct cut){.first = first, .end = end, .piece = batch, .evaluation = batch > EVALUATION_BATCH ? batch : EVALUATION_BATCH};
-}
-
-/* Matches the pretrained weights, if there are any, and says once what came of it. */
-static int load_pretrained(struct assay_trainer *trainer, const struct assay_settings *settings, struct bench *bench, struct assay_status *status) {
-  if (settings->weights == NULL) return 0;
-  const struct assay_samples *samples = trainer->samples;
-  const int code = assay_pretrained_open(settings, bench->network->program, samples->classes, samples->class_count, &bench->pretrained, status);
-  if (code != 0 || trainer->told) return code;
-  trainer->told = true;
-  assay_pretrained_tell(bench->pretrained);
-  return 0;
-}
-
-static int set_up(struct assay_trainer *trainer, const struct assay_settings *settings, struct cut *cut, struct bench *bench, struct assay_status *status) {
-  const struct assay_samples *samples = trainer->samples;
-  const uint32_t count = cut->end - cut->first;
-  uint32_t *counts = calloc(count, sizeof *counts);
-  if (counts == NULL) return assay_status_memory(status);
-  uint32_t evaluation = settings->train.freeze != NULL ? samples->count : 1; /* what frozen layers make of the samples is computed in such batches, too */
-  for (uint32_t i = 0; i < count; i++) {
-    const struct part *part = &trainer->parts[cut->first + i];
-    counts[i] = assay_epoch_size(samples, part->training, part->training_count, settings->train.oversample);
-    if (part->validation_count > evaluation) evaluation = part->validation_count;
-  }
-  const struct assay_network_facts facts = {.class_count = samples->class_count,
-                                            .height = samples->height,
-                                            .width = samples->width,
-                                            .channels = samples->channels,
-                                            .resident = trainer->residency.count,
-                                            .feature_rows = assay_features_count(samples),
-                                            .training_count_count = count,
-                                            .training_counts = counts,
-                                            .evaluation_batch = evaluation < cut->evaluation ? evaluation : cut->evaluation,
-                                            .piece = cut->piece < settings->train.batch ? cut->piece : 0};
-  *bench = (struct bench){.network = NULL};
-  int code = assay_network_create(settings, &facts, &bench->network, status);
-  free(counts);
-  if (code != 0) return code;
-  cut->built = true;
-  cut->coupled = bench->network->coupling != NULL;
-  if (cut->coupled) snprintf(cut->coupling, sizeof cut->coupling, "%s", bench->network->coupling);
-  code = load_pretrained(trainer, settings, bench, status);
-  if (code == 0) code = assay_runner_create(trainer->session, samples, &trainer->residency, bench->network, &bench->runner, status);
-  bench->runner.pretrained = bench->pretrained;
-  bench->runner.features = &trainer->features;
-  if (code != 0) {
-    assay_pretrained_release(bench->pretrained);
-    assay_network_release(bench->network);
-  }
-  return code;
-}
-
-static void take_down(struct bench *bench) {
-  assay_runner_release(&bench->runner);
-  assay_pretrained_release(bench->pretrained);
-  assay_network_release(bench->network);
-}
-
-/* The largest half, quarter, … of the batch for which there is memory; 0: there is none. */
-static uint32_t batch_that_fits(struct assay_trainer *trainer, const struct assay_settings *settings, const struct cut *cut) {
-  for (uint32_t batch = settings->train.batch / 2; batch > 0; batch /= 2) {
-    struct assay_settings smaller = *settings;
-    struct assay_status ignored;
-    struct bench bench;
-    smaller.train.batch = batch;
-    struct cut attempt = whole(&smaller, cut->first, cut->end);
-    attempt.evaluation = batch;
-    const int code = set_up(trainer, &smaller, &attempt, &bench, &ignored);
-    if (code == 0) take_down(&bench);
-    assay_session_trim(trainer->session, 0);
-    if (code == 0) return batch;
-  }
-  return 0;
-}
-
-static int give_up(struct assay_trainer *trainer, const struct assay_settings *settings, const struct cut *cut, struct assay_status *status) {
-  const struct assay_samples *samples = trainer->samples;
-  const uint32_t fits = cut->coupled ? batch_that_fits(trainer, settings, cut) : 0;
-  char advice[256];
-  if (fits > 0)
-    snprintf(advice, sizeof advice, "with [train] batch = %u it fits; the batch cannot be cut into pieces, since layer \"%s\" ties its samples together", fits, cut->coupling);
-  else snprintf(advice, sizeof advice, "even one image at a time is too much; a smaller [data] size or network helps");
-  return assay_status_prefix(status, "training on %ux%u images with batch = %u needs more memory than there is: %s", samples->width, samples->height,
-                             settings->train.batch, advice);
-}
-
-/* After ASSAY_E_MEMORY with this cut: 0 and a smaller one, or the error when there is none. */
-static int cut_smaller(struct assay_trainer *trainer, const struct assay_settings *settings, struct cut *cut, struct assay_status *status) {
-  assay_session_trim(trainer->session, 0); /* what was compiled may hold memory */
-  if (cut->evaluation > cut->piece) {
-    cut->evaluation = cut->piece;
-    return 0;
-  }
-  if (!cut->built || cut->coupled || cut->piece == 1) return give_up(trainer, settings, cut, status);
-  cut->piece = cut->evaluation = (cut->piece + 1) / 2;
-  assay_log_message(ASSAY_LOG_INFO, "a batch of %u does not fit into memory, so it is cut into pieces of %u, whose gradients are added up (%s)",
-                    settings->train.batch, cut->piece, status->message);
-  return 0;
 }
 
 /* A fold's own seed. */
@@ -254,82 +56,217 @@ static uint64_t fold_seed(uint64_t seed, uint32_t fold) {
   return (uint64_t)block[0] << 32 | block[1];
 }
 
-static struct assay_fold_task task_for(const struct assay_trainer *trainer, const struct assay_settings *settings, uint32_t fold, uint64_t seed,
-                                       const struct assay_hooks *hooks) {
-  const struct part *part = &trainer->parts[fold];
-  return (struct assay_fold_task){.settings = settings,
-                                  .training = part->training,
-                                  .validation = part->validation,
-                                  .training_count = part->training_count,
-                                  .validation_count = part->validation_count,
-                                  .mean = part->mean,
-                                  .deviation = part->deviation,
-                                  .seed = fold_seed(seed, fold),
-                                  .fold = fold,
-                                  .fold_count = trainer->samples->fold_count,
-                                  .epoch_limit = settings->train.epochs,
-                                  .hooks = hooks};
+/* What the settings say of one stage. */
+static struct assay_settings settings_of(const struct assay_settings *settings, uint32_t stage) {
+  struct assay_settings own = *settings;
+  if (settings->train.stage_count == 0) return own;
+  const struct assay_stage_settings *given = &settings->train.stages[stage];
+  own.data.width = given->width;
+  own.data.height = given->height;
+  own.train.batch = given->batch;
+  own.train.epochs = given->epochs;
+  return own;
 }
 
-static double mean_objective(const struct assay_trial_result *result) {
+/* ---- A trial at work ---- */
+
+struct job {
+  struct assay_trainer *trainer;
+  const struct assay_settings *settings;
+  const struct assay_hooks *hooks;
+  struct assay_cut cut;
+  struct assay_bench *benches; /* one a stage */
+  struct assay_arena *arena;   /* of what remains */
+};
+
+static void take_down(struct job *job) {
+  for (uint32_t s = 0; s < job->trainer->stage_count; s++)
+    if (job->benches[s].network != NULL) assay_bench_take_down(&job->benches[s]);
+}
+
+static int set_up(struct job *job, struct assay_status *status) {
+  const uint32_t count = job->trainer->stage_count;
+  int code = 0;
+  job->benches = ASSAY_NEW_ARRAY(job->arena, struct assay_bench, count);
+  if (job->benches == NULL) return assay_status_memory(status);
+  job->cut.told = job->trainer->told;
+  for (uint32_t s = 0; code == 0 && s < count; s++) {
+    const struct assay_settings own = settings_of(job->settings, s);
+    code = assay_bench_set_up(&job->trainer->stages[s], &own, &job->cut, &job->benches[s], status);
+    if (code != 0) job->benches[s].network = NULL;
+  }
+  job->trainer->told = job->cut.told;
+  if (code != 0) take_down(job);
+  return code;
+}
+
+/* Begins a job: benches for these parts. With ASSAY_E_MEMORY the caller may try again with a smaller cut. */
+static int shrink(struct job *job, int code, struct assay_status *status) {
+  const uint32_t last = job->trainer->stage_count - 1;
+  const struct assay_settings own = settings_of(job->settings, last);
+  return code == ASSAY_E_MEMORY ? assay_cut_smaller(&job->trainer->stages[last], &own, &job->cut, status) : code;
+}
+
+/* Which of the trial's folds is trained, and how long: NULL, or epochs of each stage. */
+struct errand {
+  uint32_t part, number, count;   /* part of the material; number of the fold among all that the trial trains */
+  uint64_t seed;
+  const uint32_t *epochs;         /* by stage; NULL: as the settings say */
+  struct assay_prediction_set *predictions; /* of the best epoch; NULL: nobody wants them */
+};
+
+/* Appends a stage's epochs to those of the fold. */
+static void append(struct assay_fold_result *result, struct assay_epoch *epochs, struct assay_stage_result *stages, const struct assay_fold_result *stage) {
+  const uint32_t first = result->epoch_count;
+  memcpy(epochs + first, stage->epochs, stage->epoch_count * sizeof *epochs);
+  stages[result->stage_count++] = (struct assay_stage_result){first, stage->epoch_count, first + stage->best_epoch};
+  result->training_count = stage->training_count;
+  result->validation_count = stage->validation_count;
+  result->epoch_count += stage->epoch_count;
+  result->best_epoch = first + stage->best_epoch;
+  result->objective = stage->objective;
+  result->stopped_early = stage->stopped_early;
+}
+
+/* One fold through all stages, each of which starts from the best weights of the one before. The last one's bench keeps the result. */
+static int run_fold(struct job *job, const struct errand *errand, struct assay_fold_result *result, bool *pruned, struct assay_status *status) {
+  const struct assay_trainer *trainer = job->trainer;
+  const bool refit = errand->part == trainer->samples->fold_count;
+  uint32_t total = 0;
+  for (uint32_t s = 0; s < trainer->stage_count; s++) total += errand->epochs != NULL ? errand->epochs[s] : settings_of(job->settings, s).train.epochs;
+  struct assay_epoch *epochs = ASSAY_NEW_ARRAY(job->arena, struct assay_epoch, total);
+  struct assay_stage_result *stages = ASSAY_NEW_ARRAY(job->arena, struct assay_stage_result, trainer->stage_count);
+  const struct assay_weights *start = NULL;
+  if (epochs == NULL || stages == NULL) return assay_status_memory(status);
+  *result = (struct assay_fold_result){.epochs = epochs, .stages = stages, .objective = NAN};
+  *pruned = false;
+  for (uint32_t s = 0; s < trainer->stage_count && !*pruned; s++) {
+    const struct assay_settings own = settings_of(job->settings, s);
+    const struct assay_fold_part *part = &trainer->stages[s].parts[errand->part];
+    const bool last = s + 1 == trainer->stage_count;
+    const struct assay_fold_task task = {.settings = &own,
+                                         .training = part->training,
+                                         .validation = part->validation,
+                                         .training_count = part->training_count,
+                                         .validation_count = part->validation_count,
+                                         .mean = part->mean,
+                                         .deviation = part->deviation,
+                                         .seed = errand->seed,
+                                         .fold = errand->number,
+                                         .fold_count = errand->count,
+                                         .part = refit ? 0 : errand->part,
+                                         .epoch_limit = errand->epochs != NULL ? errand->epochs[s] : own.train.epochs,
+                                         .first_epoch = result->epoch_count,
+                                         .epoch_total = total,
+                                         .start = start,
+                                         .hooks = job->hooks};
+    struct assay_fold_result stage;
+    int code = assay_fold_run(&job->benches[s].runner, &task, job->arena, &stage, last ? errand->predictions : NULL, pruned, status);
+    if (code == 0 && !last) code = assay_runner_weights(&job->benches[s].runner, !refit, job->arena, &start, status);
+    if (code != 0) return code;
+    append(result, epochs, stages, &stage);
+  }
+  return 0;
+}
+
+/* ---- Trials ---- */
+
+static double mean_objective(const struct assay_fold_result *folds, uint32_t count) {
   double sum = 0;
   uint32_t defined = 0;
-  for (uint32_t fold = 0; fold < result->fold_count; fold++) {
-    if (isnan(result->folds[fold].objective)) continue;
-    sum += result->folds[fold].objective;
+  for (uint32_t fold = 0; fold < count; fold++) {
+    if (isnan(folds[fold].objective)) continue;
+    sum += folds[fold].objective;
     defined++;
   }
   return defined > 0 ? sum / defined : NAN;
 }
 
-static int run_folds(struct assay_trainer *trainer, const struct assay_settings *settings, uint64_t seed, bool keep_weights, const struct assay_hooks *hooks,
-                     struct bench *bench, struct assay_trial_result *result, struct assay_status *status) {
-  const uint32_t fold_count = trainer->samples->fold_count;
-  struct assay_fold_result *folds = ASSAY_NEW_ARRAY(result->arena, struct assay_fold_result, fold_count);
-  if (folds == NULL) return assay_status_memory(status);
-  result->folds = folds;
-  result->parameter_count = bench->network->parameter_count;
-  for (uint32_t fold = 0; fold < fold_count && !result->pruned; fold++) {
-    const struct assay_fold_task task = task_for(trainer, settings, fold, seed, hooks);
-    int code = assay_fold_run(&bench->runner, &task, result->arena, &folds[fold], result->predictions, &result->pruned, status);
-    if (code == 0 && keep_weights) code = assay_runner_weights(&bench->runner, true, result->arena, &folds[fold].weights, status);
-    if (code != 0) return code;
-    result->fold_count = fold + 1;
-  }
-  result->objective = result->pruned ? NAN : mean_objective(result);
+/* Judges a repeat by its out-of-fold predictions. */
+static int judge_repeat(struct job *job, const struct assay_fold_result *folds, uint32_t fold_count, uint64_t seed, struct assay_prediction_set *predictions,
+                        struct assay_repeat_result *repeat, struct assay_status *status) {
+  const struct assay_settings *settings = job->settings;
+  double *metrics = ASSAY_NEW_ARRAY(job->arena, double, settings->metric_count);
+  if (metrics == NULL) return assay_status_memory(status);
+  assay_predictions_decide(predictions, predictions->threshold);
+  for (uint32_t i = 0; i < settings->metric_count; i++) metrics[i] = assay_predictions_metric(predictions, &settings->metrics[i]);
+  *repeat = (struct assay_repeat_result){.seed = seed, .objective = mean_objective(folds, fold_count), .metrics = metrics};
   return 0;
 }
 
-static int try_trial(struct assay_trainer *trainer, const struct assay_settings *settings, uint64_t seed, bool keep_weights, const struct assay_hooks *hooks,
-                     struct cut *cut, struct assay_trial_result **result, struct assay_status *status) {
-  const struct assay_samples *samples = trainer->samples;
+/* All folds with one seed. The first repeat's predictions are the trial's. */
+static int run_repeat(struct job *job, uint32_t number, uint64_t seed, bool keep_weights, struct assay_trial_result *result, struct assay_fold_result *folds,
+                      struct assay_repeat_result *repeat, struct assay_status *status) {
+  const struct assay_samples *samples = job->trainer->samples;
+  const uint32_t fold_count = samples->fold_count, last = job->trainer->stage_count - 1;
+  struct assay_prediction_set *predictions = number == 0 ? result->predictions : assay_predictions_create(samples->class_count, samples->classes, samples->positive);
+  int code = predictions == NULL ? assay_status_memory(status) : 0;
+  for (uint32_t fold = 0; code == 0 && fold < fold_count && !result->pruned; fold++) {
+    struct assay_fold_result *own = &folds[number * fold_count + fold];
+    const struct errand errand = {
+        .part = fold, .number = number * fold_count + fold, .count = fold_count * job->settings->train.repeats, .seed = fold_seed(seed, fold), .predictions = predictions};
+    code = run_fold(job, &errand, own, &result->pruned, status);
+    if (code == 0 && keep_weights) code = assay_runner_weights(&job->benches[last].runner, true, result->arena, &own->weights, status);
+    if (code == 0) result->fold_count++;
+  }
+  if (code == 0 && !result->pruned) code = judge_repeat(job, folds + number * fold_count, fold_count, seed, predictions, repeat, status);
+  if (number > 0) assay_predictions_release(predictions);
+  return code;
+}
+
+static int run_repeats(struct job *job, uint64_t seed, bool keep_weights, struct assay_trial_result *result, struct assay_status *status) {
+  const uint32_t repeats = job->settings->train.repeats, fold_count = job->trainer->samples->fold_count;
+  struct assay_fold_result *folds = ASSAY_NEW_ARRAY(result->arena, struct assay_fold_result, (size_t)fold_count * repeats);
+  struct assay_repeat_result *made = ASSAY_NEW_ARRAY(result->arena, struct assay_repeat_result, repeats);
+  if (folds == NULL || made == NULL) return assay_status_memory(status);
+  result->folds = folds;
+  result->repeats = made;
+  result->parameter_count = job->benches[0].network->parameter_count;
+  result->piece = job->benches[job->trainer->stage_count - 1].network->facts.piece;
+  for (uint32_t r = 0; r < repeats && !result->pruned; r++) {
+    const int code = run_repeat(job, r, seed + r, keep_weights, result, folds, &made[r], status);
+    if (code != 0) return code;
+    if (!result->pruned) result->repeat_count = r + 1;
+  }
+  result->objective = result->pruned ? NAN : mean_objective(folds, result->fold_count);
+  return 0;
+}
+
+static int try_trial(struct job *job, uint64_t seed, bool keep_weights, struct assay_trial_result **result, struct assay_status *status) {
+  const struct assay_samples *samples = job->trainer->samples;
   struct assay_arena *arena = assay_arena_create();
   struct assay_trial_result *made = arena == NULL ? NULL : ASSAY_NEW(arena, struct assay_trial_result);
   if (made == NULL) {
     assay_arena_release(arena);
     return assay_status_memory(status);
   }
-  made->arena = arena;
+  made->arena = job->arena = arena;
   made->predictions = assay_predictions_create(samples->class_count, samples->classes, samples->positive);
-  struct bench bench;
-  int code = made->predictions == NULL ? assay_status_memory(status) : set_up(trainer, settings, cut, &bench, status);
+  int code = made->predictions == NULL ? assay_status_memory(status) : set_up(job, status);
   if (code == 0) {
-    made->piece = bench.network->facts.piece;
-    code = run_folds(trainer, settings, seed, keep_weights, hooks, &bench, made, status);
-    take_down(&bench);
+    code = run_repeats(job, seed, keep_weights, made, status);
+    take_down(job);
   }
   if (code != 0) assay_trial_result_release(made);
   else *result = made;
   return code;
 }
 
+static struct job begin(struct assay_trainer *trainer, const struct assay_settings *settings, const struct assay_hooks *hooks, uint32_t first, uint32_t end) {
+  const struct assay_settings own = settings_of(settings, trainer->stage_count - 1);
+  struct job job = {.trainer = trainer, .settings = settings, .hooks = hooks, .cut = assay_cut_whole(&own, first, end)};
+  /* A cut is for all stages. */
+  for (uint32_t s = 0; s < settings->train.stage_count; s++)
+    if (settings->train.stages[s].batch > job.cut.piece) job.cut.piece = settings->train.stages[s].batch;
+  return job;
+}
+
 int assay_trainer_trial(struct assay_trainer *trainer, const struct assay_settings *settings, uint64_t seed, bool keep_weights, const struct assay_hooks *hooks,
                         struct assay_trial_result **result, struct assay_status *status) {
-  struct cut cut = whole(settings, 0, trainer->samples->fold_count);
+  struct job job = begin(trainer, settings, hooks, 0, trainer->samples->fold_count);
   *result = NULL;
   for (;;) {
-    int code = try_trial(trainer, settings, seed, keep_weights, hooks, &cut, result, status);
-    if (code == ASSAY_E_MEMORY) code = cut_smaller(trainer, settings, &cut, status);
+    const int code = shrink(&job, try_trial(&job, seed, keep_weights, result, status), status);
     if (code != 0 || *result != NULL) return code;
   }
 }
@@ -340,26 +277,29 @@ void assay_trial_result_release(struct assay_trial_result *result) {
   assay_arena_release(result->arena);
 }
 
-/* Rounded mean of the folds' best epochs, counted from 1. */
-static uint32_t refit_epochs(const struct assay_trial_result *trial) {
-  double sum = 0;
-  for (uint32_t fold = 0; fold < trial->fold_count; fold++) sum += trial->folds[fold].best_epoch + 1.0;
-  return trial->fold_count > 0 ? (uint32_t)lround(sum / trial->fold_count) : 1;
+/* ---- The final model ---- */
+
+/* Rounded mean of the folds' epochs up to the best one, a stage; 1 for a stage that is on no record. */
+static void refit_epochs(const struct assay_trial_result *trial, uint32_t stage_count, uint32_t *epochs) {
+  for (uint32_t s = 0; s < stage_count; s++) {
+    double sum = 0;
+    uint32_t count = 0;
+    for (uint32_t fold = 0; fold < trial->fold_count; fold++) {
+      if (trial->folds[fold].stage_count <= s) continue;
+      sum += trial->folds[fold].stages[s].best_epoch - trial->folds[fold].stages[s].first_epoch + 1.0;
+      count++;
+    }
+    epochs[s] = count > 0 ? (uint32_t)lround(sum / count) : 1;
+  }
 }
 
-static int try_refit(struct assay_trainer *trainer, const struct assay_settings *settings, struct assay_trial_result *trial, uint64_t seed,
-                     const struct assay_hooks *hooks, struct cut *cut, struct assay_fold_result *result, struct assay_status *status) {
-  struct bench bench;
-  int code = set_up(trainer, settings, cut, &bench, status);
+static int try_refit(struct job *job, const struct errand *errand, struct assay_fold_result *result, struct assay_status *status) {
+  int code = set_up(job, status);
   if (code != 0) return code;
-  struct assay_fold_task task = task_for(trainer, settings, cut->first, seed, hooks);
-  task.fold = 0;
-  task.fold_count = 1;
-  task.epoch_limit = refit_epochs(trial);
   bool pruned;
-  code = assay_fold_run(&bench.runner, &task, trial->arena, result, NULL, &pruned, status);
-  if (code == 0) code = assay_runner_weights(&bench.runner, false, trial->arena, &result->weights, status);
-  take_down(&bench);
+  code = run_fold(job, errand, result, &pruned, status);
+  if (code == 0) code = assay_runner_weights(&job->benches[job->trainer->stage_count - 1].runner, false, job->arena, &result->weights, status);
+  take_down(job);
   return code;
 }
 
@@ -367,13 +307,14 @@ static int refit(struct assay_trainer *trainer, const struct assay_settings *set
                  const struct assay_hooks *hooks, struct assay_model **model, const struct assay_fold_result **refitted, struct assay_status *status) {
   const uint32_t last = trainer->samples->fold_count;
   struct assay_fold_result *result = ASSAY_NEW(trial->arena, struct assay_fold_result);
-  if (result == NULL) return assay_status_memory(status);
-  struct cut cut = whole(settings, last, last + 1);
+  uint32_t *epochs = ASSAY_NEW_ARRAY(trial->arena, uint32_t, trainer->stage_count);
+  if (result == NULL || epochs == NULL) return assay_status_memory(status);
+  refit_epochs(trial, trainer->stage_count, epochs);
+  const struct errand errand = {.part = last, .number = 0, .count = 1, .seed = fold_seed(seed, last), .epochs = epochs};
+  struct job job = begin(trainer, settings, hooks, last, last + 1);
+  job.arena = trial->arena;
   int code = 0;
-  while (code == 0 && result->weights == NULL) {
-    code = try_refit(trainer, settings, trial, seed, hooks, &cut, result, status);
-    if (code == ASSAY_E_MEMORY) code = cut_smaller(trainer, settings, &cut, status);
-  }
+  while (code == 0 && result->weights == NULL) code = shrink(&job, try_refit(&job, &errand, result, status), status);
   if (code == 0) code = assay_model_create(settings, trainer->samples, &result->weights, 1, model, status);
   if (code == 0 && refitted != NULL) *refitted = result;
   return code;

@@ -26,7 +26,7 @@ static struct toy *trained(uint32_t class_count, uint32_t final, struct assay_tr
   struct assay_status status;
   struct assay_trainer *trainer;
   const struct assay_fold_result *refitted;
-  ck_assert_msg(assay_trainer_open(toy->session, &toy->samples, &trainer, &status) == 0, "%s", status.message);
+  ck_assert_msg(assay_trainer_open(toy->session, (const struct assay_samples *const[]){&toy->samples}, 1, &trainer, &status) == 0, "%s", status.message);
   ck_assert_msg(assay_trainer_trial(trainer, &toy->settings, 9, final != ASSAY_FINAL_REFIT, NULL, trial, &status) == 0, "%s", status.message);
   ck_assert_msg(assay_trainer_final(trainer, &toy->settings, *trial, 9, NULL, model, &refitted, &status) == 0, "%s", status.message);
   if (final == ASSAY_FINAL_REFIT) {
@@ -153,7 +153,7 @@ START_TEST(best_fold_needs_weights_that_were_kept) {
   toy->settings.train.epochs = 1;
   toy->settings.train.final = ASSAY_FINAL_BEST_FOLD;
   struct assay_trial_result *trial = toy_trial(toy, 1, false);
-  ck_assert_int_eq(assay_trainer_open(toy->session, &toy->samples, &trainer, &status), 0);
+  ck_assert_int_eq(assay_trainer_open(toy->session, (const struct assay_samples *const[]){&toy->samples}, 1, &trainer, &status), 0);
   ck_assert_int_eq(assay_trainer_final(trainer, &toy->settings, trial, 1, NULL, &model, NULL, &status), ASSAY_E_FAILED);
   ck_assert_ptr_null(model);
   assay_trainer_close(trainer);

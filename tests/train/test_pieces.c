@@ -41,7 +41,7 @@ static struct assay_trial_result *try_with(struct toy *toy, uint64_t limit, stru
   struct assay_trainer *trainer;
   struct assay_trial_result *result = NULL;
   assay_session_limit(toy->session, limit);
-  ck_assert_msg(assay_trainer_open(toy->session, &toy->samples, &trainer, status) == 0, "%s", status->message);
+  ck_assert_msg(assay_trainer_open(toy->session, (const struct assay_samples *const[]){&toy->samples}, 1, &trainer, status) == 0, "%s", status->message);
   const int code = assay_trainer_trial(trainer, &toy->settings, 5, false, NULL, &result, status);
   ck_assert_int_eq(code == 0, result != NULL);
   assay_trainer_close(trainer);

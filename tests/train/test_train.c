@@ -172,7 +172,7 @@ START_TEST(not_a_number_is_told_with_its_place) {
   struct assay_trainer *trainer;
   struct assay_trial_result *result;
   toy->settings.train.epochs = 400;
-  ck_assert_int_eq(assay_trainer_open(toy->session, &toy->samples, &trainer, &status), 0);
+  ck_assert_int_eq(assay_trainer_open(toy->session, (const struct assay_samples *const[]){&toy->samples}, 1, &trainer, &status), 0);
   ck_assert_int_eq(assay_trainer_trial(trainer, &toy->settings, 1, false, NULL, &result, &status), ASSAY_E_NONFINITE);
   ck_assert_msg(strstr(status.message, "fold 1, epoch ") != NULL && strstr(status.message, "learning_rate") != NULL, "%s", status.message);
   ck_assert_ptr_null(result);
@@ -202,7 +202,7 @@ START_TEST(hooks_prune_interrupt_and_fail) {
   struct assay_trainer *trainer;
   struct assay_trial_result *result;
   uint32_t calls = 0;
-  ck_assert_int_eq(assay_trainer_open(toy->session, &toy->samples, &trainer, &status), 0);
+  ck_assert_int_eq(assay_trainer_open(toy->session, (const struct assay_samples *const[]){&toy->samples}, 1, &trainer, &status), 0);
   struct assay_hooks hooks = {&calls, prune_second_fold, NULL};
   ck_assert_int_eq(assay_trainer_trial(trainer, &toy->settings, 1, false, &hooks, &result, &status), 0);
   ck_assert_uint_eq(calls, 4 + 2);
@@ -258,7 +258,7 @@ START_TEST(wrong_networks_are_told_with_their_layer) {
     struct toy *toy = toy_create(16, 2, 2, 100);
     toy_layer(toy, wrong[i].layer, wrong[i].options);
     if (i + 2 < sizeof wrong / sizeof *wrong) toy_layer(toy, "classifier", "");
-    ck_assert_int_eq(assay_trainer_open(toy->session, &toy->samples, &trainer, &status), 0);
+    ck_assert_int_eq(assay_trainer_open(toy->session, (const struct assay_samples *const[]){&toy->samples}, 1, &trainer, &status), 0);
     ck_assert_int_eq(assay_trainer_trial(trainer, &toy->settings, 1, false, NULL, &result, &status), ASSAY_E_CONFIG);
     ck_assert_msg(strstr(status.message, wrong[i].told) != NULL, "%s", status.message);
     assay_trainer_close(trainer);
@@ -288,11 +288,12 @@ START_TEST(wrong_names_of_parameters_are_told) {
     struct assay_train_settings train = wrong[i].train;
     train.epochs = 1;
     train.batch = 8;
+    train.repeats = 1;
     toy->settings.train = train;
     struct assay_status status = {0};
     struct assay_trainer *trainer;
     struct assay_trial_result *result = NULL;
-    ck_assert_int_eq(assay_trainer_open(toy->session, &toy->samples, &trainer, &status), 0);
+    ck_assert_int_eq(assay_trainer_open(toy->session, (const struct assay_samples *const[]){&toy->samples}, 1, &trainer, &status), 0);
     const int code = assay_trainer_trial(trainer, &toy->settings, 1, false, NULL, &result, &status);
     ck_assert_msg(code == (wrong[i].told == NULL ? 0 : ASSAY_E_CONFIG), "case %zu: %s", i, status.message);
     ck_assert_msg(wrong[i].told == NULL || strstr(status.message, wrong[i].told) != NULL, "case %zu: %s", i, status.message);
@@ -312,7 +313,7 @@ START_TEST(frozen_layers_stay_and_the_rest_learns) {
   struct assay_trainer *trainer;
   struct assay_trial_result *frozen, *again, *free_one;
   struct assay_model *model;
-  ck_assert_int_eq(assay_trainer_open(toy->session, &toy->samples, &trainer, &status), 0);
+  ck_assert_int_eq(assay_trainer_open(toy->session, (const struct assay_samples *const[]){&toy->samples}, 1, &trainer, &status), 0);
   ck_assert_msg(assay_trainer_trial(trainer, &toy->settings, 7, true, NULL, &frozen, &status) == 0, "%s", status.message);
   ck_assert_msg(assay_trainer_trial(trainer, &toy->settings, 7, true, NULL, &again, &status) == 0, "%s", status.message);
   toy->settings.train.unfreeze_after = 6;
@@ -352,7 +353,7 @@ START_TEST(curves_are_written) {
   FILE *file = fopen(path, "re");
   char line[512];
   ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
-  ck_assert_str_eq(line, "fold,epoch,training_loss,training_accuracy,validation_loss,learning_rate,seconds,loss,accuracy,best\n");
+  ck_assert_str_eq(line, "fold,epoch,stage,training_loss,training_accuracy,validation_loss,learning_rate,seconds,loss,accuracy,best\n");
   int lines = 0, best = 0;
   for (; fgets(line, sizeof line, file) != NULL; lines++) best += line[strlen(line) - 2] == '1';
   ck_assert_int_eq(lines, 4);

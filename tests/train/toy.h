@@ -78,7 +78,7 @@ static inline struct toy *toy_create(uint32_t count, uint32_t class_count, uint3
   toy->settings = (struct assay_settings){.data = {.width = TOY_SIDE, .height = TOY_SIDE, .fitting = {.fit = ASSAY_FIT_CROP}, .colour = ASSAY_COLOUR_RGB},
                                           .layers = toy->layers,
                                           .optimizer = component(ASSAY_OPTIMIZER, "adam", "learning_rate=0.02"),
-                                          .train = {.epochs = 12, .batch = 5, .patience = 0, .seed = 1},
+                                          .train = {.epochs = 12, .batch = 5, .repeats = 1, .patience = 0, .seed = 1},
                                           .search = {.objective = toy->metrics[0]},
                                           .metric_count = 2,
                                           .metrics = toy->metrics};
@@ -94,7 +94,7 @@ static inline struct assay_trial_result *toy_trial(struct toy *toy, uint64_t see
   struct assay_status status;
   struct assay_trainer *trainer;
   struct assay_trial_result *result;
-  ck_assert_msg(assay_trainer_open(toy->session, &toy->samples, &trainer, &status) == 0, "%s", status.message);
+  ck_assert_msg(assay_trainer_open(toy->session, (const struct assay_samples *const[]){&toy->samples}, 1, &trainer, &status) == 0, "%s", status.message);
   ck_assert_msg(assay_trainer_trial(trainer, &toy->settings, seed, keep_weights, NULL, &result, &status) == 0, "%s", status.message);
   assay_trainer_close(trainer);
   return result;

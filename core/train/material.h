@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A data set at one size of image as trials need it: its pixels on the device, and which samples a fold trains on and is validated with.
+ */
+#ifndef ASSAY_TRAIN_MATERIAL_H
+#define ASSAY_TRAIN_MATERIAL_H
+
+#include "train/features.h"
+
+/* Samples and pixel statistics of a fold; the entry behind the last fold is the refit's. */
+struct assay_fold_part {
+  uint32_t *training, *validation; /* sample numbers, ascending */
+  uint32_t training_count, validation_count;
+  double mean[4], deviation[4];
+};
+
+struct assay_material {
+  struct assay_arena *arena;
+  struct assay_session *session;
+  const struct assay_samples *samples;
+  struct assay_residency residency;
+  struct assay_features features;
+  struct assay_fold_part *parts; /* [fold_count + 1] */
+};
+
+/* Session and samples outlive the material, whose arrays come from `arena`. Pixels stay on the device when they take at most a gibibyte and it has room for them. To be
+ * released also after a failure. */
+int assay_material_open(struct assay_session *session, const struct assay_samples *samples, struct assay_arena *arena, struct assay_material *material,
+                        struct assay_status *status);
+void assay_material_release(struct assay_material *material);
+
+#endif
