@@ -3,6 +3,7 @@
  * assay check: the audit of a data set, for people and as JSON.
  */
 #include "cli.h"
+#include "sanity.h"
 
 #include "data/data.h"
 #include "preview.h"
@@ -166,6 +167,16 @@ static int check_dataset(struct cli *cli, struct assay_dataset *dataset, const s
   return result;
 }
 
+/* The short trainings; false when none was asked for. */
+static bool check_training(struct cli *cli, const struct assay_settings *settings, int *result) {
+  const char *overfit = cli_option(cli, "overfit");
+  int64_t images = 5;
+  if (cli_option(cli, "lr-range") == NULL && overfit == NULL) return false;
+  *result = overfit != NULL && *overfit != '\0' ? cli_option_integer(cli, "overfit", 1, 1000, 5, &images) : 0;
+  if (*result == 0) *result = overfit != NULL ? sanity_overfit(cli, settings, (uint32_t)images) : sanity_range(cli, settings);
+  return true;
+}
+
 int command_check(struct cli *cli) {
   struct assay_plan *plan;
   const struct assay_settings *settings;
@@ -173,6 +184,10 @@ int command_check(struct cli *cli) {
   int result = cli_plan(cli, cli->arguments[0], &plan);
   if (result != 0) return result;
   result = cli_settings(cli, plan, &settings);
+  if (result == 0 && check_training(cli, settings, &result)) {
+    assay_plan_release(plan);
+    return result;
+  }
   if (result == 0) result = assay_dataset_scan(&settings->data, &dataset, cli->status);
   if (result == 0) {
     result = check_dataset(cli, dataset, settings);

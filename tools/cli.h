@@ -16,7 +16,7 @@
 /* An option of one command alone. */
 struct cli_option {
   const char *name;     /* "mode" for --mode; NULL ends a table */
-  const char *argument; /* its name in the help; NULL: a switch without an argument */
+  const char *argument; /* its name in the help; NULL: a switch without an argument; in brackets: it can be left out */
   const char *help;     /* one line */
 };
 

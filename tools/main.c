@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 static const struct cli_option check_options[] = {{"preview", "DIR", "write contact sheets there: each class as the network sees it, and augmented images; with warnings"},
-                                                    {NULL, NULL, NULL}};
+                                                    {"lr-range", NULL, "instead: short training at ever higher learning rates; a table, a plot and a suggestion"},
+                                                  {"overfit", "[IMAGES]", "instead: learns 5 (or so many) images by heart, or says why that fails"},
+                                                  {NULL, NULL, NULL}};
 static const struct cli_option explain_options[] = {{"class", "NAME", "what speaks for this class; otherwise for the one decided for"},
                                                       {"method", "NAME", "grad-cam (the default), or hires-cam, which weighs each place by itself"},
                                                       {NULL, NULL, NULL}};
@@ -191,12 +193,19 @@ static const struct option common_options[] = {
     {"json", no_argument, NULL, LONG_JSON}, {"quiet", no_argument, NULL, LONG_QUIET}, {"plugin-path", required_argument, NULL, LONG_PLUGIN_PATH}, {"help", no_argument, NULL, LONG_HELP}};
 enum { COMMON_OPTIONS = sizeof common_options / sizeof *common_options };
 
+/* "[N]" can be left out; it may stand behind = or, where it is a number, behind a blank. */
+static int argument_kind(const struct cli_option *option) {
+  return option->argument == NULL ? no_argument : option->argument[0] == '[' ? optional_argument : required_argument;
+}
+
+static bool is_number(const char *text) { return text != NULL && *text != '\0' && text[strspn(text, "0123456789")] == '\0'; }
+
 /* The common options and the command's own, as getopt wants them. */
 static void list_options(const struct cli_command *command, struct option options[COMMON_OPTIONS + CLI_OWN_OPTIONS + 1]) {
   int count = COMMON_OPTIONS;
   memcpy(options, common_options, sizeof common_options);
   for (int i = 0; command->own != NULL && command->own[i].name != NULL && i < CLI_OWN_OPTIONS; i++)
-    options[count++] = (struct option){command->own[i].name, command->own[i].argument != NULL ? required_argument : no_argument, NULL, LONG_OWN + i};
+    options[count++] = (struct option){command->own[i].name, argument_kind(&command->own[i]), NULL, LONG_OWN + i};
   options[count] = (struct option){NULL, 0, NULL, 0};
 }
 
@@ -224,6 +233,7 @@ static int parse_options(struct cli *cli, const struct cli_command *command, int
     case ':': return assay_status_set(cli->status, ASSAY_E_CONFIG, "option '%s' needs a value", argv[optind - 1]);
     default:
       if (option < LONG_OWN) return assay_status_set(cli->status, ASSAY_E_CONFIG, "unknown option '%s'; 'assay %s --help' lists them", argv[optind - 1], command->name);
+      if (optarg == NULL && command->own[option - LONG_OWN].argument != NULL && optind < argc && is_number(argv[optind])) optarg = argv[optind++];
       cli->own[option - LONG_OWN] = optarg != NULL ? optarg : "";
     }
   }

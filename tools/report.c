@@ -33,6 +33,14 @@ static int write_details(struct cli *cli, const struct assay_run *run, const str
   return result != 0 ? result : assay_errors_write(set, errors, cli->status);
 }
 
+/* The settings of the best trial; the defaults before there is one. */
+static int read_winner(struct cli *cli, struct assay_run *run, const struct assay_settings **winner) {
+  const struct assay_trial_record *best = NULL;
+  *winner = run->settings;
+  const int result = assay_study_best(run->study, cli->arena, &best, cli->status);
+  return result != 0 || best == NULL ? result : assay_plan_settings(run->plan, best->point, cli->arena, winner, cli->status);
+}
+
 /* report.html, with the settings of the best trial. */
 static int write_page(struct cli *cli, struct assay_run *run, const json_t *summary, const struct assay_prediction_set *set) {
   const char *path = assay_run_path(run, "report.html");
@@ -71,9 +79,11 @@ int summary_write(struct cli *cli, struct assay_run *run, bool heed_target) {
   struct assay_prediction_set *set = NULL;
   json_t *summary = NULL;
   struct assay_text text = {0};
+  const struct assay_settings *winner = run->settings;
   int result = model == NULL ? assay_status_memory(cli->status) : read_predictions(cli, run, &set);
+  if (result == 0) result = read_winner(cli, run, &winner);
   const struct assay_summary_sources sources = {
-      .run = run->folder, .model = model != NULL && assay_file_exists(model) ? model : NULL, .study = run->study, .settings = run->settings, .predictions = set};
+      .run = run->folder, .model = model != NULL && assay_file_exists(model) ? model : NULL, .study = run->study, .settings = run->settings, .winner = winner, .predictions = set};
   if (result == 0) result = assay_summary_build(&sources, &summary, cli->status);
   if (result == 0) {
     assay_summary_print(summary, &text);

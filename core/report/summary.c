@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "report/comparison.h"
+#include "report/training.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -156,6 +157,7 @@ int assay_summary_build(const struct assay_summary_sources *sources, json_t **re
   if (code == 0) code = add_decision(summary, sources, arena, status);
   if (code == 0) code = add_part(summary, "validation", sources, ASSAY_PART_VALIDATION, status);
   if (code == 0) code = add_part(summary, "test", sources, ASSAY_PART_TEST, status);
+  if (code == 0) code = assay_training_add(summary, sources, arena, status);
   if (code == 0) add_target(summary, sources);
   assay_arena_release(arena);
   if (code != 0) {
@@ -275,6 +277,7 @@ void assay_summary_print(const json_t *summary, struct assay_text *text) {
   print_threshold(summary, text);
   print_calibration(summary, text);
   assay_judgement_print_target(json_object_get(summary, "target"), text);
+  assay_training_print(summary, text);
   assay_text_print(text, "\n%lld trials: %lld complete, %lld pruned, %lld failed", integer_of(summary, "trials"), integer_of(counts, "complete"), integer_of(counts, "pruned"),
                    integer_of(counts, "failed"));
   if (integer_of(counts, "open") > 0) assay_text_print(text, ", %lld unfinished", integer_of(counts, "open"));

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/training.h"
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "report/verdict.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *attribute_of(const struct assay_trial_record *record, const char *key) {
+  for (uint32_t i = 0; record != NULL && i < record->attribute_count; i++)
+    if (strcmp(record->attributes[i].key, key) == 0) return record->attributes[i].json;
+  return NULL;
+}
+
+/* ---- The verdict ---- */
+
+/* Entropy of the validation images' labels: the loss of whoever knows only how common each class is. */
+static double chance_loss(const struct assay_prediction_set *set, uint32_t *image_count) {
+  double loss = 0;
+  *image_count = 0;
+  for (uint32_t class = 0; set != NULL && class < set->class_count; class++) {
+    uint32_t members = 0, all = 0;
+    for (uint32_t row = 0; row < set->count; row++) {
+      if (set->parts[row] != ASSAY_PART_VALIDATION) continue;
+      members += set->labels[row] == (int32_t)class;
+      all++;
+    }
+    if (members > 0) loss -= (double)members / all * log((double)members / all);
+    *image_count = all;
+  }
+  return loss;
+}
+
+/* Class weights make rare classes as dear as others: then knowing nothing costs as if all were alike. */
+static double weighted_chance(const struct assay_summary_sources *sources, double loss) {
+  return sources->predictions != NULL && sources->winner->train.class_weights != ASSAY_CLASS_WEIGHTS_NONE ? log(sources->predictions->class_count) : loss;
+}
+
+static bool is_nonfinite(const struct assay_trial_record *const *records, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    const char *code = attribute_of(records[i], "assay:code");
+    int64_t number;
+    if (records[i]->state == ASSAY_TRIAL_FAILED && code != NULL && assay_parse_integer(code, &number) && number == ASSAY_E_NONFINITE) return true;
+  }
+  return false;
+}
+
+static int add_verdict(json_t *summary, const struct assay_summary_sources *sources, const struct assay_trial_record *best, struct assay_arena *arena, struct assay_status *status) {
+  struct assay_verdict_sources verdict = {.settings = sources->winner};
+  const struct assay_trial_record *const *records;
+  uint32_t count;
+  int code = 0;
+  if (best == NULL) {
+    code = assay_study_list(sources->study, arena, &records, &count, status);
+    verdict.nonfinite = code == 0 && is_nonfinite(records, count);
+  } else {
+    const char *path = assay_arena_print(arena, "%s/trials/%u/curves.csv", sources->run, best->number);
+    if (path == NULL) return assay_status_memory(status);
+    if (assay_file_exists(path)) code = assay_curves_read(path, arena, &verdict.curves, &verdict.curve_count, status);
+  }
+  if (code != 0) return code;
+  verdict.chance_loss = weighted_chance(sources, chance_loss(sources->predictions, &verdict.image_count));
+  json_object_set_new(summary, "verdict", assay_verdict_build(&verdict));
+  return 0;
+}
+
+/* ---- Repeats ---- */
+
+static json_t *spread(const json_t *list, const char *key) {
+  json_t *values = json_array();
+  double sum = 0, squares = 0;
+  size_t count = 0;
+  for (size_t i = 0; i < json_array_size(list); i++) {
+    const json_t *value = json_object_get(json_array_get(list, i), key);
+    json_array_append_new(values, assay_json_number(json_is_number(value) ? json_number_value(value) : NAN));
+    if (!json_is_number(value)) continue;
+    sum += json_number_value(value);
+    count++;
+  }
+  const double mean = count > 0 ? sum / (double)count : NAN;
+  for (size_t i = 0; i < json_array_size(list); i++) {
+    const json_t *value = json_object_get(json_array_get(list, i), key);
+    if (json_is_number(value)) squares += (json_number_value(value) - mean) * (json_number_value(value) - mean);
+  }
+  return json_pack("{s:o,s:o,s:o}", "mean", assay_json_number(mean), "deviation", assay_json_number(count > 1 ? sqrt(squares / (double)(count - 1)) : NAN), "values", values);
+}
+
+static void add_repeats(json_t *summary, const struct assay_trial_record *best) {
+  const char *text = attribute_of(best, "assay:repeats"), *key;
+  json_t *list = text != NULL ? json_loads(text, 0, NULL) : NULL, *value;
+  if (!json_is_array(list) || json_array_size(list) < 2) {
+    json_object_set_new(summary, "repeats", json_null());
+    json_decref(list);
+    return;
+  }
+  json_t *metrics = json_object();
+  json_object_foreach(json_array_get(list, 0), key, value) {
+    if (strcmp(key, "seed") != 0 && strcmp(key, "objective") != 0) json_object_set_new(metrics, key, spread(list, key));
+  }
+  json_object_set_new(summary, "repeats", json_pack("{s:i,s:o}", "count", (int)json_array_size(list), "metrics", metrics));
+  json_decref(list);
+}
+
+int assay_training_add(json_t *summary, const struct assay_summary_sources *sources, struct assay_arena *arena, struct assay_status *status) {
+  const struct assay_trial_record *best = NULL;
+  int code = assay_study_best(sources->study, arena, &best, status);
+  if (code == 0) code = add_verdict(summary, sources, best, arena, status);
+  if (code == 0) add_repeats(summary, best);
+  return code;
+}
+
+/* ---- For a person ---- */
+
+void assay_training_print(const json_t *summary, struct assay_text *text) {
+  const json_t *repeats = json_object_get(summary, "repeats");
+  const char *name;
+  json_t *metric;
+  if (json_is_object(repeats)) {
+    assay_text_print(text, "\nOn validation, %lld trainings with other seeds: mean and standard deviation\n", (long long)json_integer_value(json_object_get(repeats, "count")));
+    json_object_foreach(json_object_get(repeats, "metrics"), name, metric) {
+      const json_t *mean = json_object_get(metric, "mean"), *deviation = json_object_get(metric, "deviation");
+      if (json_is_number(mean)) assay_text_print(text, "  %-20s %8.4f ± %.4f\n", name, json_number_value(mean), json_number_value(deviation));
+    }
+  }
+  assay_verdict_print(json_object_get(summary, "verdict"), text);
+}
