@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static struct assay_status status;
 
@@ -109,18 +110,27 @@ static void cache_and_augment(struct work *work, uint32_t first) {
   augment(work, first);
 }
 
+/* Of all threads: what counts on a busy machine. */
+static double processor_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 /* The best of the rounds, each once through all files. */
 static void measure(struct work *work, const char *what, uint32_t rounds, void (*task)(struct work *, uint32_t)) {
-  double best = 0;
+  double best = 0, best_processor = 0;
   task(work, 0);
   for (uint32_t round = 0; round < rounds; round++) {
-    const double start = assay_clock_seconds();
+    const double start = assay_clock_seconds(), processor_start = processor_seconds();
     uint32_t done = 0;
     for (; done + work->batch <= work->count; done += work->batch) task(work, done);
     const double rate = done / (assay_clock_seconds() - start);
     if (rate > best) best = rate;
+    const double processor_rate = done / (processor_seconds() - processor_start);
+    if (processor_rate > best_processor) best_processor = processor_rate;
   }
-  printf("%-28s %8.1f images/s\n", what, best);
+  printf("%-28s %8.1f images/s, %8.1f a second of processor time\n", what, best, best_processor);
   fflush(stdout);
 }
 

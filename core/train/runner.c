@@ -282,6 +282,8 @@ int assay_runner_train(struct assay_runner *runner, const struct assay_epoch_tas
   for (uint32_t first = 0, batch; code == 0 && first < task->count; first += batch) {
     if (hooks != NULL && hooks->interrupted != NULL && hooks->interrupted(hooks->context)) return assay_status_set(status, ASSAY_E_INTERRUPTED, "stopped on request");
     batch = task->count - first < runner->network->batch ? task->count - first : runner->network->batch;
+    const uint32_t rest = task->count - first - batch;
+    if (source(runner)->count == 0) assay_samples_ahead(runner->samples, task->numbers + first + batch, rest < batch ? rest : batch);
     code = submit_step(runner, task, first, batch, task->paces == NULL ? NULL : &task->paces[first / runner->network->batch], status);
   }
   return code != 0 ? code : read_sums(runner, updates_before, sums, status);

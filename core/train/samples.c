@@ -10,6 +10,8 @@
 #include <assay/random.h>
 #include <math.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static int find_positive(const struct assay_dataset *dataset, const char *name, int32_t *positive, struct assay_status *status) {
   *positive = -1;
@@ -108,4 +110,12 @@ void assay_sample_key(uint64_t seed, uint32_t epoch, uint32_t sample, uint32_t u
   assay_philox(counter, seeds, block);
   key[0] = block[0];
   key[1] = block[1];
+}
+
+void assay_samples_ahead(const struct assay_samples *samples, const uint32_t *numbers, uint32_t count) {
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), size = (uintptr_t)samples->height * samples->width * samples->channels;
+  for (uint32_t i = 0; i < count; i++) {
+    const uintptr_t begin = (uintptr_t)samples->pixels[numbers[i]], first = begin / page * page;
+    if (begin != 0) (void)posix_madvise((void *)first, begin + size - first, POSIX_MADV_WILLNEED); /* advice: a refusal is no failure */
+  }
 }

@@ -30,6 +30,9 @@ int assay_samples_collect(const struct assay_dataset *dataset, const struct assa
 /* The random key of a sample in an epoch, whatever batch it is in. `seed`: of the fold; `use`: how often it was used in this epoch before. */
 void assay_sample_key(uint64_t seed, uint32_t epoch, uint32_t sample, uint32_t use, uint32_t key[2]);
 
+/* These samples will be read soon: where their pixels are a mapped file that is not in memory, they are fetched meanwhile. */
+void assay_samples_ahead(const struct assay_samples *samples, const uint32_t *numbers, uint32_t count);
+
 /* Mean and standard deviation a channel over the listed samples, in units of 0 … 255; a channel without spread has deviation 1. */
 void assay_samples_statistics(const struct assay_samples *samples, const uint32_t *numbers, uint32_t count, double mean[4], double deviation[4]);
 

@@ -25,7 +25,7 @@ static inline float brought_in(float at, float extent, bool zero, bool reflect) 
   return at < high ? at : high;
 }
 
-static inline void find_neighbours(const struct assay_cpu_picture *picture, const float *map, int64_t y, int64_t first, int64_t count, bool zero, bool reflect,
+__attribute__((always_inline)) static inline void find_neighbours(const struct assay_cpu_picture *picture, const float *map, int64_t y, int64_t first, int64_t count, bool zero, bool reflect,
                                    struct neighbours *found) {
   const int32_t width = (int32_t)picture->width, height = (int32_t)picture->height;
   const float half_width = (float)(width - 1) / 2.f, half_height = (float)(height - 1) / 2.f, v = (float)y - half_height;
@@ -47,7 +47,7 @@ static inline void find_neighbours(const struct assay_cpu_picture *picture, cons
   }
 }
 
-static inline void take(const float *image, const struct neighbours *found, float *out, int64_t count, int64_t channels) {
+__attribute__((always_inline)) static inline void take(const float *image, const struct neighbours *found, float *out, int64_t count, int64_t channels) {
   for (int64_t i = 0; i < count; i++) {
     const float *a = image + found->places[0][i] * channels, *b = image + found->places[1][i] * channels;
     const float *c = image + found->places[2][i] * channels, *d = image + found->places[3][i] * channels;
@@ -77,8 +77,17 @@ void ASSAY_CPU_KERNEL(warp)(const struct assay_cpu_picture *picture, const float
   }
 }
 
-static inline void mix(const float *x, const float *map, float *y, int64_t count, int64_t channels) {
-  ASSAY_CPU_SIMD for (int64_t i = 0; i < count; i++)
+static void mix_colours(const float *x, const float *m, float *y, int64_t count) {
+  ASSAY_CPU_SIMD for (int64_t i = 0; i < count; i++) {
+    const float red = x[3 * i], green = x[3 * i + 1], blue = x[3 * i + 2];
+    y[3 * i] = m[0] * red + m[1] * green + m[2] * blue + m[3];
+    y[3 * i + 1] = m[4] * red + m[5] * green + m[6] * blue + m[7];
+    y[3 * i + 2] = m[8] * red + m[9] * green + m[10] * blue + m[11];
+  }
+}
+
+static void mix(const float *x, const float *map, float *y, int64_t count, int64_t channels) {
+  for (int64_t i = 0; i < count; i++)
     for (int64_t k = 0; k < channels; k++) {
       float sum = map[k * (channels + 1) + channels];
       for (int64_t c = 0; c < channels; c++) sum += map[k * (channels + 1) + c] * x[i * channels + c];
@@ -92,7 +101,7 @@ void ASSAY_CPU_KERNEL(mix_channels)(const struct assay_cpu_picture *picture, con
   const int64_t channels = picture->channels, line_size = picture->width * channels;
   for (int64_t line = begin; line < end; line++) {
     const float *map = maps + line / picture->height * channels * (channels + 1);
-    if (channels == 3) mix(x + line * line_size, map, y + line * line_size, picture->width, 3);
+    if (channels == 3) mix_colours(x + line * line_size, map, y + line * line_size, picture->width);
     else mix(x + line * line_size, map, y + line * line_size, picture->width, channels);
   }
 }
