@@ -63,7 +63,8 @@ void assay_model_stores_release(const struct assay_model *model, const struct as
 
 /* A model on a device. */
 struct assay_predictor;
-/* `batch`: most images a call; a graph that was written for one batch size only keeps that size inside. Model and session outlive the predictor. */
+/* `batch`: most images a call, halved while memory does not suffice; a graph that was written for one batch size only keeps that size inside. Model and
+ * session outlive the predictor. */
 int assay_predictor_create(struct assay_session *session, const struct assay_model *model, uint32_t batch, struct assay_predictor **predictor,
                            struct assay_status *status);
 void assay_predictor_release(struct assay_predictor *predictor);

@@ -56,6 +56,8 @@ static int prepare(struct assay_predictor *predictor, struct assay_status *statu
       predictor->host_losses == NULL || predictor->host_scores == NULL)
     return assay_status_memory(status);
   int code = assay_session_compile(predictor->session, predictor->program, &predictor->executable, status);
+  const uint64_t beside = batch * (image + sizeof(int32_t) + (model->logit_count + 1) * sizeof(float));
+  if (code == 0) code = assay_session_check(predictor->session, predictor->executable, model->member_count, beside, status);
   if (code == 0) code = backend->buffer_create(device, batch * image, &predictor->pixels, status);
   if (code == 0) code = backend->buffer_create(device, batch * sizeof(int32_t), &predictor->labels, status);
   if (code == 0) code = backend->buffer_create(device, batch * model->logit_count * sizeof(float), &predictor->logits, status);
@@ -63,9 +65,8 @@ static int prepare(struct assay_predictor *predictor, struct assay_status *statu
   return code == 0 ? assay_model_stores_create(model, backend, predictor->executable, &predictor->stores, status) : code;
 }
 
-int assay_predictor_create(struct assay_session *session, const struct assay_model *model, uint32_t batch, struct assay_predictor **predictor,
-                           struct assay_status *status) {
-  *predictor = NULL;
+static int create_for(struct assay_session *session, const struct assay_model *model, uint32_t batch, struct assay_predictor **predictor,
+                      struct assay_status *status) {
   struct assay_predictor *made = calloc(1, sizeof *made);
   if (made == NULL) return assay_status_memory(status);
   made->session = session;
@@ -86,6 +87,15 @@ int assay_predictor_create(struct assay_session *session, const struct assay_mod
   }
   if (code != 0) assay_predictor_release(made);
   else *predictor = made;
+  return code;
+}
+
+int assay_predictor_create(struct assay_session *session, const struct assay_model *model, uint32_t batch, struct assay_predictor **predictor,
+                           struct assay_status *status) {
+  *predictor = NULL;
+  int code;
+  do code = create_for(session, model, batch, predictor, status);
+  while (code == ASSAY_E_MEMORY && (batch /= 2) > 0);
   return code;
 }
 
