@@ -55,7 +55,11 @@ START_TEST(offline_it_says_where_to_put_the_file) {
   tool_enter_folder();
   const char *path = getenv("PATH");
   char *kept = strdup(path != NULL ? path : "");
-  setenv("PATH", "/nonexistent", 1);
+  ck_assert_int_eq(system("mkdir none && ln -s \"$(command -v timeout)\" none/"), 0);
+  char folder[4096], whole[8192];
+  ck_assert_ptr_nonnull(getcwd(folder, sizeof folder));
+  snprintf(whole, sizeof whole, "%s/none", folder);
+  setenv("PATH", whole, 1);
   tool_expect(1, "put it to", "weights get resnet18");
   tool_expect(1, "https://huggingface.co/timm/resnet18", "weights get resnet18 -o here.safetensors");
   setenv("PATH", kept, 1);
@@ -65,8 +69,6 @@ START_TEST(offline_it_says_where_to_put_the_file) {
   tool_expect(3, "SHA-256", "weights get resnet18 -o here.safetensors");
   tool_write("bin/curl", "#!/bin/sh\nfor last; do :; done\nwhile [ \"$1\" != --output ]; do shift; done\necho wrong > \"$2\"\n");
   chmod("bin/curl", 0755);
-  char folder[4096], whole[8192];
-  ck_assert_ptr_nonnull(getcwd(folder, sizeof folder));
   snprintf(whole, sizeof whole, "%s/bin:%s", folder, path != NULL ? path : "");
   setenv("PATH", whole, 1);
   tool_expect(3, "SHA-256", "weights get resnet18 -o new.safetensors");
@@ -119,7 +121,7 @@ START_TEST(what_would_be_loaded_is_shown) {
   json_decref(shown);
   tool_expect(0, "loaded", "train a.ini -s train.epochs=1 -s backend.devices=reference -s data.validation=0.5");
   tool_expect(0, "another input", "config a.ini -s data.normalise=unit");
-  tool_expect(2, "widths", "eval a.ini -s network.layers=widths");
+  tool_expect(2, "choose the layer", "eval a.ini -s network.layers=mobilenet_v2,classifier");
 }
 END_TEST
 
