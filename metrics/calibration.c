@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 static const struct assay_option *const options[] = {
-    OPTION(.name = "bins", .type = ASSAY_OPTION_INT, .default_text = "15", .minimum = 1, .maximum = 1000, .help = "bins of equal width that the highest scores are sorted into"),
+    OPTION(.name = "bins", .type = ASSAY_OPTION_INT, .default_text = "15", .minimum = 1, .maximum = 1000,
+           .help = "bins of equal width that the highest scores are sorted into"),
     NULL,
 };
 

@@ -35,7 +35,8 @@ static uint64_t *sort_keys(uint64_t *keys, uint64_t *spare, uint32_t count) {
   return keys;
 }
 
-/* The bits of a positive double sort as the number does; a key is those bits without the sign and, as its lowest bit, whether the sample belongs to the class. */
+/* The bits of a positive double sort as the number does; a key is those bits without the sign and, as its lowest bit, whether the sample belongs to the class.
+ */
 static int rank(const struct assay_predictions *predictions, uint32_t class, uint64_t *keys, uint64_t *spare, struct assay_ranking *ranking) {
   const uint32_t count = predictions->count;
   double inside = 0;

@@ -43,8 +43,8 @@ static int choose_class(struct job *job) {
   if (names == NULL) return assay_status_memory(job->cli->status);
   memcpy(names, model->classes, model->class_count * sizeof *names);
   const char *nearest = assay_nearest(name, names);
-  return assay_status_set(job->cli->status, ASSAY_E_CONFIG, "the model knows no class \"%s\"%s%s%s", name, nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
-                          nearest != NULL ? "\"?" : "");
+  return assay_status_set(job->cli->status, ASSAY_E_CONFIG, "the model knows no class \"%s\"%s%s%s", name, nearest != NULL ? "; did you mean \"" : "",
+                          nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
 }
 
 static int choose_method(struct job *job) {
@@ -63,7 +63,8 @@ static int prepare(struct job *job) {
   job->folder = cli->output != NULL ? cli->output : "explained";
   int result = choose_method(job);
   if (result == 0) result = assay_image_list_open((const char *const *)cli->arguments + 1, cli->argument_count - 1, &job->list, cli->status);
-  if (result == 0 && assay_image_list_count(job->list) == 0) result = assay_status_set(cli->status, ASSAY_E_DATA, "%s: there are no images here", cli->arguments[1]);
+  if (result == 0 && assay_image_list_count(job->list) == 0)
+    result = assay_status_set(cli->status, ASSAY_E_DATA, "%s: there are no images here", cli->arguments[1]);
   if (result == 0) result = model_open(cli, cli->arguments[0], &job->use);
   if (result == 0) result = choose_class(job);
   if (result == 0) result = assay_explainer_create(job->use.session, job->use.model, job->method, &job->explainer, cli->status);
@@ -113,8 +114,8 @@ static int write_overlay(struct job *job, uint32_t image, int32_t class, const c
 static void tell(struct job *job, uint32_t image, const char *label, const char *class, double score, const char *file, const char *problem) {
   const char *path = assay_image_list_path(job->list, image);
   if (job->rows != NULL) {
-    json_array_append_new(job->rows, json_pack("{s:s,s:s?,s:s?,s:o,s:s?,s:s?}", "path", path, "label", label, "class", class, "score", problem == NULL ? json_real(score) : json_null(), "file",
-                                               file, "error", problem));
+    json_array_append_new(job->rows, json_pack("{s:s,s:s?,s:s?,s:o,s:s?,s:s?}", "path", path, "label", label, "class", class, "score",
+                                               problem == NULL ? json_real(score) : json_null(), "file", file, "error", problem));
     return;
   }
   struct assay_text line = {0};
@@ -140,7 +141,8 @@ static int explain(struct job *job, uint32_t image) {
   }
   const uint8_t *images[] = {job->pixels};
   const char *path = file_name(job, image);
-  int result = path == NULL ? assay_status_memory(job->cli->status) : assay_predictor_run(job->use.predictor, images, NULL, 1, job->scores, NULL, job->cli->status);
+  int result =
+      path == NULL ? assay_status_memory(job->cli->status) : assay_predictor_run(job->use.predictor, images, NULL, 1, job->scores, NULL, job->cli->status);
   if (result != 0) return result;
   const int32_t decided = assay_model_decide(model, job->scores), class = job->wanted >= 0 ? job->wanted : decided;
   result = write_overlay(job, image, class, path);

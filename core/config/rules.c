@@ -33,6 +33,7 @@ int assay_parse_rule(const char *text, struct assay_arena *arena, struct assay_j
   const char *bound = sign == NULL ? NULL : trimmed(arena, sign + 1, strlen(sign + 1));
   if (name == NULL || (sign != NULL && bound == NULL)) return assay_status_memory(status);
   rule->metric = name;
-  const bool right = assay_is_name(name) && (sign == NULL || (sign[0] != '=' && bound[0] == '=' && assay_parse_real(bound + 1 + strspn(bound + 1, " \t"), &rule->bound)));
+  const bool right =
+      assay_is_name(name) && (sign == NULL || (sign[0] != '=' && bound[0] == '=' && assay_parse_real(bound + 1 + strspn(bound + 1, " \t"), &rule->bound)));
   return right ? 0 : assay_status_set(status, ASSAY_E_CONFIG, "\"%.60s\" is no rule: write a metric with a bound as recall >= 0.98, with >= or <=", text);
 }

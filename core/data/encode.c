@@ -42,7 +42,8 @@ static void put(png_structp png, png_bytep data, size_t length) {
 static int write_png(png_structp png, png_infop info, const uint8_t *pixels, uint32_t width, uint32_t height, uint32_t channels, struct sink *sink) {
   if (setjmp(png_jmpbuf(png)) != 0) return ASSAY_E_MEMORY;
   png_set_write_fn(png, sink, put, flush);
-  png_set_IHDR(png, info, width, height, 8, channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_IHDR(png, info, width, height, 8, channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+               PNG_FILTER_TYPE_DEFAULT);
   png_write_info(png, info);
   for (uint32_t y = 0; y < height; y++) png_write_row(png, pixels + (size_t)y * width * channels);
   png_write_end(png, info);

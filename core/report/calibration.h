@@ -7,8 +7,8 @@
 
 #include "train/predictions.h"
 
-/* The temperature by which the logits have to be divided for the labels to be likeliest; above 1 where the model is too sure of itself. Within 0.1 … 10. Logarithms of the
- * scores serve as logits, which differ from those by a number that does not count. 1 for an empty set. */
+/* The temperature by which the logits have to be divided for the labels to be likeliest; above 1 where the model is too sure of itself. Within 0.1 … 10.
+ * Logarithms of the scores serve as logits, which differ from those by a number that does not count. 1 for an empty set. */
 double assay_temperature_fit(const struct assay_prediction_set *set);
 
 enum { ASSAY_RELIABILITY_BINS = 15 };

@@ -37,8 +37,8 @@ static void print_tick(struct assay_text *out, double value, double step) {
 
 static void x_tick(struct chart *chart, double x, double step) {
   const double place = chart_x(chart, x);
-  assay_text_print(chart->out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%.1f\" y=\"%.1f\" class=\"tick middle\">", place, place, TOP,
-                   chart->height - BOTTOM, place, chart->height - BOTTOM + 13);
+  assay_text_print(chart->out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%.1f\" y=\"%.1f\" class=\"tick middle\">",
+                   place, place, TOP, chart->height - BOTTOM, place, chart->height - BOTTOM + 13);
   if (chart->x_logarithmic) assay_text_print(chart->out, "%g", x);
   else print_tick(chart->out, x, step);
   assay_text_add(chart->out, "</text>");
@@ -46,11 +46,12 @@ static void x_tick(struct chart *chart, double x, double step) {
 
 static void draw_axes(struct chart *chart) {
   struct assay_text *out = chart->out;
-  const double y_step = tick_step(chart->y_high - chart->y_low, 5), x_raw = tick_step(chart->x_high - chart->x_low, 6), x_step = chart->x_whole ? fmax(1, x_raw) : x_raw;
+  const double y_step = tick_step(chart->y_high - chart->y_low, 5), x_raw = tick_step(chart->x_high - chart->x_low, 6),
+               x_step = chart->x_whole ? fmax(1, x_raw) : x_raw;
   for (double y = ceil(chart->y_low / y_step - 1e-9) * y_step; y <= chart->y_high + y_step * 1e-9; y += y_step) {
     const double place = chart_y(chart, y);
-    assay_text_print(out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%.1f\" y=\"%.1f\" class=\"tick end\">", LEFT, chart->width - RIGHT, place, place,
-                     LEFT - 5, place + 3.5);
+    assay_text_print(out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%.1f\" y=\"%.1f\" class=\"tick end\">", LEFT,
+                     chart->width - RIGHT, place, place, LEFT - 5, place + 3.5);
     print_tick(out, y, y_step);
     assay_text_add(out, "</text>");
   }
@@ -61,7 +62,8 @@ static void draw_axes(struct chart *chart) {
   if (chart->x_label != NULL)
     assay_text_print(out, "<text x=\"%.1f\" y=\"%.1f\" class=\"label middle\">%s</text>", (LEFT + chart->width - RIGHT) / 2, chart->height - 4, chart->x_label);
   if (chart->y_label != NULL)
-    assay_text_print(out, "<text transform=\"translate(11 %.1f) rotate(-90)\" class=\"label middle\">%s</text>", (TOP + chart->height - BOTTOM) / 2, chart->y_label);
+    assay_text_print(out, "<text transform=\"translate(11 %.1f) rotate(-90)\" class=\"label middle\">%s</text>", (TOP + chart->height - BOTTOM) / 2,
+                     chart->y_label);
 }
 
 static void widen(double *low, double *high) {
@@ -115,24 +117,28 @@ void chart_dot(struct chart *chart, double x, double y, double radius, const cha
 }
 
 void chart_bar(struct chart *chart, double x0, double y0, double x1, double y1, const char *style, const char *title) {
-  const double left = chart_x(chart, fmin(x0, x1)), right = chart_x(chart, fmax(x0, x1)), top = chart_y(chart, fmax(y0, y1)), bottom = chart_y(chart, fmin(y0, y1));
+  const double left = chart_x(chart, fmin(x0, x1)), right = chart_x(chart, fmax(x0, x1)), top = chart_y(chart, fmax(y0, y1)),
+               bottom = chart_y(chart, fmin(y0, y1));
   assay_text_print(chart->out, "<rect class=\"bar %s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\">", style, left, top, right - left, bottom - top);
   add_title(chart->out, title);
   assay_text_add(chart->out, "</rect>");
 }
 
 void chart_vertical(struct chart *chart, double x, const char *style) {
-  assay_text_print(chart->out, "<line class=\"line %s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", style, chart_x(chart, x), chart_x(chart, x), TOP, chart->height - BOTTOM);
+  assay_text_print(chart->out, "<line class=\"line %s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", style, chart_x(chart, x), chart_x(chart, x), TOP,
+                   chart->height - BOTTOM);
 }
 
 void chart_horizontal(struct chart *chart, double y, const char *style) {
-  assay_text_print(chart->out, "<line class=\"line %s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", style, LEFT, chart->width - RIGHT, chart_y(chart, y), chart_y(chart, y));
+  assay_text_print(chart->out, "<line class=\"line %s\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>", style, LEFT, chart->width - RIGHT,
+                   chart_y(chart, y), chart_y(chart, y));
 }
 
 void chart_legend(struct assay_text *out, const char *const *pairs) {
   assay_text_add(out, "<p class=\"legend\">");
   for (; pairs[0] != NULL; pairs += 2) {
-    assay_text_print(out, "<span><svg viewBox=\"0 0 22 8\" aria-hidden=\"true\"><line class=\"line %s\" x1=\"1\" x2=\"21\" y1=\"4\" y2=\"4\"/></svg> ", pairs[0]);
+    assay_text_print(out, "<span><svg viewBox=\"0 0 22 8\" aria-hidden=\"true\"><line class=\"line %s\" x1=\"1\" x2=\"21\" y1=\"4\" y2=\"4\"/></svg> ",
+                     pairs[0]);
     html_text(out, pairs[1]);
     assay_text_add(out, "</span> ");
   }

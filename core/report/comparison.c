@@ -46,7 +46,8 @@ static json_t *compare_folds(const json_t *best, const json_t *baseline, bool ma
 
 json_t *assay_comparison_build(const struct assay_trial_record *best, const struct assay_trial_record *baseline, bool maximise) {
   json_t *mine = folds_of(best), *theirs = folds_of(baseline), *made = NULL;
-  const bool comparable = best != NULL && baseline != NULL && best->number != baseline->number && json_array_size(mine) > 0 && json_array_size(mine) == json_array_size(theirs);
+  const bool comparable =
+      best != NULL && baseline != NULL && best->number != baseline->number && json_array_size(mine) > 0 && json_array_size(mine) == json_array_size(theirs);
   if (comparable) {
     struct differences differences = {0, 0, 0, 0};
     json_t *folds = compare_folds(mine, theirs, maximise, &differences);
@@ -56,8 +57,8 @@ json_t *assay_comparison_build(const struct assay_trial_record *best, const stru
       const double variance = fmax(differences.squares - n * mean * mean, 0) / (n - 1);
       half = student(differences.count - 1) * sqrt(variance * (1 / n + 1 / (n - 1))); /* a fold's validation part is 1/(n - 1) of its training part */
     }
-    made = json_pack("{s:i,s:o,s:o,s:o,s:o,s:i}", "trial", (int)best->number, "folds", folds, "mean", assay_json_number(mean), "low", assay_json_number(mean - half), "high",
-                     assay_json_number(mean + half), "better", differences.better);
+    made = json_pack("{s:i,s:o,s:o,s:o,s:o,s:i}", "trial", (int)best->number, "folds", folds, "mean", assay_json_number(mean), "low",
+                     assay_json_number(mean - half), "high", assay_json_number(mean + half), "better", differences.better);
   }
   json_decref(mine);
   json_decref(theirs);

@@ -13,7 +13,8 @@ static size_t character(const unsigned char *bytes) {
   const size_t length = first >= 0xC2 && first <= 0xDF ? 2 : (first & 0xF0) == 0xE0 ? 3 : first >= 0xF0 && first <= 0xF4 ? 4 : 0;
   for (size_t i = 1; i < length; i++)
     if ((bytes[i] & 0xC0) != 0x80) return 0;
-  if ((first == 0xE0 && bytes[1] < 0xA0) || (first == 0xED && bytes[1] > 0x9F) || (first == 0xF0 && bytes[1] < 0x90) || (first == 0xF4 && bytes[1] > 0x8F)) return 0;
+  if ((first == 0xE0 && bytes[1] < 0xA0) || (first == 0xED && bytes[1] > 0x9F) || (first == 0xF0 && bytes[1] < 0x90) || (first == 0xF4 && bytes[1] > 0x8F))
+    return 0;
   return length;
 }
 
@@ -68,6 +69,8 @@ void html_jpeg(struct assay_text *out, const char *base64, const char *descripti
   assay_text_add(out, "\">");
 }
 
-void html_section(struct assay_text *out, const char *anchor, const char *heading) { assay_text_print(out, "\n<section id=\"%s\"><h2>%s</h2>\n", anchor, heading); }
+void html_section(struct assay_text *out, const char *anchor, const char *heading) {
+  assay_text_print(out, "\n<section id=\"%s\"><h2>%s</h2>\n", anchor, heading);
+}
 
 void html_section_end(struct assay_text *out) { assay_text_add(out, "</section>\n"); }

@@ -85,7 +85,8 @@ static void estimate_numbers(const uint32_t *counts, uint32_t places, double *de
   const double width = bandwidth(counts, places);
   double weight = 1;
   for (uint32_t k = 0; k < places; k++) weight += counts[k];
-  for (uint32_t x = 0; x < places; x++) density[x] = normal_between((x - 0.5 - (places - 1) / 2.0) / places, (x + 0.5 - (places - 1) / 2.0) / places) / normal_between(-0.5, 0.5) / weight;
+  for (uint32_t x = 0; x < places; x++)
+    density[x] = normal_between((x - 0.5 - (places - 1) / 2.0) / places, (x + 0.5 - (places - 1) / 2.0) / places) / normal_between(-0.5, 0.5) / weight;
   for (uint32_t k = 0; k < places; k++) {
     if (counts[k] == 0) continue;
     const double whole = normal_between((-0.5 - k) / width, (places - 0.5 - k) / width);
@@ -152,8 +153,8 @@ static double importance_of(const struct analysis *analysis, const struct assay_
   return quantile * quantile * share_of_best * share_of_best / share_of_all * divergence(&grid, counts, counts + grid.count, room);
 }
 
-int assay_importance_compute(const struct assay_space *space, const struct assay_trial_record *const *records, uint32_t count, bool maximise, double *importances,
-                             struct assay_status *status) {
+int assay_importance_compute(const struct assay_space *space, const struct assay_trial_record *const *records, uint32_t count, bool maximise,
+                             double *importances, struct assay_status *status) {
   uint32_t most = PLACES;
   for (uint32_t d = 0; d < space->dimension_count; d++) {
     importances[d] = 0;

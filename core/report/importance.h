@@ -7,12 +7,12 @@
 
 #include "study/study.h"
 
-/* Watanabe, Bansal and Hutter, "PED-ANOVA", 2023: for each axis the Pearson divergence between the densities of the best tenth of the complete trials and of all of them, times
- * the squared share of the best. Densities are Parzen estimates on at most 50 places with Scott's bandwidth and one kernel for the whole axis as prior; an axis that is not
- * always active counts as far as it is (with fewer than two such trials not at all). Fills importances[dimension_count]; they are not normalised. All
- * 0 with fewer than two complete trials. ASSAY_E_MEMORY. */
-int assay_importance_compute(const struct assay_space *space, const struct assay_trial_record *const *records, uint32_t count, bool maximise, double *importances,
-                             struct assay_status *status);
+/* Watanabe, Bansal and Hutter, "PED-ANOVA", 2023: for each axis the Pearson divergence between the densities of the best tenth of the complete trials and of
+ * all of them, times the squared share of the best. Densities are Parzen estimates on at most 50 places with Scott's bandwidth and one kernel for the whole
+ * axis as prior; an axis that is not always active counts as far as it is (with fewer than two such trials not at all). Fills importances[dimension_count];
+ * they are not normalised. All 0 with fewer than two complete trials. ASSAY_E_MEMORY. */
+int assay_importance_compute(const struct assay_space *space, const struct assay_trial_record *const *records, uint32_t count, bool maximise,
+                             double *importances, struct assay_status *status);
 
 /* What the best quarter of the complete trials (at least four) has in common on one axis. */
 struct assay_agreement {

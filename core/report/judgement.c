@@ -12,7 +12,8 @@
 
 static const uint64_t interval_seed = 1;
 
-static int add_metrics(json_t *object, const struct assay_prediction_set *set, const struct assay_component *metrics, uint32_t count, struct assay_status *status) {
+static int add_metrics(json_t *object, const struct assay_prediction_set *set, const struct assay_component *metrics, uint32_t count,
+                       struct assay_status *status) {
   struct assay_measure *measures = calloc((size_t)count + 1, sizeof *measures);
   const int result = measures == NULL ? assay_status_memory(status) : assay_predictions_measure(set, metrics, count, interval_seed, measures, status);
   json_t *intervals = json_object();
@@ -34,8 +35,8 @@ static void add_reliability(json_t *object, const struct assay_prediction_set *s
   assay_reliability_fill(set, bins);
   for (int i = 0; i < ASSAY_RELIABILITY_BINS; i++)
     if (bins[i].count > 0)
-      json_array_append_new(list, json_pack("{s:f,s:f,s:i,s:f,s:f}", "from", (double)i / ASSAY_RELIABILITY_BINS, "to", (double)(i + 1) / ASSAY_RELIABILITY_BINS, "n",
-                                            (int)bins[i].count, "score", bins[i].score, "right", bins[i].right));
+      json_array_append_new(list, json_pack("{s:f,s:f,s:i,s:f,s:f}", "from", (double)i / ASSAY_RELIABILITY_BINS, "to", (double)(i + 1) / ASSAY_RELIABILITY_BINS,
+                                            "n", (int)bins[i].count, "score", bins[i].score, "right", bins[i].right));
   json_object_set_new(object, "reliability", list);
 }
 
@@ -63,7 +64,8 @@ static int add_confusion(json_t *object, const struct assay_prediction_set *set,
     json_array_append_new(names, json_string(set->classes[label]));
   }
   free(counts);
-  json_object_set_new(object, "commonest", json_pack("{s:s,s:o}", "class", set->classes[commonest], "accuracy", assay_json_number(all > 0 ? (double)most / (double)all : NAN)));
+  json_object_set_new(object, "commonest",
+                      json_pack("{s:s,s:o}", "class", set->classes[commonest], "accuracy", assay_json_number(all > 0 ? (double)most / (double)all : NAN)));
   json_object_set_new(object, "confusion", matrix);
   json_object_set_new(object, "classes", names);
   if (set->positive >= 0) json_object_set_new(object, "positive", json_string(set->classes[set->positive]));
@@ -94,8 +96,8 @@ static int add_wrong(json_t *object, const struct assay_prediction_set *set, uin
   json_t *list = json_array();
   for (uint32_t i = 0; i < count && i < limit; i++) {
     const uint32_t row = rows[i];
-    json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:f}", "path", set->paths[row], "label", set->classes[set->labels[row]], "guess", set->classes[set->guesses[row]], "score",
-                                          set->scores[(size_t)row * set->class_count + (size_t)set->guesses[row]]));
+    json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:f}", "path", set->paths[row], "label", set->classes[set->labels[row]], "guess",
+                                          set->classes[set->guesses[row]], "score", set->scores[(size_t)row * set->class_count + (size_t)set->guesses[row]]));
   }
   json_object_set_new(object, "wrong_count", json_integer(count));
   json_object_set_new(object, "wrong", list);
@@ -103,8 +105,8 @@ static int add_wrong(json_t *object, const struct assay_prediction_set *set, uin
   return 0;
 }
 
-int assay_judgement_build(const struct assay_prediction_set *set, const struct assay_component *metrics, uint32_t metric_count, uint32_t wrong_limit, json_t **judgement,
-                          struct assay_status *status) {
+int assay_judgement_build(const struct assay_prediction_set *set, const struct assay_component *metrics, uint32_t metric_count, uint32_t wrong_limit,
+                          json_t **judgement, struct assay_status *status) {
   json_t *object = json_pack("{s:i}", "n", (int)set->count);
   *judgement = NULL;
   if (object == NULL) return assay_status_memory(status);

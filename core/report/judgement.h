@@ -16,8 +16,8 @@ struct assay_text;
  * wrong: [{path, label, guess, score}]}; null where a
  * number is not defined. Metrics that need a positive class are left out where none is named. Wrong predictions come surest first, at most
  * `wrong_limit`. */
-int assay_judgement_build(const struct assay_prediction_set *set, const struct assay_component *metrics, uint32_t metric_count, uint32_t wrong_limit, json_t **judgement,
-                          struct assay_status *status);
+int assay_judgement_build(const struct assay_prediction_set *set, const struct assay_component *metrics, uint32_t metric_count, uint32_t wrong_limit,
+                          json_t **judgement, struct assay_status *status);
 /* Rows that were guessed wrong, surest first; malloc'ed. NULL when memory is short. */
 uint32_t *assay_judgement_wrong(const struct assay_prediction_set *set, uint32_t *count);
 /* errors.csv: path,part,fold,label,guess,score,loss of those rows: the test's first, then the out-of-fold ones. ASSAY_E_STORAGE. */

@@ -64,7 +64,8 @@ static void add_target(struct page *page) {
 }
 
 static void add_decision(struct page *page, const json_t *judgement) {
-  const json_t *threshold = json_object_get(page->summary, "threshold"), *decision = json_object_get(page->summary, "decision"), *classes = json_object_get(judgement, "classes");
+  const json_t *threshold = json_object_get(page->summary, "threshold"), *decision = json_object_get(page->summary, "decision"),
+               *classes = json_object_get(judgement, "classes");
   if (!json_is_number(threshold) || json_array_size(classes) != 2) return;
   const char *positive = string_of(judgement, "positive");
   assay_text_add(page->out, "<p>The model says <b>");
@@ -138,7 +139,8 @@ static void add_facts(struct page *page) {
   count_labels(page, page->test, "Test, held out");
   if (settings->data.width > 0) {
     begin_fact(page, "The network sees");
-    assay_text_print(page->out, "%u × %u pixels, %s", settings->data.width, settings->data.height, settings->data.colour == ASSAY_COLOUR_GREY ? "grey" : "in colour");
+    assay_text_print(page->out, "%u × %u pixels, %s", settings->data.width, settings->data.height,
+                     settings->data.colour == ASSAY_COLOUR_GREY ? "grey" : "in colour");
     end_fact(page);
   }
   add_network(page, settings);
@@ -179,9 +181,11 @@ int page_headline(struct page *page) {
   if (judgement != NULL) {
     add_cards(page, judgement);
     add_target(page);
-    assay_text_print(page->out, tested ? "<p>On %lld images that neither training nor search has seen, with 95 %% intervals. Always saying <b>"
-                                       : "<p>On %lld images, each judged by a model that was not trained on it; optimistic, since the best of all trials is shown and no test was held out. "
-                                         "Always saying <b>",
+    assay_text_print(page->out,
+                     tested ? "<p>On %lld images that neither training nor search has seen, with 95 %% intervals. Always saying <b>"
+                            : "<p>On %lld images, each judged by a model that was not trained on it; optimistic, since the best of all trials is shown and no "
+                              "test was held out. "
+                              "Always saying <b>",
                      integer_of(judgement, "n"));
     html_text(page->out, string_of(commonest, "class"));
     assay_text_add(page->out, "</b> would be right ");

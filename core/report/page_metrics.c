@@ -31,7 +31,8 @@ static void add_table(struct page *page, const json_t *test, const json_t *valid
   const bool tested = json_is_object(test);
   const char *name;
   json_t *interval;
-  assay_text_print(page->out, "<div class=\"scroll\"><table><tr><th></th>%s<th>validation</th><th>95 %% interval</th></tr>\n", tested ? "<th>test</th><th>95 % interval</th>" : "");
+  assay_text_print(page->out, "<div class=\"scroll\"><table><tr><th></th>%s<th>validation</th><th>95 %% interval</th></tr>\n",
+                   tested ? "<th>test</th><th>95 % interval</th>" : "");
   json_object_foreach(json_object_get(tested ? test : validation, "intervals"), name, interval) {
     assay_text_add(page->out, "<tr><td>");
     for (const char *c = name; *c != '\0'; c++) assay_text_add_bytes(page->out, *c == '_' ? " " : c, 1);
@@ -48,7 +49,8 @@ static double cell(const json_t *matrix, size_t label, size_t guess) { return js
 /* Blue where it is right and red where it is wrong, the deeper the more of the label's images. */
 static void add_cell(struct page *page, double count, double row, bool right, bool normalised) {
   const double share = row > 0 ? count / row : 0;
-  assay_text_print(page->out, "<td style=\"background:rgba(%s,%.2f)%s\">", right ? "0,114,178" : "213,94,0", share == 0 ? 0.03 : 0.12 + 0.75 * share, share > 0.62 ? ";color:#fff" : "");
+  assay_text_print(page->out, "<td style=\"background:rgba(%s,%.2f)%s\">", right ? "0,114,178" : "213,94,0", share == 0 ? 0.03 : 0.12 + 0.75 * share,
+                   share > 0.62 ? ";color:#fff" : "");
   if (normalised) html_number(page->out, row > 0 ? share : NAN, 3);
   else html_number(page->out, count, 0);
   assay_text_add(page->out, "</td>");
@@ -57,7 +59,8 @@ static void add_cell(struct page *page, double count, double row, bool right, bo
 static void add_matrix(struct page *page, const json_t *judgement, bool normalised) {
   const json_t *matrix = json_object_get(judgement, "confusion"), *classes = json_object_get(judgement, "classes");
   const size_t count = json_array_size(matrix);
-  assay_text_print(page->out, "<div class=\"scroll\"><table class=\"confusion%s\"><tr><th class=\"row\">is \\ guessed</th>", count > FEW_CLASSES ? " many" : "");
+  assay_text_print(page->out, "<div class=\"scroll\"><table class=\"confusion%s\"><tr><th class=\"row\">is \\ guessed</th>",
+                   count > FEW_CLASSES ? " many" : "");
   for (size_t guess = 0; guess < count; guess++) html_element(page->out, "th", NULL, json_string_value(json_array_get(classes, guess)));
   assay_text_add(page->out, "</tr>\n");
   for (size_t label = 0; label < count; label++) {
@@ -128,7 +131,8 @@ int page_metrics(struct page *page) {
   add_confusion(page, validation, "validation");
   assay_text_add(page->out, "<h3>All metrics</h3>");
   add_table(page, test, validation);
-  assay_text_add(page->out, "<p class=\"note\">Proportions have Wilson's interval, the others the bootstrap's. Validation is optimistic: the best of all trials was chosen by it.</p>\n");
+  assay_text_add(page->out, "<p class=\"note\">Proportions have Wilson's interval, the others the bootstrap's. Validation is optimistic: the best of all "
+                            "trials was chosen by it.</p>\n");
   html_section_end(page->out);
   return 0;
 }

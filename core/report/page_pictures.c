@@ -35,9 +35,11 @@ static void list_errors(struct page *page, const json_t *judgement, const char *
   const json_t *wrong = json_object_get(judgement, "wrong");
   const size_t count = json_array_size(wrong);
   if (count == 0) return;
-  assay_text_print(page->out, "<details><summary>All %lld wrong of the %s, surest first</summary><div class=\"scroll\"><table class=\"words\"><tr><th>image</th><th>is</th><th>taken "
-                              "for</th><th>score</th></tr>\n",
-                   (long long)json_integer_value(json_object_get(judgement, "wrong_count")), part);
+  assay_text_print(
+      page->out,
+      "<details><summary>All %lld wrong of the %s, surest first</summary><div class=\"scroll\"><table class=\"words\"><tr><th>image</th><th>is</th><th>taken "
+      "for</th><th>score</th></tr>\n",
+      (long long)json_integer_value(json_object_get(judgement, "wrong_count")), part);
   for (size_t i = 0; i < count && i < MOST_LISTED; i++) {
     const json_t *row = json_array_get(wrong, i);
     assay_text_add(page->out, "<tr>");
@@ -54,14 +56,17 @@ static void list_errors(struct page *page, const json_t *judgement, const char *
 }
 
 int page_errors(struct page *page) {
-  const json_t *test = json_object_get(page->summary, "test"), *validation = json_object_get(page->summary, "validation"), *errors = json_object_get(page->pictures, "errors");
+  const json_t *test = json_object_get(page->summary, "test"), *validation = json_object_get(page->summary, "validation"),
+               *errors = json_object_get(page->pictures, "errors");
   if (page->validation == NULL) return 0;
   html_section(page->out, "errors", "Worst errors");
   const size_t count = json_array_size(errors);
   const bool tested = json_is_object(test);
   if (count > 0) {
-    assay_text_add(page->out, tested ? "<p>Test images that the model got wrong, those it was surest of first; beside each what spoke for its guess, the brighter the more.</p>\n"
-                                     : "<p>Images that were wrong out of fold, surest first.</p>\n");
+    assay_text_add(
+        page->out,
+        tested ? "<p>Test images that the model got wrong, those it was surest of first; beside each what spoke for its guess, the brighter the more.</p>\n"
+               : "<p>Images that were wrong out of fold, surest first.</p>\n");
     assay_text_add(page->out, "<div class=\"pictures\">\n");
     for (size_t i = 0; i < count; i++) add_error_picture(page, json_array_get(errors, i));
     assay_text_add(page->out, "</div>\n");

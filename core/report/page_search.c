@@ -46,7 +46,8 @@ static bool find_frame(const struct page *page, struct chart *chart) {
 
 static int draw_history(struct page *page) {
   struct chart chart = {.out = page->out, .width = 820, .height = 260, .x_whole = true, .x_label = "trial"};
-  double *x = ASSAY_NEW_ARRAY(page->arena, double, 2 * (size_t)page->record_count + 1), *y = ASSAY_NEW_ARRAY(page->arena, double, 2 * (size_t)page->record_count + 1);
+  double *x = ASSAY_NEW_ARRAY(page->arena, double, 2 * (size_t)page->record_count + 1),
+         *y = ASSAY_NEW_ARRAY(page->arena, double, 2 * (size_t)page->record_count + 1);
   if (x == NULL || y == NULL) return assay_status_memory(page->status);
   if (!find_frame(page, &chart)) return 0;
   assay_text_add(page->out, "<h3>History: ");
@@ -112,7 +113,9 @@ static void draw_way(struct parallel *parallel, const struct assay_trial_record 
   const double good = goodness(parallel, record->value);
   bool open = false;
   if (is_best) assay_text_add(out, "<g class=\"line s2\" style=\"stroke-width:2.4\">");
-  else assay_text_print(out, "<g class=\"line thin\" style=\"stroke:rgb(%.0f,%.0f,%.0f);opacity:%.2f\">", 200 - 200 * good, 208 - 118 * good, 220 - 50 * good, 0.3 + 0.55 * good);
+  else
+    assay_text_print(out, "<g class=\"line thin\" style=\"stroke:rgb(%.0f,%.0f,%.0f);opacity:%.2f\">", 200 - 200 * good, 208 - 118 * good, 220 - 50 * good,
+                     0.3 + 0.55 * good);
   for (uint32_t i = 0; i <= parallel->count; i++) {
     const bool last = i == parallel->count;
     const double value = last ? record->value : record->point[parallel->axes[i]];
@@ -147,8 +150,9 @@ static void draw_axis(struct parallel *parallel, uint32_t number) {
   const double place = axis_place(parallel, number);
   const struct assay_dimension *axis = number < parallel->count ? page->space->dimensions[parallel->axes[number]] : NULL;
   const char *name = axis != NULL ? axis->name : page->objective, *dot = strrchr(name, '.');
-  assay_text_print(page->out, "<line class=\"line s0 thin\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"label middle\" x=\"%.1f\" y=\"%.1f\">", place, place, parallel->top,
-                   parallel->bottom, place, number % 2 == 0 ? parallel->top - 22 : parallel->top - 9);
+  assay_text_print(page->out,
+                   "<line class=\"line s0 thin\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"label middle\" x=\"%.1f\" y=\"%.1f\">", place,
+                   place, parallel->top, parallel->bottom, place, number % 2 == 0 ? parallel->top - 22 : parallel->top - 9);
   html_element(page->out, "title", NULL, name);
   html_text(page->out, dot != NULL ? dot + 1 : name);
   assay_text_add(page->out, "</text>");
@@ -174,10 +178,13 @@ static void draw_parallel(struct page *page, const uint32_t *order) {
   if (!find_frame(page, &frame)) return;
   parallel.low = frame.y_low;
   parallel.high = frame.y_high;
-  assay_text_add(page->out, "<h3>Parallel coordinates</h3><p class=\"note\">A line a trial, from its values to its result; the darker the better, the best in red. The most important parameter stands "
+  assay_text_add(page->out, "<h3>Parallel coordinates</h3><p class=\"note\">A line a trial, from its values to its result; the darker the better, the best in "
+                            "red. The most important parameter stands "
                             "first.</p>\n");
-  assay_text_print(page->out, "<div class=\"scroll\"><svg viewBox=\"0 0 %.0f %.0f\" style=\"min-width:620px\" role=\"img\" aria-label=\"Parallel coordinates of all trials\">", parallel.width,
-                   parallel.height);
+  assay_text_print(
+      page->out,
+      "<div class=\"scroll\"><svg viewBox=\"0 0 %.0f %.0f\" style=\"min-width:620px\" role=\"img\" aria-label=\"Parallel coordinates of all trials\">",
+      parallel.width, parallel.height);
   uint32_t drawn = 0;
   for (uint32_t i = 0; i < page->record_count && drawn < MOST_LINES; i++) {
     if (!is_complete(page->records[i]) || page->records[i]->number == page->best->number) continue;
@@ -187,7 +194,8 @@ static void draw_parallel(struct page *page, const uint32_t *order) {
   draw_way(&parallel, page->best, true);
   for (uint32_t axis = 0; axis <= parallel.count; axis++) draw_axis(&parallel, axis);
   assay_text_add(page->out, "</svg></div>\n");
-  if (page->space->dimension_count > MOST_AXES) assay_text_print(page->out, "<p class=\"note\">The %d most important of %u parameters.</p>\n", MOST_AXES, page->space->dimension_count);
+  if (page->space->dimension_count > MOST_AXES)
+    assay_text_print(page->out, "<p class=\"note\">The %d most important of %u parameters.</p>\n", MOST_AXES, page->space->dimension_count);
 }
 
 /* ---- Importance and agreement ---- */
@@ -196,7 +204,8 @@ static void add_importance(struct page *page, const double *importances, const u
   double sum = 0;
   for (uint32_t d = 0; d < page->space->dimension_count; d++) sum += importances[d];
   if (!(sum > 0)) return;
-  assay_text_add(page->out, "<div><h3>Importance</h3><p class=\"note\">How much each value decides about being among the best tenth (PED-ANOVA). With few trials this says little.</p><table "
+  assay_text_add(page->out, "<div><h3>Importance</h3><p class=\"note\">How much each value decides about being among the best tenth (PED-ANOVA). With few "
+                            "trials this says little.</p><table "
                             "class=\"bars\">\n");
   for (uint32_t d = 0; d < page->space->dimension_count; d++) {
     const double share = importances[order[d]] / sum;
@@ -231,9 +240,11 @@ static void add_agreement(struct page *page, uint32_t dimension) {
 static void add_agreements(struct page *page) {
   struct assay_agreement agreement;
   bool any = false;
-  for (uint32_t d = 0; d < page->space->dimension_count; d++) any |= assay_agreement_find(page->space, page->records, page->record_count, page->maximise, d, &agreement);
+  for (uint32_t d = 0; d < page->space->dimension_count; d++)
+    any |= assay_agreement_find(page->space, page->records, page->record_count, page->maximise, d, &agreement);
   if (!any) return;
-  assay_text_add(page->out, "<div><h3>What the good trials agree on</h3><p class=\"note\">The best quarter of the trials.</p><div class=\"scroll\"><table class=\"words\"><tr><th>parameter</th><th>their "
+  assay_text_add(page->out, "<div><h3>What the good trials agree on</h3><p class=\"note\">The best quarter of the trials.</p><div class=\"scroll\"><table "
+                            "class=\"words\"><tr><th>parameter</th><th>their "
                             "values</th><th></th></tr>\n");
   for (uint32_t d = 0; d < page->space->dimension_count; d++) add_agreement(page, d);
   assay_text_add(page->out, "</table></div></div>\n");

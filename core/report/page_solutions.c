@@ -155,7 +155,9 @@ static int add_view(struct page *page, const struct assay_trial_record *record, 
 
 static void list_rest(struct page *page, const struct assay_trial_record *const *sorted, uint32_t from) {
   if (from >= page->record_count) return;
-  assay_text_print(page->out, "<details><summary>%u more trials</summary><div class=\"scroll\"><table><tr><th>trial</th><th>state</th><th>value</th><th>seconds</th><th class=\"word\">values</th></tr>\n",
+  assay_text_print(page->out,
+                   "<details><summary>%u more trials</summary><div class=\"scroll\"><table><tr><th>trial</th><th>state</th><th>value</th><th>seconds</th><th "
+                   "class=\"word\">values</th></tr>\n",
                    page->record_count - from);
   for (uint32_t i = from; i < page->record_count && i < from + MOST_LISTED; i++) {
     const struct assay_trial_record *record = sorted[i];
@@ -186,7 +188,8 @@ int page_solutions(struct page *page) {
   assay_text_add(page->out, " on validation, the best first; open one for its folds and curves.</p>\n");
   uint32_t shown = 0;
   int code = 0;
-  for (; code == 0 && shown < page->record_count && shown < MOST_VIEWS && sorted[shown]->state == ASSAY_TRIAL_COMPLETE; shown++) code = add_view(page, sorted[shown], shown + 1);
+  for (; code == 0 && shown < page->record_count && shown < MOST_VIEWS && sorted[shown]->state == ASSAY_TRIAL_COMPLETE; shown++)
+    code = add_view(page, sorted[shown], shown + 1);
   for (uint32_t i = shown; code == 0 && i < page->record_count; i++)
     if (sorted[i]->number == 0 && sorted[i]->state == ASSAY_TRIAL_COMPLETE) code = add_view(page, sorted[i], i + 1);
   if (code == 0) list_rest(page, sorted, shown);

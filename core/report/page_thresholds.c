@@ -56,12 +56,19 @@ static struct working_point point_at(const struct assay_prediction_set *set, int
     found += taken && member;
     alarms += taken && !member;
   }
-  return (struct working_point){found / members, alarms / (set->count - members), found + alarms > 0 ? found / (found + alarms) : 1, 2 * found / (found + members + alarms)};
+  return (struct working_point){found / members, alarms / (set->count - members), found + alarms > 0 ? found / (found + alarms) : 1,
+                                2 * found / (found + members + alarms)};
 }
 
 /* `working`: where the model works on each curve; NULL: not to be shown. */
 static void draw_curves(struct page *page, const struct sweep *sweeps, uint32_t count, bool roc, const struct working_point *working) {
-  struct chart chart = {.out = page->out, .width = 400, .height = 330, .x_high = 1, .y_high = 1, .x_label = roc ? "false-positive rate" : "recall", .y_label = roc ? "recall" : "precision"};
+  struct chart chart = {.out = page->out,
+                        .width = 400,
+                        .height = 330,
+                        .x_high = 1,
+                        .y_high = 1,
+                        .x_label = roc ? "false-positive rate" : "recall",
+                        .y_label = roc ? "recall" : "precision"};
   chart_begin(&chart, roc ? "Receiver operating characteristic" : "Precision over recall");
   if (roc) {
     const double ends[2] = {0, 1};
@@ -72,7 +79,8 @@ static void draw_curves(struct page *page, const struct sweep *sweeps, uint32_t 
     char ring[16];
     chart_line(&chart, x, y, sweeps[i].count, styles[i]);
     snprintf(ring, sizeof ring, "%.2s ring", styles[i]);
-    if (working != NULL) chart_dot(&chart, roc ? working[i].alarms : working[i].recall, roc ? working[i].recall : working[i].precision, 4.5, ring, "at the model's threshold");
+    if (working != NULL)
+      chart_dot(&chart, roc ? working[i].alarms : working[i].recall, roc ? working[i].recall : working[i].precision, 4.5, ring, "at the model's threshold");
   }
   chart_end(&chart);
 }
@@ -123,7 +131,8 @@ static void draw_reliability(struct page *page) {
   static const char *const both[] = {"s1", "out of fold", "s2", "test", "s0 thin dashed", "scores that can be believed", NULL},
                            *const one[] = {"s1", "out of fold", "s0 thin dashed", "scores that can be believed", NULL};
   const double low = page->validation->class_count == 2 ? 0.5 : 0, ends[2] = {low, 1};
-  struct chart chart = {.out = page->out, .width = 400, .height = 330, .x_low = low, .x_high = 1, .y_high = 1, .x_label = "highest score", .y_label = "share that is right"};
+  struct chart chart = {
+      .out = page->out, .width = 400, .height = 330, .x_low = low, .x_high = 1, .y_high = 1, .x_label = "highest score", .y_label = "share that is right"};
   assay_text_add(page->out, "<div><h3>Reliability</h3>");
   chart_begin(&chart, "How often the model is right over what its scores say");
   chart_line(&chart, ends, ends, 2, "s0 thin dashed");
@@ -170,7 +179,8 @@ static int add_several(struct page *page) {
     legend[2 * class + 1] = set->classes[class];
   }
   for (int roc = 1; roc >= 0; roc--) {
-    assay_text_print(page->out, "<div><h3>%s, each class against the rest (%s)</h3>", roc ? "ROC" : "Precision and recall", page->test != NULL ? "test" : "out of fold");
+    assay_text_print(page->out, "<div><h3>%s, each class against the rest (%s)</h3>", roc ? "ROC" : "Precision and recall",
+                     page->test != NULL ? "test" : "out of fold");
     draw_curves(page, sweeps, count, roc == 1, NULL);
     chart_legend(page->out, legend);
     assay_text_add(page->out, "</div>\n");

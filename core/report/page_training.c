@@ -86,7 +86,8 @@ int page_curves_of(struct page *page, const struct assay_trial_record *record) {
   assay_text_add(page->out, "<div class=\"grid3\">");
   for (uint32_t fold = 0; fold < folds && fold < MOST_FOLDS; fold++) draw_fold(page, curves, fold);
   assay_text_add(page->out, "</div>\n");
-  if (folds > MOST_FOLDS) assay_text_print(page->out, "<p class=\"note\">The other %u folds stand in trials/%u/curves.csv.</p>\n", folds - MOST_FOLDS, record->number);
+  if (folds > MOST_FOLDS)
+    assay_text_print(page->out, "<p class=\"note\">The other %u folds stand in trials/%u/curves.csv.</p>\n", folds - MOST_FOLDS, record->number);
   return 0;
 }
 
@@ -102,7 +103,9 @@ static void add_comparison(struct page *page) {
 int page_training(struct page *page) {
   if (page->best == NULL) return 0;
   html_section(page->out, "training", "Training");
-  assay_text_print(page->out, "<p>Trial %u, the best of the search, is the model's. Each fold trains on the others and stops when its own loss falls no longer.</p>\n", page->best->number);
+  assay_text_print(page->out,
+                   "<p>Trial %u, the best of the search, is the model's. Each fold trains on the others and stops when its own loss falls no longer.</p>\n",
+                   page->best->number);
   const int code = page_curves_of(page, page->best);
   add_comparison(page);
   html_section_end(page->out);

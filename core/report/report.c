@@ -47,7 +47,8 @@ static struct page_curves *take_curves(const struct page *page, size_t rows) {
                                  .validation = ASSAY_NEW_ARRAY(page->arena, double, rows),
                                  .rate = ASSAY_NEW_ARRAY(page->arena, double, rows),
                                  .best = ASSAY_NEW_ARRAY(page->arena, bool, rows)};
-  const bool whole = curves->folds != NULL && curves->epochs != NULL && curves->training != NULL && curves->validation != NULL && curves->rate != NULL && curves->best != NULL;
+  const bool whole =
+      curves->folds != NULL && curves->epochs != NULL && curves->training != NULL && curves->validation != NULL && curves->rate != NULL && curves->best != NULL;
   return whole ? curves : NULL;
 }
 
@@ -93,15 +94,18 @@ const struct page_curves *page_read_curves(const struct page *page, uint32_t tri
 const char *page_value(const struct page *page, uint32_t dimension, double value) {
   if (isnan(value)) return "";
   const struct assay_dimension *axis = page->space->dimensions[dimension];
-  const char *text = axis->kind == ASSAY_DOMAIN_REAL ? assay_arena_print(page->arena, "%.4g", value) : assay_study_value_text(page->sources->study, dimension, value, page->arena);
+  const char *text = axis->kind == ASSAY_DOMAIN_REAL ? assay_arena_print(page->arena, "%.4g", value)
+                                                     : assay_study_value_text(page->sources->study, dimension, value, page->arena);
   return text != NULL ? text : "";
 }
 
 /* ---- The page ---- */
 
 static void add_head(struct page *page) {
-  assay_text_add(page->out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n<title>");
+  assay_text_add(
+      page->out,
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n<title>");
   html_text(page->out, assay_path_name(page->sources->folder));
   assay_text_add(page->out, " – Assay</title>\n<style>\n");
   assay_text_add(page->out, page_style);
@@ -124,7 +128,8 @@ static void add_foot(struct page *page) {
 }
 
 static int add_sections(struct page *page) {
-  static int (*const sections[])(struct page *) = {page_headline, page_metrics, page_training, page_verdict, page_thresholds, page_errors, page_samples, page_search, page_solutions};
+  static int (*const sections[])(struct page *) = {page_headline, page_metrics, page_training, page_verdict,  page_thresholds,
+                                                   page_errors,   page_samples, page_search,   page_solutions};
   int code = 0;
   add_head(page);
   for (size_t i = 0; code == 0 && i < sizeof sections / sizeof *sections; i++) code = sections[i](page);

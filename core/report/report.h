@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * report.html: one page without scripts and without anything from elsewhere, made of what the run folder holds. No device and no images are needed, so it can be
- * written again at any time; the pictures in it are those that the final training left in pictures.json.
+ * report.html: one page without scripts and without anything from elsewhere, made of what the run folder holds. No device and no images are needed, so it can
+ * be written again at any time; the pictures in it are those that the final training left in pictures.json.
  */
 #ifndef ASSAY_REPORT_REPORT_H
 #define ASSAY_REPORT_REPORT_H

@@ -13,8 +13,8 @@ struct assay_threshold_choice {
   bool met;     /* the rule's bound is kept; true without a bound */
 };
 
-/* The middle of the widest stretch between neighbouring scores that is best: where the rule's metric is best, or, for a bound, where among the thresholds that keep it the
- * fewest guesses are wrong (where none keeps it, the one that comes nearest). At most 500 scores of either class are tried, evenly spread, so every
+/* The middle of the widest stretch between neighbouring scores that is best: where the rule's metric is best, or, for a bound, where among the thresholds that
+ * keep it the fewest guesses are wrong (where none keeps it, the one that comes nearest). At most 500 scores of either class are tried, evenly spread, so every
  * score of a rare class. 0.5 unless there are two classes and both occur, and where the metric does not depend on the threshold. ASSAY_E_MEMORY. */
 int assay_threshold_choose(const struct assay_prediction_set *set, const struct assay_judge_settings *judge, struct assay_threshold_choice *choice,
                            struct assay_status *status);

@@ -83,7 +83,8 @@ static int add_samples(struct pictures *pictures, json_t *list) {
   int code = 0;
   for (uint32_t class = 0; code == 0 && class < samples->class_count && class < MOST_CLASSES; class++) {
     uint32_t members = 0, seen = 0, taken = 0;
-    for (uint32_t i = 0; i < samples->count; i++) members += samples->pixels[i] != NULL && samples->parts[i] == ASSAY_PART_TRAIN && samples->labels[i] == (int32_t)class;
+    for (uint32_t i = 0; i < samples->count; i++)
+      members += samples->pixels[i] != NULL && samples->parts[i] == ASSAY_PART_TRAIN && samples->labels[i] == (int32_t) class;
     const uint32_t wanted = members < SAMPLES_A_CLASS ? members : SAMPLES_A_CLASS;
     for (uint32_t i = 0; code == 0 && i < samples->count && taken < wanted; i++) {
       if (samples->pixels[i] == NULL || samples->parts[i] != ASSAY_PART_TRAIN || samples->labels[i] != (int32_t)class) continue;
@@ -128,9 +129,10 @@ static int add_error(struct pictures *pictures, json_t *list, const struct assay
     json_decref(image);
     return assay_status_memory(pictures->status);
   }
-  json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:f,s:o,s:o?,s:s?}", "path", set->paths[row], "part", tested ? "test" : "validation", "label", set->classes[set->labels[row]],
-                                        "guess", set->classes[set->guesses[row]], "score", set->scores[(size_t)row * set->class_count + (size_t)set->guesses[row]], "image", image,
-                                        "heat", heat, "method", method));
+  json_array_append_new(list,
+                        json_pack("{s:s,s:s,s:s,s:s,s:f,s:o,s:o?,s:s?}", "path", set->paths[row], "part", tested ? "test" : "validation", "label",
+                                  set->classes[set->labels[row]], "guess", set->classes[set->guesses[row]], "score",
+                                  set->scores[(size_t)row * set->class_count + (size_t)set->guesses[row]], "image", image, "heat", heat, "method", method));
   return 0;
 }
 

@@ -97,7 +97,9 @@ static int find_maps(struct assay_explainer *explainer, struct assay_status *sta
   mark_backward(graph, function->fetches[ASSAY_FETCH_LOGITS], ways.to_logits);
   list_maps(explainer, &ways, marks + 2 * (size_t)graph->value_count);
   free(marks);
-  return explainer->map_count > 0 ? 0 : assay_status_set(status, ASSAY_E_UNSUPPORTED, "the network has no feature maps with a place, so it cannot be said where it looks");
+  return explainer->map_count > 0
+             ? 0
+             : assay_status_set(status, ASSAY_E_UNSUPPORTED, "the network has no feature maps with a place, so it cannot be said where it looks");
 }
 
 /* ---- The program ---- */

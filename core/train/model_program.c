@@ -28,7 +28,8 @@ int assay_model_replay(const struct assay_model *model, struct assay_builder *b,
     function.fetches = wanted;
     assay_builder_replay(b, &function, feeds, variables, fetches);
     const struct assay_tensor_type *logits = assay_type(b, fetches[ASSAY_FETCH_LOGITS]), *losses = assay_type(b, fetches[ASSAY_FETCH_LOSSES]);
-    const bool fits = logits->rank == 2 && logits->extents[0] == batch && logits->extents[1] == model->logit_count && losses->rank == 1 && losses->extents[0] == batch;
+    const bool fits =
+        logits->rank == 2 && logits->extents[0] == batch && logits->extents[1] == model->logit_count && losses->rank == 1 && losses->extents[0] == batch;
     if (!fits) code = assay_status_set(status, ASSAY_E_DATA, "the graph fixes its batch size");
   }
   free(variables);
@@ -41,13 +42,14 @@ uint32_t assay_model_fixed_batch(const struct assay_model *model) {
   return (uint32_t)stored->graph->types[stored->feeds[0]]->extents[0];
 }
 
-int assay_model_stores_create(const struct assay_model *model, const struct assay_backend *backend, struct assay_executable *executable, struct assay_store ***stores,
-                              struct assay_status *status) {
+int assay_model_stores_create(const struct assay_model *model, const struct assay_backend *backend, struct assay_executable *executable,
+                              struct assay_store ***stores, struct assay_status *status) {
   *stores = calloc(model->member_count, sizeof **stores);
   if (*stores == NULL) return assay_status_memory(status);
   for (uint32_t member = 0; member < model->member_count; member++) {
     int code = backend->store_create(executable, &(*stores)[member], status);
-    for (uint32_t i = 0; code == 0 && i < model->program->variable_count; i++) code = backend->store_write((*stores)[member], i, model->members[member].data[i], status);
+    for (uint32_t i = 0; code == 0 && i < model->program->variable_count; i++)
+      code = backend->store_write((*stores)[member], i, model->members[member].data[i], status);
     if (code != 0) return code;
   }
   return 0;

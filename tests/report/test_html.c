@@ -91,8 +91,8 @@ START_TEST(points_lie_where_the_axes_say) {
 END_TEST
 
 START_TEST(the_verdict_names_what_to_change) {
-  json_t *summary = json_pack("{s:{s:s,s:s,s:[{s:s,s:s,s:s},{s:n,s:n,s:s}]}}", "verdict", "verdict", "overfits", "why", "a < b", "remedies", "set", "[augment] flip", "value", "both",
-                              "why", "more variety", "set", "value", "why", "more images");
+  json_t *summary = json_pack("{s:{s:s,s:s,s:[{s:s,s:s,s:s},{s:n,s:n,s:s}]}}", "verdict", "verdict", "overfits", "why", "a < b", "remedies", "set",
+                              "[augment] flip", "value", "both", "why", "more variety", "set", "value", "why", "more images");
   struct page page = {.out = &out, .summary = summary};
   ck_assert_int_eq(page_verdict(&page), 0);
   static const char *const words[] = {">overfits</span> a &lt; b</p>", "<code>[augment] flip = both</code>: more variety</li>", "<li>more images</li>"};

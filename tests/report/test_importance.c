@@ -37,7 +37,8 @@ START_TEST(importance_is_optunas) {
   fill(given);
   ck_assert_int_eq(assay_importance_compute(&space, records, given->count, given->maximise, found, NULL), 0);
   for (int d = 0; d < IMPORTANCE_AXES; d++)
-    ck_assert_msg(fabs(found[d] - given->importances[d]) <= 1e-9 + 1e-7 * given->importances[d], "%s: %.12g, not %.12g", axes[d].name, found[d], given->importances[d]);
+    ck_assert_msg(fabs(found[d] - given->importances[d]) <= 1e-9 + 1e-7 * given->importances[d], "%s: %.12g, not %.12g", axes[d].name, found[d],
+                  given->importances[d]);
 }
 END_TEST
 

@@ -162,10 +162,12 @@ START_TEST(costs_move_the_threshold) {
 END_TEST
 
 START_TEST(rules_are_read_strictly) {
-  static const char *const wrong[] = {"recall >", "recall > 0.9", ">= 0.9", "recall >= x", "recall = 0.9", "Recall >= 0.9", "recall >= 0.9 0.8", "", "two words"};
+  static const char *const wrong[] = {"recall >",      "recall > 0.9",      ">= 0.9", "recall >= x", "recall = 0.9",
+                                      "Recall >= 0.9", "recall >= 0.9 0.8", "",       "two words"};
   struct assay_judge_rule rule;
   struct assay_status status;
-  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) ck_assert_msg(assay_parse_rule(wrong[i], test_arena, &rule, &status) == ASSAY_E_CONFIG, "%s", wrong[i]);
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    ck_assert_msg(assay_parse_rule(wrong[i], test_arena, &rule, &status) == ASSAY_E_CONFIG, "%s", wrong[i]);
   ck_assert_int_eq(assay_parse_rule("  f1  <=  0.5 ", test_arena, &rule, &status), 0);
   ck_assert_uint_eq(rule.kind, ASSAY_RULE_AT_MOST);
   ck_assert_str_eq(rule.metric, "f1");
@@ -187,8 +189,10 @@ static struct assay_trial_record record(uint32_t number, struct assay_attribute 
 /* scipy.stats.t.ppf(0.975, 4) * sqrt(var * (1/5 + 1/4)) around the mean of 0.02, -0.01, 0.05, 0.03, 0.015. */
 START_TEST(the_winner_is_compared_fold_by_fold) {
   struct assay_attribute folds[2];
-  const struct assay_trial_record baseline = record(0, &folds[0], "[{\"objective\":0.8},{\"objective\":0.7},{\"objective\":0.75},{\"objective\":0.6},{\"objective\":0.9}]"),
-                                  best = record(7, &folds[1], "[{\"objective\":0.82},{\"objective\":0.69},{\"objective\":0.8},{\"objective\":0.63},{\"objective\":0.915}]");
+  const struct assay_trial_record baseline = record(0, &folds[0],
+                                                    "[{\"objective\":0.8},{\"objective\":0.7},{\"objective\":0.75},{\"objective\":0.6},{\"objective\":0.9}]"),
+                                  best = record(7, &folds[1],
+                                                "[{\"objective\":0.82},{\"objective\":0.69},{\"objective\":0.8},{\"objective\":0.63},{\"objective\":0.915}]");
   json_t *comparison = assay_comparison_build(&best, &baseline, true);
   ck_assert_double_eq_tol(json_number_value(json_object_get(comparison, "mean")), 0.021, 1e-12);
   ck_assert_double_eq_tol(json_number_value(json_object_get(comparison, "low")), -0.01980524283949535, 1e-6);

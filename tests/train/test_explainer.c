@@ -17,10 +17,17 @@ struct layer {
   uint32_t input_count;
 };
 
-static const struct layer flat[] = {{"conv2d", "channels=4", {-1}, 1}, {"relu", "", {0}, 1}, {"max_pool", "", {1}, 1}, {"conv2d", "channels=3", {2}, 1}, {"relu", "", {3}, 1},
-                                    {"classifier", "", {4}, 1}},
-                          branches[] = {{"conv2d", "channels=4", {-1}, 1}, {"relu", "", {0}, 1}, {"conv2d", "channels=2;stride=2;padding=1", {1}, 1}, {"relu", "", {2}, 1},
-                                        {"flatten", "", {3}, 1}, {"max_pool", "", {1}, 1}, {"relu", "", {5}, 1}, {"flatten", "", {6}, 1}, {"concat", "", {4, 7}, 2},
+static const struct layer flat[] = {{"conv2d", "channels=4", {-1}, 1}, {"relu", "", {0}, 1}, {"max_pool", "", {1}, 1},
+                                    {"conv2d", "channels=3", {2}, 1},  {"relu", "", {3}, 1}, {"classifier", "", {4}, 1}},
+                          branches[] = {{"conv2d", "channels=4", {-1}, 1},
+                                        {"relu", "", {0}, 1},
+                                        {"conv2d", "channels=2;stride=2;padding=1", {1}, 1},
+                                        {"relu", "", {2}, 1},
+                                        {"flatten", "", {3}, 1},
+                                        {"max_pool", "", {1}, 1},
+                                        {"relu", "", {5}, 1},
+                                        {"flatten", "", {6}, 1},
+                                        {"concat", "", {4, 7}, 2},
                                         {"classifier", "", {8}, 1}};
 
 /* A model with the script's weights. */
@@ -76,10 +83,12 @@ static void compare(const char *backend_name) {
     struct assay_model *model = is_flat ? make(flat, sizeof flat / sizeof *flat, 3) : make(branches, sizeof branches / sizeof *branches, 2);
     struct assay_explainer *explainer;
     float heat[HEAT_SIZE], most = 0;
-    ck_assert_msg(assay_explainer_create(session, model, expected->hires ? ASSAY_EXPLAIN_HIRES_CAM : ASSAY_EXPLAIN_GRAD_CAM, &explainer, &status) == 0, "%s", status.message);
+    ck_assert_msg(assay_explainer_create(session, model, expected->hires ? ASSAY_EXPLAIN_HIRES_CAM : ASSAY_EXPLAIN_GRAD_CAM, &explainer, &status) == 0, "%s",
+                  status.message);
     ck_assert_msg(assay_explainer_run(explainer, pixels, expected->class, 2 * WIDTH, 2 * HEIGHT, heat, &status) == 0, "%s", status.message);
     for (int j = 0; j < HEAT_SIZE; j++) {
-      ck_assert_msg(fabsf(heat[j] - expected->heat[j]) <= 2e-5f, "%s, class %d, place %d: %g, not %g", expected->network, expected->class, j, heat[j], expected->heat[j]);
+      ck_assert_msg(fabsf(heat[j] - expected->heat[j]) <= 2e-5f, "%s, class %d, place %d: %g, not %g", expected->network, expected->class, j, heat[j],
+                    expected->heat[j]);
       most = fmaxf(most, expected->heat[j]);
     }
     ck_assert_int_eq(assay_explainer_found(explainer), most > 0);
