@@ -46,12 +46,12 @@ static void add_table(struct page *page, const json_t *test, const json_t *valid
 
 static double cell(const json_t *matrix, size_t label, size_t guess) { return json_number_value(json_array_get(json_array_get(matrix, label), guess)); }
 
-/* Blue where it is right and red where it is wrong, the deeper the more of the label's images. */
-static void add_cell(struct page *page, double count, double row, bool right, bool normalised) {
+/* Blue where it is right and red where it is wrong, the deeper the more of the label's images. `digits`: of the share; 0: the count is shown. */
+static void add_cell(struct page *page, double count, double row, bool right, int digits) {
   const double share = row > 0 ? count / row : 0;
   assay_text_print(page->out, "<td style=\"background:rgba(%s,%.2f)%s\">", right ? "0,114,178" : "213,94,0", share == 0 ? 0.03 : 0.12 + 0.75 * share,
                    share > 0.62 ? ";color:#fff" : "");
-  if (normalised) html_number(page->out, row > 0 ? share : NAN, 3);
+  if (digits > 0) html_number(page->out, row > 0 ? share : NAN, digits);
   else html_number(page->out, count, 0);
   assay_text_add(page->out, "</td>");
 }
@@ -59,6 +59,7 @@ static void add_cell(struct page *page, double count, double row, bool right, bo
 static void add_matrix(struct page *page, const json_t *judgement, bool normalised) {
   const json_t *matrix = json_object_get(judgement, "confusion"), *classes = json_object_get(judgement, "classes");
   const size_t count = json_array_size(matrix);
+  const int digits = !normalised ? 0 : count > FEW_CLASSES ? 2 : 3;
   assay_text_print(page->out, "<div class=\"scroll\"><table class=\"confusion%s\"><tr><th class=\"row\">is \\ guessed</th>",
                    count > FEW_CLASSES ? " many" : "");
   for (size_t guess = 0; guess < count; guess++) html_element(page->out, "th", NULL, json_string_value(json_array_get(classes, guess)));
@@ -68,7 +69,7 @@ static void add_matrix(struct page *page, const json_t *judgement, bool normalis
     for (size_t guess = 0; guess < count; guess++) row += cell(matrix, label, guess);
     assay_text_add(page->out, "<tr>");
     html_element(page->out, "th", "row", json_string_value(json_array_get(classes, label)));
-    for (size_t guess = 0; guess < count; guess++) add_cell(page, cell(matrix, label, guess), row, label == guess, normalised);
+    for (size_t guess = 0; guess < count; guess++) add_cell(page, cell(matrix, label, guess), row, label == guess, digits);
     assay_text_add(page->out, "</tr>\n");
   }
   assay_text_add(page->out, "</table></div>\n");
