@@ -2,10 +2,10 @@
  *
  * Convolutions through dnnl. Images lie channels last, so that nothing between convolutions has to be converted, unless a forward primitive
  * that wants something else (Winograd's) is faster with the conversions counted; weights lie as the forward primitive likes them, and
- * their gradient with them. A bias by channel, a ReLU behind it, and the sum that is the
- * bias' gradient are done by the convolution itself where the graph allows it.
+ * their gradient with them. A bias by channel, batch normalisation by running statistics, the sum with another branch, a ReLU or one that is cut at a
+ * constant, and the sum that is the bias' gradient are done by the convolution itself where the graph and the chosen primitive allow it.
  */
-#include "cpu.h"
+#include "convolution.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,15 +52,26 @@ static const char *name_of(dnnl_primitive_desc_t descriptor) {
   return dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, &name) == dnnl_success ? name : "";
 }
 
-static dnnl_primitive_attr_t make_attributes(bool relu) {
+enum { FACTOR_AT = 0, SHIFT_AT = 1 }; /* places among the post-ops; the other tensor's comes behind them */
+
+static bool append(dnnl_post_ops_t ops, const struct after *after) {
+  bool good = true;
+  if (after->affine)
+    good = dnnl_post_ops_append_binary(ops, dnnl_binary_mul, &after->channel) == dnnl_success && dnnl_post_ops_append_binary(ops, dnnl_binary_add, &after->channel) == dnnl_success;
+  if (after->residual) good = good && dnnl_post_ops_append_binary(ops, dnnl_binary_add, &after->residual_at) == dnnl_success;
+  if (after->relu && after->most > 0) return good && dnnl_post_ops_append_eltwise(ops, 1.f, dnnl_eltwise_clip, 0.f, after->most) == dnnl_success;
+  return good && (!after->relu || dnnl_post_ops_append_eltwise(ops, 1.f, dnnl_eltwise_relu, 0.f, 0.f) == dnnl_success);
+}
+
+static const struct after nothing = {.affine = false};
+
+static dnnl_primitive_attr_t make_attributes(const struct after *after) {
   dnnl_primitive_attr_t attributes = NULL;
-  dnnl_post_ops_t after = NULL;
+  dnnl_post_ops_t ops = NULL;
   if (dnnl_primitive_attr_create(&attributes) != dnnl_success) return NULL;
-  bool good = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user) == dnnl_success;
-  if (relu)
-    good = good && dnnl_post_ops_create(&after) == dnnl_success && dnnl_post_ops_append_eltwise(after, 1.f, dnnl_eltwise_relu, 0.f, 0.f) == dnnl_success &&
-           dnnl_primitive_attr_set_post_ops(attributes, after) == dnnl_success;
-  if (after) dnnl_post_ops_destroy(after);
+  const bool good = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user) == dnnl_success && dnnl_post_ops_create(&ops) == dnnl_success &&
+                    append(ops, after) && dnnl_primitive_attr_set_post_ops(attributes, ops) == dnnl_success;
+  if (ops) dnnl_post_ops_destroy(ops);
   if (good) return attributes;
   dnnl_primitive_attr_destroy(attributes);
   return NULL;
@@ -73,7 +84,7 @@ struct candidates {
   dnnl_primitive_desc_t descriptors[MOST_CANDIDATES];
 };
 
-static int list_forward(struct assay_executable *executable, const struct problem *p, dnnl_alg_kind_t algorithm, bool bias, bool relu,
+static int list_forward(struct assay_executable *executable, const struct problem *p, dnnl_alg_kind_t algorithm, bool bias, const struct after *after,
                         struct candidates *candidates) {
   dnnl_convolution_desc_t forward;
   dnnl_primitive_desc_iterator_t iterator = NULL;
@@ -84,7 +95,7 @@ static int list_forward(struct assay_executable *executable, const struct proble
   if (dnnl_dilated_convolution_forward_desc_init(&forward, dnnl_forward_training, algorithm, &source, &p->weights, bias ? &p->bias : NULL, &result, p->stride,
                                                  p->dilation, p->pad_low, p->pad_high) != dnnl_success)
     return 0;
-  const dnnl_primitive_attr_t attributes = make_attributes(relu);
+  const dnnl_primitive_attr_t attributes = make_attributes(after);
   if (!attributes) return ASSAY_E_MEMORY;
   int error = 0;
   if (dnnl_primitive_desc_iterator_create(&iterator, &forward, attributes, executable->device->engine, NULL) == dnnl_success) {
@@ -105,11 +116,11 @@ static int list_forward(struct assay_executable *executable, const struct proble
   return error;
 }
 
-static int list_candidates(struct assay_executable *executable, const struct problem *p, bool bias, bool relu, struct candidates *candidates) {
+static int list_candidates(struct assay_executable *executable, const struct problem *p, bool bias, const struct after *after, struct candidates *candidates) {
   candidates->count = 0;
-  const int error = list_forward(executable, p, dnnl_convolution_direct, bias, relu, candidates);
+  const int error = list_forward(executable, p, dnnl_convolution_direct, bias, after, candidates);
   if (error || candidates->count == 0 || !is_fast(name_of(candidates->descriptors[0]))) return error;
-  return list_forward(executable, p, dnnl_convolution_winograd, bias, relu, candidates);
+  return list_forward(executable, p, dnnl_convolution_winograd, bias, after, candidates);
 }
 
 struct race {
@@ -156,7 +167,7 @@ static const char *choose(struct assay_executable *executable, const struct prob
   p.x[0] = p.y[0] = FEW;
   struct race race = {executable, &p, &candidates, {0}, NULL};
   if (dnnl_memory_desc_init_by_tag(&p.source, 4, p.x, dnnl_f32, dnnl_nhwc) != dnnl_success ||
-      dnnl_memory_desc_init_by_tag(&p.result, 4, p.y, dnnl_f32, dnnl_nhwc) != dnnl_success || list_candidates(executable, &p, false, false, &candidates) != 0 ||
+      dnnl_memory_desc_init_by_tag(&p.result, 4, p.y, dnnl_f32, dnnl_nhwc) != dnnl_success || list_candidates(executable, &p, false, &nothing, &candidates) != 0 ||
       candidates.count == 0)
     return "";
   uint32_t chosen = 0;
@@ -167,13 +178,17 @@ static const char *choose(struct assay_executable *executable, const struct prob
   return name_of(candidates.descriptors[chosen]);
 }
 
-/* The forward primitive, with what is fused into it. */
-static dnnl_primitive_desc_t make_forward(struct assay_executable *executable, const struct problem *p, bool bias, bool relu) {
+/* The forward primitive, with what is fused into it; `fits` (may be NULL): is it the one that is fastest bare, so that fusing costs nothing? */
+static dnnl_primitive_desc_t make_forward(struct assay_executable *executable, const struct problem *p, bool bias, const struct after *after, bool *fits) {
   struct candidates candidates;
   const char *best = choose(executable, p);
-  if (list_candidates(executable, p, bias, relu, &candidates) != 0 || candidates.count == 0) return NULL;
-  for (uint32_t k = 0; k < candidates.count; k++)
-    if (strcmp(name_of(candidates.descriptors[k]), best) == 0) return candidates.descriptors[k];
+  if (fits) *fits = false;
+  if (list_candidates(executable, p, bias, after, &candidates) != 0 || candidates.count == 0) return NULL;
+  for (uint32_t k = 0; k < candidates.count; k++) {
+    if (strcmp(name_of(candidates.descriptors[k]), best) != 0) continue;
+    if (fits) *fits = true;
+    return candidates.descriptors[k];
+  }
   return candidates.descriptors[0];
 }
 
@@ -183,7 +198,7 @@ static dnnl_primitive_desc_t make_gradient(struct assay_executable *executable, 
   dnnl_convolution_desc_t forward, gradient;
   dnnl_primitive_desc_t hint = NULL, made = NULL;
   dnnl_memory_desc_t any;
-  const dnnl_primitive_attr_t attributes = make_attributes(false);
+  const dnnl_primitive_attr_t attributes = make_attributes(&nothing);
   if (!attributes) return NULL;
   bool good = dnnl_memory_desc_init_by_tag(&any, p->weight_rank, p->w, dnnl_f32, dnnl_format_tag_any) == dnnl_success &&
               dnnl_dilated_convolution_forward_desc_init(&forward, dnnl_forward_training, dnnl_convolution_direct, &p->source, &any, bias ? &p->bias : NULL,
@@ -202,15 +217,15 @@ static dnnl_primitive_desc_t make_gradient(struct assay_executable *executable, 
 }
 
 /* With weights lying as `wanted` where a fast primitive takes that, else as it likes. */
-static dnnl_primitive_desc_t make_forward_with(struct assay_executable *executable, struct problem *p, bool bias, bool relu,
+static dnnl_primitive_desc_t make_forward_with(struct assay_executable *executable, struct problem *p, bool bias, const struct after *after,
                                                const struct assay_cpu_layout *wanted) {
-  const dnnl_primitive_desc_t liked = make_forward(executable, p, bias, relu);
+  const dnnl_primitive_desc_t liked = make_forward(executable, p, bias, after, NULL);
   if (!liked || !wanted || p->weight_rank != 4 || dnnl_memory_desc_equal(&wanted->descriptor, dnnl_primitive_desc_query_md(liked, dnnl_query_weights_md, 0)))
     return liked;
   const dnnl_memory_desc_t any = p->weights;
   struct candidates candidates = {0};
   p->weights = wanted->descriptor;
-  const int error = list_candidates(executable, p, bias, relu, &candidates);
+  const int error = list_candidates(executable, p, bias, after, &candidates);
   p->weights = any;
   return !error && candidates.count > 0 && is_fast(name_of(candidates.descriptors[0])) ? candidates.descriptors[0] : liked;
 }
@@ -233,7 +248,7 @@ const struct assay_cpu_layout *assay_cpu_convolution_weights(struct assay_execut
   struct problem problem;
   if (((const struct assay_conv2d_attributes *)node->attributes)->groups == 1 &&
       describe(&problem, node->attributes, graph->types[node->inputs[0]], weights, graph->types[node->first_output]) == 0) {
-    const dnnl_primitive_desc_t made = make_forward(executable, &problem, false, false);
+    const dnnl_primitive_desc_t made = make_forward(executable, &problem, false, &nothing, NULL);
     const dnnl_memory_desc_t *liked = made && is_fast(name_of(made)) ? dnnl_primitive_desc_query_md(made, dnnl_query_weights_md, 0) : NULL;
     const struct assay_cpu_layout *layout = liked ? assay_cpu_layout_blocked(executable, weights, liked) : NULL;
     if (layout) return layout;
@@ -243,7 +258,7 @@ const struct assay_cpu_layout *assay_cpu_convolution_weights(struct assay_execut
 
 /* ---- Running ---- */
 
-enum { MOST_ARGUMENTS = 5 };
+enum { MOST_ARGUMENTS = 8 };
 
 struct convolution_step {
   struct assay_cpu_step step; /* use u belongs to argument u */
@@ -301,41 +316,15 @@ static struct assay_cpu_buffer *image_new(struct assay_cpu_build *build, int32_t
 
 /* ---- Forward ---- */
 
-/* What is fused behind a convolution. */
-struct tail {
-  int32_t bias, result;         /* values; bias -1: none */
-  uint32_t add_node, relu_node; /* UINT32_MAX: none */
-};
-
-/* A value that is one number a channel of N, C, H, W, already in memory: that value behind reshapes; else -1. */
-static int32_t channel_value(const struct assay_cpu_build *build, int32_t value, int64_t channels) {
-  const struct assay_tensor_type *type = assay_cpu_type(build, value);
-  const int32_t axis = type->rank - 3;
-  if (axis < 0 || type->rank > 4 || type->extents[axis] != channels || assay_element_count(type) != channels || type->dtype != ASSAY_F32) return -1;
-  while (!build->values[value].forms && assay_cpu_producer(build, value)->op == ASSAY_OP_RESHAPE) value = assay_cpu_producer(build, value)->inputs[0];
-  return build->values[value].forms && assay_element_count(assay_cpu_type(build, value)) == channels ? value : -1;
-}
-
-static struct tail find_tail(const struct assay_cpu_build *build, const struct assay_node *node) {
-  struct tail tail = {-1, node->first_output, UINT32_MAX, UINT32_MAX};
-  const struct assay_tensor_type *type = assay_cpu_type(build, node->first_output);
-  uint32_t next = assay_cpu_only_consumer(build, tail.result);
-  const struct assay_node *add = next != UINT32_MAX ? build->graph->nodes[next] : NULL;
-  if (add && add->op == ASSAY_OP_ADD && add->inputs[0] != add->inputs[1] && assay_cpu_type(build, add->first_output)->rank == 4 &&
-      memcmp(assay_cpu_type(build, add->first_output)->extents, type->extents, 4 * sizeof(int64_t)) == 0) {
-    const int32_t bias = channel_value(build, add->inputs[add->inputs[0] == tail.result ? 1 : 0], type->extents[1]);
-    if (bias >= 0) {
-      tail.bias = bias;
-      tail.add_node = next;
-      tail.result = add->first_output;
-      next = assay_cpu_only_consumer(build, tail.result);
-    }
-  }
-  if (next != UINT32_MAX && build->graph->nodes[next]->op == ASSAY_OP_RELU) {
-    tail.relu_node = next;
-    tail.result = build->graph->nodes[next]->first_output;
-  }
-  return tail;
+/* The operands of the post-ops, in their order. */
+static int add_operands(struct assay_cpu_build *build, struct convolution_step *step, const struct after *after, struct assay_cpu_buffer *factor,
+                        struct assay_cpu_buffer *shift, struct assay_cpu_buffer *residual) {
+  int error = 0;
+  if (after->affine) error = add_argument(build, step, DNNL_ARG_ATTR_MULTIPLE_POST_OP(FACTOR_AT) | DNNL_ARG_SRC_1, &after->channel, factor, false);
+  if (!error && after->affine) error = add_argument(build, step, DNNL_ARG_ATTR_MULTIPLE_POST_OP(SHIFT_AT) | DNNL_ARG_SRC_1, &after->channel, shift, false);
+  const int place = after->affine ? SHIFT_AT + 1 : 0;
+  if (!error && after->residual) error = add_argument(build, step, DNNL_ARG_ATTR_MULTIPLE_POST_OP(place) | DNNL_ARG_SRC_1, &after->residual_at, residual, false);
+  return error;
 }
 
 static int emit_forward(struct assay_cpu_build *build, const struct assay_node *node) {
@@ -343,10 +332,15 @@ static int emit_forward(struct assay_cpu_build *build, const struct assay_node *
   if (describe(&problem, node->attributes, assay_cpu_type(build, node->inputs[0]), assay_cpu_type(build, node->inputs[1]),
                assay_cpu_type(build, node->first_output)) != 0)
     return refuse(build, node);
-  const struct tail tail = find_tail(build, node);
-  const bool relu = tail.relu_node != UINT32_MAX;
+  struct tail tail = assay_cpu_find_tail(build, node, true);
+  struct after after = assay_cpu_after(build, &tail);
+  if (after.affine || after.residual) { /* where the fastest primitive can do it */
+    bool fits;
+    (void)make_forward(build->executable, &problem, tail.bias >= 0, &after, &fits);
+    if (!fits) tail = assay_cpu_find_tail(build, node, false), after = assay_cpu_after(build, &tail);
+  }
   const struct assay_cpu_form *lies = build->values[node->inputs[1]].forms;
-  const dnnl_primitive_desc_t made = make_forward_with(build->executable, &problem, tail.bias >= 0, relu, lies ? lies->layout : NULL);
+  const dnnl_primitive_desc_t made = make_forward_with(build->executable, &problem, tail.bias >= 0, &after, lies ? lies->layout : NULL);
   if (!made) return refuse(build, node);
   const dnnl_memory_desc_t *weights_at = dnnl_primitive_desc_query_md(made, dnnl_query_weights_md, 0);
   const dnnl_memory_desc_t *source_at = dnnl_primitive_desc_query_md(made, dnnl_query_src_md, 0);
@@ -356,6 +350,9 @@ static int emit_forward(struct assay_cpu_build *build, const struct assay_node *
   struct assay_cpu_buffer *bias =
     weights && tail.bias >= 0 ? assay_cpu_form_get(build, tail.bias, assay_cpu_layout_plain(build->executable, assay_cpu_type(build, tail.bias))) : NULL;
   if (!weights || (tail.bias >= 0 && !bias)) return refuse(build, node);
+  struct assay_cpu_buffer *factor = NULL, *shift = NULL, *residual = NULL;
+  if (after.affine && assay_cpu_emit_affine(build, build->graph->nodes[tail.nodes[NORM]], &factor, &shift) != 0) return refuse(build, node);
+  if (after.residual && !(residual = image_form(build, tail.residual))) return refuse(build, node);
   /* A padded layout is left at once. */
   const struct assay_cpu_layout *layout = assay_cpu_layout_blocked(build->executable, assay_cpu_type(build, tail.result), result_at);
   struct assay_cpu_buffer *result = layout ? assay_cpu_form_new(build, tail.result, layout) : assay_cpu_buffer_new(build, dnnl_memory_desc_get_size(result_at));
@@ -364,14 +361,15 @@ static int emit_forward(struct assay_cpu_build *build, const struct assay_node *
   int error = add_argument(build, step, DNNL_ARG_SRC, source_at, source, false);
   if (!error) error = add_argument(build, step, DNNL_ARG_WEIGHTS, weights_at, weights, false);
   if (!error && bias) error = add_argument(build, step, DNNL_ARG_BIAS, &problem.bias, bias, false);
+  if (!error) error = add_operands(build, step, &after, factor, shift, residual);
   if (!error) error = add_argument(build, step, DNNL_ARG_DST, result_at, result, true);
   if (!error) error = add_scratchpad(build, step, made);
   if (!error && !layout) {
     struct assay_cpu_buffer *dense = image_new(build, tail.result);
     error = dense ? assay_cpu_emit_reorder(build, result_at, result, &problem.result, dense) : ASSAY_E_MEMORY;
   }
-  if (tail.add_node != UINT32_MAX) build->done[tail.add_node] = 1;
-  if (relu) build->done[tail.relu_node] = 1;
+  for (int i = 0; i < TAIL_NODES; i++)
+    if (tail.nodes[i] != UINT32_MAX) build->done[tail.nodes[i]] = 1;
   return error;
 }
 

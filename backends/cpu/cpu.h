@@ -5,7 +5,7 @@
  *
  *   plugin.c       the door: options and table of functions          layout.c       orders of axes, and dnnl's blocked layouts
  *   device.c       the processor, threads, buffers                   elementwise.c  chains of elementwise ops, a tile at a time
- *   compile.c      from graph to steps                               convolution.c  convolutions and what is fused into them
+ *   compile.c      from graph to steps                               convolution.c  convolutions; convolution_tail.c: what is fused into them
  *   lower.c        which ops are taken, and by whom                  copy.c, place.c, reduce.c, pool.c, rows.c, picture.c, product.c: ops
  *   memory.c       liveness, work in place, the plan of memory       store.c        variables
  *   behind_pool.c  gradients behind max pooling kept small           sparse.c       their steps

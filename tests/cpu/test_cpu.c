@@ -155,6 +155,51 @@ START_TEST(blocks_agree_with_reference) {
 }
 END_TEST
 
+/* As mobilenet_v2 and resnet have it in inference: convolution, batch normalisation, ReLU cut at 6; depthwise; 1 x 1 and the sum with what came in. With
+ * `watched`, values in between are fetched, so that they may not vanish. */
+static const struct assay_program *build_residual(struct assay_program_builder *program, int64_t channels, int watched) {
+  struct assay_builder *b = assay_function_begin(program, "residual");
+  const struct assay_epsilon_attributes epsilon = {1e-3};
+  assay_value x = assay_function_feed(b, ASSAY_F32, 4, (const int64_t[]){2, channels, 9, 7}), input = x;
+  for (int part = 0; part < 3; part++) {
+    const int64_t groups = part == 1 ? channels : 1, kernel = part == 2 ? 1 : 3, pad = kernel / 2;
+    const struct assay_conv2d_attributes convolution = {.stride = {1, 1}, .dilation = {1, 1}, .pad_low = {pad, pad}, .pad_high = {pad, pad}, .groups = groups};
+    char name[5][16];
+    for (int i = 0; i < 5; i++) snprintf(name[i], sizeof name[i], "%d.%d", part, i);
+    const assay_value w = assay_parameter(b, name[0], 4, (const int64_t[]){channels, channels / groups, kernel, kernel}, ASSAY_INIT_HE_UNIFORM, 0, ASSAY_ROLE_WEIGHT);
+    const assay_value y = assay_conv2d(b, x, w, &convolution);
+    const assay_value all[5] = {y, assay_parameter(b, name[1], 1, &channels, ASSAY_INIT_UNIFORM, 2, ASSAY_ROLE_NORM_SCALE),
+                                assay_parameter(b, name[2], 1, &channels, ASSAY_INIT_UNIFORM, 3, ASSAY_ROLE_NORM_BIAS),
+                                assay_parameter(b, name[3], 1, &channels, ASSAY_INIT_UNIFORM, 1, ASSAY_ROLE_WEIGHT),
+                                assay_parameter(b, name[4], 1, &channels, ASSAY_INIT_CONSTANT, 0.7, ASSAY_ROLE_WEIGHT)};
+    x = b->host->emit(b, ASSAY_OP_BATCH_NORM_INFERENCE, all, 5, &epsilon, sizeof epsilon);
+    if (watched) assay_function_fetch(b, part == 1 ? y : x);
+    if (part == 2) x = assay_add(b, x, input);
+    x = assay_relu(b, x);
+    if (part == 0) x = assay_min(b, x, assay_number(b, x, 6));
+  }
+  assay_function_fetch(b, x);
+  struct assay_status status = {0, {0}};
+  const struct assay_program *finished = NULL;
+  TRY(assay_function_end(b, &status));
+  TRY(assay_program_finish(program, &finished, &status));
+  return finished;
+}
+
+START_TEST(what_follows_convolutions_agrees_with_reference) {
+  const int64_t channels = (const int64_t[]){16, 32, 20, 3}[_i / 2];
+  struct assay_registry *registry = open_registry();
+  struct assay_program_builder *builder = assay_program_begin();
+  const struct assay_program *program = build_residual(builder, channels, _i % 2);
+  struct results expected = run_program(registry, "reference", "", builder, program, 1), results = run_program(registry, "cpu", "2", builder, program, 2);
+  for (uint32_t f = 0; f < results.fetch_count; f++) check_close("residual", results.fetches[f], expected.fetches[f], results.fetch_counts[f]);
+  release(&results);
+  release(&expected);
+  assay_program_release(builder);
+  assay_registry_release(registry);
+}
+END_TEST
+
 START_TEST(runs_repeat_bit_for_bit) {
   struct assay_registry *registry = open_registry();
   struct assay_program_builder *builder = assay_program_begin();
@@ -207,6 +252,7 @@ int main(void) {
   TCase *cases = tcase_create("cpu");
   tcase_set_timeout(cases, 60);
   tcase_add_loop_test(cases, blocks_agree_with_reference, 0, sizeof shapes / sizeof *shapes);
+  tcase_add_loop_test(cases, what_follows_convolutions_agrees_with_reference, 0, 8);
   tcase_add_test(cases, runs_repeat_bit_for_bit);
   tcase_add_test(cases, assignments_read_old_values);
   suite_add_tcase(suite, cases);
