@@ -53,10 +53,10 @@ struct place {
 #endif
 
 /* Columns of the tile that an item gathers, and how far apart in depth its elements are. */
-#define COLUMNS_AN_ITEM (TILE_COLUMNS > GROUP_SIZE ? TILE_COLUMNS / GROUP_SIZE : 1)
-#define DEPTH_STEP (TILE_COLUMNS > GROUP_SIZE ? 1 : GROUP_SIZE / TILE_COLUMNS)
-#if TILE_COLUMNS % GROUP_SIZE && GROUP_SIZE % TILE_COLUMNS
-#error "GROUP_SIZE must be a multiple or a divisor of TILE_COLUMNS"
+#define COLUMNS_AN_ITEM (TILE_COLUMNS > TILE_ITEMS ? TILE_COLUMNS / TILE_ITEMS : 1)
+#define DEPTH_STEP (TILE_COLUMNS > TILE_ITEMS ? 1 : TILE_ITEMS / TILE_COLUMNS)
+#if TILE_COLUMNS % TILE_ITEMS && TILE_ITEMS % TILE_COLUMNS
+#error "TILE_ITEMS must be a multiple or a divisor of TILE_COLUMNS"
 #endif
 #if TILE_DEPTH % DEPTH_STEP
 #error "the items of a group must gather whole slices"
@@ -125,7 +125,7 @@ TILE_KERNEL conv2d(__global const float *gathered, __global const float *matrix,
 #endif
   struct place places[COLUMNS_AN_ITEM];
   for (int c = 0; c < COLUMNS_AN_ITEM; c++) {
-    const int column = first_column + item % TILE_COLUMNS + c * GROUP_SIZE;
+    const int column = first_column + item % TILE_COLUMNS + c * TILE_ITEMS;
     places[c] = NOWHERE;
     if (column >= columns) continue;
     const int outer = column / plane, inner_y = column % plane / width, inner_x = column % plane % width;
@@ -140,7 +140,7 @@ TILE_KERNEL conv2d(__global const float *gathered, __global const float *matrix,
   FLOATS sums[ITEM_ROWS][VECTORS];
   clear_sums(sums);
   for (int start = begin; start < end; start += TILE_DEPTH) {
-    for (int k = item; k < TILE_DEPTH; k += GROUP_SIZE) {
+    for (int k = item; k < TILE_DEPTH; k += TILE_ITEMS) {
       const int at = start + k;
 #if DIRECTION == FORWARD
       const int channel = at / kernel_plane, tap = at % kernel_plane;
@@ -193,7 +193,7 @@ TILE_KERNEL conv2d(__global const float *gathered, __global const float *matrix,
         const int at_y = places[c].y + depths[k].y, at_x = places[c].x + depths[k].x;
         const bool inside = (places[c].offset | depths[k].offset) >= 0 && (uint)at_y < (uint)GATHERED_HEIGHT && (uint)at_x < (uint)GATHERED_WIDTH;
         const float number = gathered[inside ? places[c].offset + depths[k].offset + at_y * GATHERED_WIDTH + at_x : 0];
-        columns_tile[k * COLUMNS_PITCH + item % TILE_COLUMNS + c * GROUP_SIZE] = inside ? number : 0.0f;
+        columns_tile[k * COLUMNS_PITCH + item % TILE_COLUMNS + c * TILE_ITEMS] = inside ? number : 0.0f;
       }
 #endif
     barrier(CLK_LOCAL_MEM_FENCE);

@@ -1,90 +1,70 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sum and maximum over some axes of a strided view, and the place of the maximum along one axis.
+ * Sums and maxima over some axes, and the place of the maximum along one. The text of this file stands in front of every generated reduction, and gives it the
+ * accumulators and the end that all of them share; the loop in between, which computes what is reduced from whatever elementwise operations are
+ * before it, is generated (backends/opencl/reduce.c). The kernel `reduction_example` shows what a generated one looks like: the sum over all axes of x * x.
  *
- * The host sorts the axes into kept and reduced ones, merges neighbours, and passes at most three of each, the outermost first. Result
- * number `output` belongs to one position on the kept axes, and `length` is the number of elements that it is made of.
- *   reduce_items:  a work-item a result, for short or many ones.
- *   reduce_groups: a work-group a stretch of `chunk` elements of a result. Result `output` has as many stretches as there are groups along
- *                  the second axis; with more than one, a second launch reduces the partial results [outputs, stretches].
- *   argmax_items:  a work-item a result.
+ *   by items:  a work-item a result, for short reductions and where neighbouring results lie side by side.
+ *   by groups: a work-group a result.
+ * Both take the elements of a result in stretches of `chunk`, the second axis of the launch; with more than one, a second launch reduces what the first has stored,
+ * [results, stretches].
  */
 
-/* The type of the elements, and of the accumulator. */
-#ifndef TYPE
-#define TYPE float
-#endif
-/* 1: maximum; 0: sum. */
-#ifndef MAXIMUM
-#define MAXIMUM 0
-#endif
-/* The neutral element: 0 for a sum, the least value of the type for a maximum. */
-#ifndef NEUTRAL
-#define NEUTRAL 0
-#endif
-/* Work-items of a work-group: a power of two. */
+/* Work-items of a work-group: a power of two. More of them have more loads under way on a GPU. */
 #ifndef GROUP_SIZE
 #define GROUP_SIZE 64
 #endif
 
 /* Is y to take the place of x? What is not a number wins, and stays. */
 #define GREATER(y, x) ((y) > (x) || ((y) != (y) && (x) == (x)))
-#if MAXIMUM
-#define COMBINE(x, y) (GREATER(y, x) ? (y) : (x))
-#else
-#define COMBINE(x, y) ((x) + (y))
+#define SUM_OF(x, y) ((x) + (y))
+#define MAXIMUM_OF(x, y) (GREATER(y, x) ? (y) : (x))
+
+/* The items' results of a group become one, which is stored. `partial`: GROUP_SIZE numbers of local memory. */
+#define GROUP_TOTAL(partial, item, mine, COMBINE, destination)                                                                                                 \
+  do {                                                                                                                                                         \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                                                                              \
+    partial[item] = mine;                                                                                                                                      \
+    for (uint half_size = GROUP_SIZE / 2; half_size > 0; half_size /= 2) {                                                                                     \
+      barrier(CLK_LOCAL_MEM_FENCE);                                                                                                                            \
+      if (item < half_size) partial[item] = COMBINE(partial[item], partial[item + half_size]);                                                                 \
+    }                                                                                                                                                          \
+    if (item == 0) destination = partial[0];                                                                                                                   \
+  } while (0)
+
+#ifndef GENERATED
+/* The type of the elements of argmax. */
+#ifndef TYPE
+#define TYPE float
 #endif
 
-#define VIEW_PARAMETERS                                                                                                                                        \
-  const uint offset, const uint kept1, const uint kept2, const uint kept_stride0, const uint kept_stride1, const uint kept_stride2, const uint length,          \
-      const uint reduced1, const uint reduced2, const uint reduced_stride0, const uint reduced_stride1, const uint reduced_stride2
-
-/* Where the elements of a result begin, and where its element number `element` lies from there. */
-#define RESULT_BASE(output)                                                                                                                                    \
-  (offset + (output) / (kept1 * kept2) * kept_stride0 + (output) / kept2 % kept1 * kept_stride1 + (output) % kept2 * kept_stride2)
-#define ELEMENT_OFFSET(element)                                                                                                                                \
-  ((element) / (reduced1 * reduced2) * reduced_stride0 + (element) / reduced2 % reduced1 * reduced_stride1 + (element) % reduced2 * reduced_stride2)
-
-__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void reduce_items(__global const TYPE *x, __global TYPE *y, const uint outputs,
-                                                                                   VIEW_PARAMETERS) {
-  const uint output = get_global_id(0);
-  if (output >= outputs) return;
-  const uint base = RESULT_BASE(output);
-  TYPE result = NEUTRAL;
-  for (uint element = 0; element < length; element++) {
-    const TYPE value = x[base + ELEMENT_OFFSET(element)];
-    result = COMBINE(result, value);
-  }
-  y[output] = result;
-}
-
-__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void reduce_groups(__global const TYPE *x, __global TYPE *y, const uint chunk,
-                                                                                    VIEW_PARAMETERS) {
-  __local TYPE partial[GROUP_SIZE];
-  const uint item = get_local_id(0), output = get_group_id(0), stretch = get_group_id(1);
-  const uint base = RESULT_BASE(output), first = stretch * chunk, last = min(first + chunk, length);
-  TYPE result = NEUTRAL;
+__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void reduction_example(__global const float *x, __global float *total0, const uint chunk,
+                                                                                        const uint length) {
+  __local float partial0[GROUP_SIZE];
+  const uint item = get_local_id(0), output = get_group_id(0), first = get_group_id(1) * chunk, last = min(first + chunk, length);
+  float sum0 = 0.0f;
   for (uint element = first + item; element < last; element += GROUP_SIZE) {
-    const TYPE value = x[base + ELEMENT_OFFSET(element)];
-    result = COMBINE(result, value);
+    const float x0 = x[output * length + element];
+    const float v0 = x0 * x0;
+    sum0 = SUM_OF(sum0, v0);
   }
-  partial[item] = result;
-  for (uint half_size = GROUP_SIZE / 2; half_size > 0; half_size /= 2) {
-    barrier(CLK_LOCAL_MEM_FENCE);
-    if (item < half_size) partial[item] = COMBINE(partial[item], partial[item + half_size]);
-  }
-  if (item == 0) y[output * get_num_groups(1) + stretch] = partial[0];
+  GROUP_TOTAL(partial0, item, sum0, SUM_OF, total0[output * get_num_groups(1) + get_group_id(1)]);
 }
 
-/* The first of equals wins. */
-__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void argmax_items(__global const TYPE *x, __global int *y, const uint outputs, VIEW_PARAMETERS) {
+/* The host sorts the axes into kept and reduced ones, merges neighbours, and passes at most three of each, the outermost first. A work-item a result, which is the
+ * first of equals among `length` elements. */
+__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void argmax_items(__global const TYPE *x, __global int *y, const uint outputs, const uint offset,
+                                                                                   const uint kept1, const uint kept2, const uint kept_stride0,
+                                                                                   const uint kept_stride1, const uint kept_stride2, const uint length,
+                                                                                   const uint reduced1, const uint reduced2, const uint reduced_stride0,
+                                                                                   const uint reduced_stride1, const uint reduced_stride2) {
   const uint output = get_global_id(0);
   if (output >= outputs) return;
-  const uint base = RESULT_BASE(output);
+  const uint base = offset + output / (kept1 * kept2) * kept_stride0 + output / kept2 % kept1 * kept_stride1 + output % kept2 * kept_stride2;
   TYPE best = x[base];
   int place = 0;
   for (uint element = 1; element < length; element++) {
-    const TYPE value = x[base + ELEMENT_OFFSET(element)];
+    const TYPE value = x[base + element / (reduced1 * reduced2) * reduced_stride0 + element / reduced2 % reduced1 * reduced_stride1 + element % reduced2 * reduced_stride2];
     if (GREATER(value, best)) {
       best = value;
       place = (int)element;
@@ -92,3 +72,4 @@ __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void argmax_ite
   }
   y[output] = place;
 }
+#endif

@@ -46,7 +46,7 @@
 #endif
 
 #define ITEMS_ACROSS (TILE_COLUMNS / ITEM_COLUMNS)
-#define GROUP_SIZE (TILE_ROWS / ITEM_ROWS * ITEMS_ACROSS)
+#define TILE_ITEMS (TILE_ROWS / ITEM_ROWS * ITEMS_ACROSS)
 #define VECTORS (ITEM_COLUMNS / VECTOR)
 #define ROWS_PITCH (TILE_ROWS + TILE_PADDING)
 #define COLUMNS_PITCH (TILE_COLUMNS + TILE_PADDING)
@@ -63,7 +63,7 @@
 /* Sums stay in registers only where everything is inlined and unrolled. */
 #define INLINE static inline __attribute__((always_inline))
 
-#define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void
+#define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void
 #define LOCAL_TILES __local float rows_tile[TILE_DEPTH * ROWS_PITCH] __attribute__((aligned(64))), columns_tile[TILE_DEPTH * COLUMNS_PITCH] __attribute__((aligned(64)))
 
 /* Which results are an item's: rows first_item_row .. + ITEM_ROWS, and VECTORS runs of VECTOR columns. Neighbouring items have neighbouring runs, so what they
@@ -90,8 +90,8 @@ INLINE void multiply_tiles(__local const float *rows_tile, __local const float *
 /* The places below `count` that fall to this item, all at once: what a body loads then waits for memory together. A body that has nothing to load reads
  * place 0 of the array and throws it away, since a branch would make each load wait for the one before. */
 #define EACH_PLACE(place, count)                                                                                                                               \
-  UNROLLED for (int turn = 0, place = item; turn < ((count) + GROUP_SIZE - 1) / GROUP_SIZE; turn++, place = item + turn * GROUP_SIZE)                  \
-    if ((count) % GROUP_SIZE == 0 || place < (count))
+  UNROLLED for (int turn = 0, place = item; turn < ((count) + TILE_ITEMS - 1) / TILE_ITEMS; turn++, place = item + turn * TILE_ITEMS)                  \
+    if ((count) % TILE_ITEMS == 0 || place < (count))
 
 INLINE void clear_sums(FLOATS sums[ITEM_ROWS][VECTORS]) {
 #pragma unroll

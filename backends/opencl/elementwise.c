@@ -274,8 +274,9 @@ static bool same_source(const struct assay_cl_view *a, const struct assay_cl_vie
 static bool escapes(const struct assay_cl_lowering *lowering, int32_t value, int32_t group) {
   const struct assay_graph *graph = lowering->graph;
   if (lowering->fetch_of[value] >= 0) return true;
+  if (lowering->remade[value]) return false;
   for (uint32_t n = (uint32_t)graph->producers[value] + 1; n < graph->node_count; n++) {
-    if (lowering->groups[n] == group) continue;
+    if (lowering->groups[n] == group || lowering->reduced[n]) continue;
     for (uint32_t i = 0; i < graph->nodes[n]->input_count; i++)
       if (graph->nodes[n]->inputs[i] == value) return true;
   }
@@ -301,6 +302,7 @@ static int32_t local_number(const uint32_t *nodes, uint32_t count, uint32_t node
 static bool lower_alias(struct assay_cl_lowering *lowering, const uint32_t *nodes, uint32_t count) {
   const struct assay_node *node = lowering->graph->nodes[nodes[0]];
   if (count != 1 || (node->op != ASSAY_OP_STOP_GRADIENT && node->op != ASSAY_OP_CAST)) return false;
+  if (lowering->remade[node->inputs[0]]) return false; /* not in memory */
   struct assay_cl_view view = *assay_cl_view_of(lowering, node->inputs[0]);
   if (node->op == ASSAY_OP_CAST) {
     if (view.storage == ASSAY_CL_CONSTANT || view.stored != view.dtype) return false;
@@ -324,18 +326,47 @@ static void print_group(struct assay_cl_lowering *lowering, struct assay_cl_kern
   }
 }
 
-bool assay_cl_kernel_begin(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel, const uint32_t *nodes, uint32_t count,
+/* Puts the nodes that make `value` again into the list, inputs before readers. */
+static void append_remade(const struct assay_cl_lowering *lowering, int32_t value, uint32_t *list, uint32_t *count) {
+  const struct assay_graph *graph = lowering->graph;
+  const uint32_t producer = (uint32_t)graph->producers[value];
+  if (local_number(list, *count, producer) >= 0) return;
+  for (uint32_t i = 0; i < graph->nodes[producer]->input_count; i++) {
+    const int32_t input = graph->nodes[producer]->inputs[i];
+    if (lowering->groups[graph->producers[input]] == lowering->groups[producer]) append_remade(lowering, input, list, count);
+  }
+  list[(*count)++] = producer;
+}
+
+/* The group's nodes with what is made again before them. */
+static bool complete_list(struct assay_cl_lowering *lowering, const uint32_t **nodes, uint32_t *count) {
+  const struct assay_graph *graph = lowering->graph;
+  uint32_t *list = ASSAY_CL_NEW(&lowering->scratch, uint32_t, graph->node_count + 1), length = 0;
+  if (!list) return false;
+  for (uint32_t n = 0; n < *count; n++) {
+    const struct assay_node *node = graph->nodes[(*nodes)[n]];
+    for (uint32_t i = 0; i < node->input_count; i++)
+      if (lowering->remade[node->inputs[i]] && lowering->groups[graph->producers[node->inputs[i]]] != lowering->groups[(*nodes)[0]])
+        append_remade(lowering, node->inputs[i], list, &length);
+  }
+  for (uint32_t n = 0; n < *count; n++) list[length++] = (*nodes)[n];
+  *nodes = list;
+  *count = length;
+  return true;
+}
+
+bool assay_cl_kernel_begin(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel, const uint32_t **nodes, uint32_t *count,
                            const struct assay_cl_view *shape, uint32_t **locals) {
   const struct assay_graph *graph = lowering->graph;
-  kernel->operands = ASSAY_CL_NEW(&lowering->scratch, struct assay_cl_operand, 4 * (size_t)count);
-  *locals = ASSAY_CL_NEW(&lowering->scratch, uint32_t, count);
-  if (!kernel->operands || !*locals) {
+  const int32_t group = lowering->groups[(*nodes)[0]];
+  if (!complete_list(lowering, nodes, count) || !(kernel->operands = ASSAY_CL_NEW(&lowering->scratch, struct assay_cl_operand, 4 * (size_t)*count)) ||
+      !(*locals = ASSAY_CL_NEW(&lowering->scratch, uint32_t, *count))) {
     assay_cl_lowering_memory(lowering);
     return false;
   }
-  print_group(lowering, kernel, nodes, count, shape);
-  for (uint32_t n = 0; n < count; n++)
-    if (escapes(lowering, graph->nodes[nodes[n]]->first_output, lowering->groups[nodes[0]])) (*locals)[kernel->output_count++] = n;
+  print_group(lowering, kernel, *nodes, *count, shape);
+  for (uint32_t n = 0; n < *count; n++)
+    if (lowering->groups[(*nodes)[n]] == group && escapes(lowering, graph->nodes[(*nodes)[n]]->first_output, group)) (*locals)[kernel->output_count++] = n;
   return true;
 }
 
@@ -351,7 +382,9 @@ void assay_cl_lower_elementwise(struct assay_cl_lowering *lowering, const uint32
   uint32_t *locals;
   if (lower_alias(lowering, nodes, count)) return;
   lowering->origin = graph->nodes[nodes[count - 1]]->origin;
-  if (!assay_cl_kernel_begin(lowering, &kernel, nodes, count, &shape, &locals)) return;
+  const uint32_t *all = nodes;
+  uint32_t all_count = count;
+  if (!assay_cl_kernel_begin(lowering, &kernel, &all, &all_count, &shape, &locals)) return;
   if (count > 1 && assay_cl_kernel_argument_bytes(&kernel, shape.rank) > lowering->device->parameter_size) { /* more than a kernel may have: halve it */
     const uint32_t half = count / 2;
     const int32_t second = lowering->next_group++;
@@ -361,7 +394,7 @@ void assay_cl_lower_elementwise(struct assay_cl_lowering *lowering, const uint32
     assay_cl_lower_elementwise(lowering, nodes + half, count - half);
     return;
   }
-  assay_cl_kernel_outputs(lowering, &kernel, nodes, locals);
+  assay_cl_kernel_outputs(lowering, &kernel, all, locals);
   if (kernel.output_count && !lowering->code) emit_kernel(lowering, &kernel, &shape, locals);
   assay_cl_kernel_release(&kernel);
 }

@@ -30,9 +30,9 @@ struct assay_cl_kernel {
   struct assay_cl_text declarations, names, loads, body, stores; /* parameters and their names begin with ", " */
 };
 
-/* Takes in the nodes (in graph order, all of `shape`): operands and body. Values that are stored: locals[0 .. output_count - 1], numbers of nodes in the list. Nothing
- * is allocated on the device until assay_cl_kernel_outputs. */
-bool assay_cl_kernel_begin(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel, const uint32_t *nodes, uint32_t count,
+/* Takes in the nodes (in graph order, all of `shape`): operands and body. The list becomes one that also has the nodes of other groups that are made again here. Values
+ * that are stored: locals[0 .. output_count - 1], numbers of nodes in the list. Nothing is allocated on the device until assay_cl_kernel_outputs. */
+bool assay_cl_kernel_begin(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel, const uint32_t **nodes, uint32_t *count,
                            const struct assay_cl_view *shape, uint32_t **locals);
 /* Views of the outputs. */
 void assay_cl_kernel_outputs(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel, const uint32_t *nodes, const uint32_t *locals);

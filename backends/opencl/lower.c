@@ -264,84 +264,15 @@ static void lower_source(struct assay_cl_lowering *lowering, const struct assay_
 
 static bool is_source(uint32_t op) { return op == ASSAY_OP_INPUT || op == ASSAY_OP_VARIABLE || op == ASSAY_OP_CONSTANT; }
 
-/* ---- Groups ---- */
-
-/* Computes the scalars that wait, in one kernel. */
-static void lower_scalars(struct assay_cl_lowering *lowering) {
-  const uint32_t count = lowering->scalar_count;
-  lowering->scalar_count = 0;
-  if (count && !lowering->code) assay_cl_lower_elementwise(lowering, lowering->scalars, count);
-  lowering->next_group++;
-}
-
-/* Scalars must be there before anybody else reads one of them. */
-static void need_inputs(struct assay_cl_lowering *lowering, const struct assay_node *node) {
-  for (uint32_t i = 0; i < node->input_count; i++)
-    for (uint32_t k = 0; k < lowering->scalar_count; k++)
-      if (lowering->scalars[k] == (uint32_t)lowering->graph->producers[node->inputs[i]]) {
-        lower_scalars(lowering);
-        return;
-      }
-}
-
-/* Groups of single elements (corrections of Adam's moments, sums of an epoch) are worth no kernel of their own: they wait for one another. */
-static bool wait_as_scalars(struct assay_cl_lowering *lowering, const uint32_t *nodes, uint32_t count) {
-  const struct assay_graph *graph = lowering->graph;
-  if (assay_element_count(assay_cl_type(lowering, graph->nodes[nodes[0]]->first_output)) != 1) return false;
-  for (uint32_t n = 0; n < count; n++) {
-    lowering->groups[nodes[n]] = lowering->next_group;
-    lowering->scalars[lowering->scalar_count++] = nodes[n];
-  }
-  return true;
-}
-
-static void lower_product(struct assay_cl_lowering *lowering, uint32_t number, const struct assay_cl_tail *tail) {
-  const struct assay_node *node = lowering->graph->nodes[number];
-  need_inputs(lowering, node);
-  lowering->origin = node->origin;
-  if (node->op == ASSAY_OP_MATMUL) assay_cl_lower_matmul(lowering, node, tail);
-  else assay_cl_lower_conv2d(lowering, node, tail);
-}
-
-/* A product, and the group of elementwise nodes that alone reads it while it is in registers. False when the group is still to be lowered. */
-static bool lower_product_with(struct assay_cl_lowering *lowering, uint32_t number, const uint32_t *nodes, uint32_t count) {
-  struct assay_cl_tail tail;
-  const bool fused = assay_cl_takes_tail(lowering, lowering->graph->nodes[number]) && assay_cl_tail(lowering, lowering->graph->nodes[number]->first_output, nodes, count, &tail);
-  if (!fused) assay_cl_tail(lowering, lowering->graph->nodes[number]->first_output, NULL, 0, &tail);
-  lower_product(lowering, number, &tail);
-  return fused;
-}
-
-/* Lowers the whole group of `node` when it is the group's last. */
-static void lower_group(struct assay_cl_lowering *lowering, uint32_t node) {
-  const struct assay_graph *graph = lowering->graph;
-  const int32_t group = lowering->groups[node];
-  uint32_t count = 0;
-  for (uint32_t n = node + 1; n < graph->node_count; n++)
-    if (lowering->groups[n] == group) return;
-  for (uint32_t n = 0; n <= node; n++) count += lowering->groups[n] == group;
-  uint32_t *nodes = ASSAY_CL_NEW(&lowering->scratch, uint32_t, count);
-  if (!nodes) {
-    assay_cl_lowering_memory(lowering);
-    return;
-  }
-  count = 0;
-  for (uint32_t n = 0; n <= node; n++)
-    if (lowering->groups[n] == group) nodes[count++] = n;
-  if (lowering->heads[node] < 0 && wait_as_scalars(lowering, nodes, count)) return;
-  for (uint32_t n = 0; n < count; n++) need_inputs(lowering, graph->nodes[nodes[n]]);
-  if (lowering->heads[node] >= 0 && lower_product_with(lowering, (uint32_t)lowering->heads[node], nodes, count)) return;
-  assay_cl_lower_elementwise(lowering, nodes, count);
-}
-
 static void lower_node(struct assay_cl_lowering *lowering, uint32_t number) {
   const struct assay_node *node = lowering->graph->nodes[number];
   lowering->origin = node->origin;
   if (lowering->groups[number] >= 0) {
-    lower_group(lowering, number);
+    assay_cl_lower_group(lowering, number);
     return;
   }
-  if (node->op != ASSAY_OP_ASSIGN) need_inputs(lowering, node);
+  if (lowering->reduced[number]) return; /* with the group that makes what it reduces */
+  if (node->op != ASSAY_OP_ASSIGN) assay_cl_need_inputs(lowering, node);
   switch (node->op) {
   case ASSAY_OP_INPUT:
   case ASSAY_OP_VARIABLE:
@@ -365,7 +296,7 @@ static void lower_node(struct assay_cl_lowering *lowering, uint32_t number) {
   case ASSAY_OP_CONV2D:
   case ASSAY_OP_CONV2D_INPUT_GRADIENT:
   case ASSAY_OP_CONV2D_WEIGHT_GRADIENT:
-    if (lowering->heads[number] < 0) lower_product_with(lowering, number, NULL, 0);
+    if (lowering->heads[number] < 0) assay_cl_lower_product(lowering, number, NULL, 0);
     return; /* else with the group that it is the head of */
   default: assay_cl_lower_pool2d(lowering, node); return;
   }
@@ -510,9 +441,11 @@ static bool take_tables(struct assay_cl_lowering *lowering) {
   lowering->fetch_of = ASSAY_CL_NEW(&lowering->scratch, int32_t, graph->value_count + 1);
   lowering->groups = ASSAY_CL_NEW(&lowering->scratch, int32_t, graph->node_count + 1);
   lowering->heads = ASSAY_CL_NEW(&lowering->scratch, int32_t, graph->node_count + 1);
+  lowering->reduced = ASSAY_CL_NEW(&lowering->scratch, uint8_t, graph->node_count + 1);
+  lowering->remade = ASSAY_CL_NEW(&lowering->scratch, uint8_t, graph->value_count + 1);
   lowering->assigned = ASSAY_CL_NEW(&lowering->scratch, uint8_t, lowering->program->variable_count + 1);
   lowering->scalars = ASSAY_CL_NEW(&lowering->scratch, uint32_t, graph->node_count + 1);
-  return lowering->scalars && lowering->views && lowering->dense_copies && lowering->fetch_of && lowering->groups && lowering->heads && lowering->assigned;
+  return lowering->scalars && lowering->views && lowering->dense_copies && lowering->fetch_of && lowering->groups && lowering->heads && lowering->reduced && lowering->remade && lowering->assigned;
 }
 
 static void fill_tables(struct assay_cl_lowering *lowering) {
@@ -539,44 +472,6 @@ static void fill_tables(struct assay_cl_lowering *lowering) {
   }
 }
 
-static bool same_extents(const struct assay_tensor_type *a, const struct assay_tensor_type *b) {
-  return a->rank == b->rank && !memcmp(a->extents, b->extents, (size_t)a->rank * sizeof *a->extents);
-}
-
-/* The group that alone reads the results of a product; -1. */
-static int32_t only_reader(const struct assay_cl_lowering *lowering, uint32_t product) {
-  const struct assay_graph *graph = lowering->graph;
-  const int32_t value = graph->nodes[product]->first_output;
-  int32_t group = -1;
-  if (lowering->fetch_of[value] >= 0) return -1;
-  for (uint32_t n = product + 1; n < graph->node_count; n++)
-    for (uint32_t i = 0; i < graph->nodes[n]->input_count; i++) {
-      if (graph->nodes[n]->inputs[i] != value) continue;
-      if (lowering->groups[n] < 0 || (group >= 0 && group != lowering->groups[n])) return -1;
-      if (!same_extents(graph->types[value], graph->types[graph->nodes[n]->first_output])) return -1;
-      group = lowering->groups[n];
-    }
-  return group;
-}
-
-/* Pairs products with the groups that follow them: each group takes the last product that only it reads, and is lowered with it at its own place. */
-static void find_heads(struct assay_cl_lowering *lowering) {
-  const struct assay_graph *graph = lowering->graph;
-  for (uint32_t n = 0; n < graph->node_count; n++) lowering->heads[n] = -1;
-  for (uint32_t product = graph->node_count; product-- > 0;) {
-    const uint32_t op = graph->nodes[product]->op;
-    if (op != ASSAY_OP_MATMUL && op != ASSAY_OP_CONV2D && op != ASSAY_OP_CONV2D_INPUT_GRADIENT) continue;
-    const int32_t group = only_reader(lowering, product);
-    if (group < 0) continue;
-    uint32_t last = 0;
-    for (uint32_t n = product; n < graph->node_count; n++)
-      if (lowering->groups[n] == group) last = n;
-    if (lowering->heads[last] >= 0) continue;
-    lowering->heads[last] = (int32_t)product;
-    lowering->heads[product] = (int32_t)last;
-  }
-}
-
 static void lower_all(struct assay_cl_lowering *lowering) {
   const struct assay_graph *graph = lowering->graph;
   if (!take_tables(lowering)) {
@@ -590,10 +485,10 @@ static void lower_all(struct assay_cl_lowering *lowering) {
       return;
     }
   fill_tables(lowering);
-  find_heads(lowering);
+  assay_cl_pair_groups(lowering);
   copy_fetches(lowering, true);
   for (uint32_t n = 0; n < graph->node_count && !lowering->code; n++) lower_node(lowering, n);
-  lower_scalars(lowering);
+  assay_cl_lower_scalars(lowering);
   copy_fetches(lowering, false);
   if (!lowering->code) lower_assigns(lowering);
   if (!lowering->code) plan_workspace(lowering);

@@ -82,6 +82,8 @@ struct assay_cl_lowering {
   int32_t *fetch_of;            /* by value id: a fetch that wants it, -1 */
   uint8_t *assigned;            /* by variable */
   int32_t *heads;               /* by last node of a group: the product whose results the group is computed on while they are in registers, and the other way; -1 */
+  uint8_t *reduced;             /* by node: a reduction that is done with the group that makes its input */
+  uint8_t *remade;              /* by value id: not stored, but made again by each group that reads it */
   uint32_t *scalars;            /* nodes of single elements that wait to be computed together, in graph order where it counts */
   uint32_t scalar_count;
   int32_t next_group;           /* a number that no group has */
@@ -144,6 +146,16 @@ const char *assay_cl_tile_options(struct assay_cl_lowering *lowering, const stru
 bool assay_cl_elementwise_op(uint32_t op);
 void assay_cl_lower_elementwise(struct assay_cl_lowering *lowering, const uint32_t *nodes, uint32_t count);
 void assay_cl_copy(struct assay_cl_lowering *lowering, const struct assay_cl_view *from, const struct assay_cl_view *to);
+
+/* groups.c: which nodes share a kernel. */
+void assay_cl_pair_groups(struct assay_cl_lowering *lowering);                   /* before the walk */
+void assay_cl_lower_group(struct assay_cl_lowering *lowering, uint32_t node);    /* at the place of each of its nodes */
+void assay_cl_lower_scalars(struct assay_cl_lowering *lowering);                 /* the single elements that wait, in one kernel */
+void assay_cl_need_inputs(struct assay_cl_lowering *lowering, const struct assay_node *node); /* single elements must be there before somebody reads one */
+/* A product with the group that alone reads it. False when the group, if any, is still to be lowered. */
+bool assay_cl_lower_product(struct assay_cl_lowering *lowering, uint32_t number, const uint32_t *nodes, uint32_t count);
+/* reduce.c: a group with reductions of what it makes, all over the same axes. False, and nothing done, when a kernel cannot have that many arguments. */
+bool assay_cl_lower_reductions(struct assay_cl_lowering *lowering, const uint32_t *nodes, uint32_t count, const uint32_t *reductions, uint32_t reduction_count);
 
 /* tail.c: a group of elementwise nodes as the function TAIL of kernels/tile.cl. `head` is the value that the product makes and that only the group reads. False,
  * and nothing done, when an operand of the group lies in a way that the function cannot follow. Without nodes it is the plain store to `head`. */

@@ -1,16 +1,206 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lowering of reductions: short or many results take a work-item each, long ones a work-group each, and few very long ones a work-group a
- * stretch and a second pass.
+ * Lowering of reductions, alone or with the elementwise group that makes what they reduce: then the group's kernel runs over the elements of a result, and what is
+ * reduced never goes to memory. Several reductions over the same axes of one group share its loop.
  */
-#include "backends/opencl/lower.h"
+#include "backends/opencl/kernel.h"
+
+#include <stdlib.h>
 
 enum {
   ITEMS = 64,
-  LONGEST_FOR_ITEMS = 64,  /* elements that one work-item sums by itself */
+  LONGEST_FOR_ITEMS = 64,  /* elements that one work-item takes by itself */
+  WIDE = 32,               /* results side by side in memory, from which on neighbouring items take them */
   STRETCH = 4096,          /* elements that one work-group takes before it is worth to share */
-  GROUPS_A_UNIT = 4        /* work-groups wanted for a compute unit */
+  GROUPS_A_UNIT = 8,       /* work-groups wanted for a compute unit */
+  MOST_TOTALS = 6
 };
+
+/* ---- Generated loops ---- */
+
+struct total {
+  uint32_t local; /* node of the list that makes what is reduced */
+  int32_t dtype;
+  bool maximum;
+  struct assay_cl_view to;
+};
+
+struct reduction {
+  struct assay_cl_kernel kernel; /* of what is done for an element */
+  uint32_t reduced;              /* bit a: axis a of the loop */
+  struct total totals[MOST_TOTALS];
+  uint32_t total_count;
+};
+
+/* Drops axes of extent 1, and merges neighbours of one kind wherever every operand walks them as one. */
+static void merge_axes(struct reduction *reduction, const struct assay_cl_view *shape, uint32_t reduced_axes) {
+  struct assay_cl_kernel *kernel = &reduction->kernel;
+  const uint32_t operand_count = kernel->input_count + kernel->output_count;
+  int32_t rank = 0;
+  for (int32_t axis = 0; axis < shape->rank; axis++) {
+    if (shape->extents[axis] == 1) continue;
+    const uint32_t kind = reduced_axes >> axis & 1;
+    bool merges = rank > 0 && (reduction->reduced >> (rank - 1) & 1) == kind;
+    for (uint32_t i = 0; i < operand_count && merges; i++) {
+      const struct assay_cl_view *view = &kernel->operands[i].view;
+      merges = view->storage == ASSAY_CL_CONSTANT || view->strides[rank - 1] == shape->extents[axis] * view->strides[axis];
+    }
+    const int32_t to = merges ? rank - 1 : rank++;
+    kernel->extents[to] = merges ? kernel->extents[to] * shape->extents[axis] : shape->extents[axis];
+    reduction->reduced |= kind << to;
+    for (uint32_t i = 0; i < operand_count; i++) kernel->operands[i].view.strides[to] = kernel->operands[i].view.strides[axis];
+  }
+  if (!rank) { /* a single element */
+    kernel->extents[0] = 1;
+    for (uint32_t i = 0; i < operand_count; i++) kernel->operands[i].view.strides[0] = 1;
+    rank = 1;
+  }
+  kernel->rank = rank;
+}
+
+static int64_t count_of(const struct reduction *reduction, bool reduced) {
+  int64_t count = 1;
+  for (int32_t axis = 0; axis < reduction->kernel.rank; axis++)
+    if ((reduction->reduced >> axis & 1) == reduced) count *= reduction->kernel.extents[axis];
+  return count;
+}
+
+/* Positions on the axes of one kind from their common number. */
+static void print_positions(struct assay_cl_text *text, const struct reduction *reduction, bool reduced, const char *number) {
+  int32_t first = 0;
+  while (first < reduction->kernel.rank && (reduction->reduced >> first & 1) != reduced) first++;
+  if (first == reduction->kernel.rank) return;
+  assay_cl_print(text, "  uint rest_of_%s = %s;\n", number, number);
+  for (int32_t axis = reduction->kernel.rank - 1; axis > first; axis--)
+    if ((reduction->reduced >> axis & 1) == reduced)
+      assay_cl_print(text, "  const uint position%d = rest_of_%s %% extent%d;\n  rest_of_%s /= extent%d;\n", axis, number, axis, number, axis);
+  assay_cl_print(text, "  const uint position%d = rest_of_%s;\n", first, number);
+}
+
+static const char *neutral(const struct total *total) {
+  if (!total->maximum) return "0";
+  return total->dtype == ASSAY_F32 ? "-INFINITY" : total->dtype == ASSAY_I32 ? "INT_MIN" : "0";
+}
+
+static const char *text_of(const struct assay_cl_text *text) { return text->data ? text->data : ""; }
+
+static char *print_reduction(struct assay_cl_lowering *lowering, const struct reduction *reduction, bool by_items) {
+  const struct assay_cl_kernel *kernel = &reduction->kernel;
+  struct assay_cl_text text = {0};
+  assay_cl_print(&text, "%s\n#define GENERATED\n%s\n", assay_cl_helpers(lowering), assay_cl_text_of(lowering, "reduce"));
+  assay_cl_print(&text, "__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void reduction(const uint outputs, const uint chunk, const uint length");
+  for (int32_t axis = 1; axis < kernel->rank; axis++) assay_cl_print(&text, ", const uint extent%d", axis);
+  assay_cl_print(&text, "%s", text_of(&kernel->declarations));
+  for (uint32_t i = 0; i < reduction->total_count; i++) assay_cl_print(&text, ", __global %s *total%u", assay_cl_type_name(reduction->totals[i].dtype), i);
+  assay_cl_print(&text, ") {\n");
+  for (uint32_t i = 0; i < reduction->total_count && !by_items; i++)
+    assay_cl_print(&text, "  __local %s partial%u[GROUP_SIZE];\n", assay_cl_type_name(reduction->totals[i].dtype), i);
+  assay_cl_print(&text, by_items ? "  const uint output = get_global_id(0), begin = get_group_id(1) * chunk, step = 1;\n  if (output >= outputs) return;\n"
+                                 : "  const uint item = get_local_id(0), output = get_group_id(0), begin = get_group_id(1) * chunk, step = GROUP_SIZE;\n");
+  assay_cl_print(&text, "  const uint end = min(begin + chunk, length);\n");
+  print_positions(&text, reduction, false, "output");
+  for (uint32_t i = 0; i < reduction->total_count; i++)
+    assay_cl_print(&text, "  %s sum%u = %s;\n", assay_cl_type_name(reduction->totals[i].dtype), i, neutral(&reduction->totals[i]));
+  assay_cl_print(&text, "  for (uint element = begin%s; element < end; element += step) {\n", by_items ? "" : " + item");
+  print_positions(&text, reduction, true, "element");
+  assay_cl_print(&text, "  const uint index = ");
+  for (int32_t axis = 1; axis < kernel->rank; axis++) assay_cl_print(&text, "(");
+  assay_cl_print(&text, "position0");
+  for (int32_t axis = 1; axis < kernel->rank; axis++) assay_cl_print(&text, ") * extent%d + position%d", axis, axis);
+  assay_cl_print(&text, ";\n%s%s%s", text_of(&kernel->loads), text_of(&kernel->body), text_of(&kernel->stores));
+  for (uint32_t i = 0; i < reduction->total_count; i++)
+    assay_cl_print(&text, "  sum%u = %s(sum%u, v%u);\n", i, reduction->totals[i].maximum ? "MAXIMUM_OF" : "SUM_OF", i, reduction->totals[i].local);
+  assay_cl_print(&text, "  }\n");
+  for (uint32_t i = 0; i < reduction->total_count; i++) {
+    if (by_items) assay_cl_print(&text, "  total%u[output * get_num_groups(1) + get_group_id(1)] = sum%u;\n", i, i);
+    else
+      assay_cl_print(&text, "  GROUP_TOTAL(partial%u, item, sum%u, %s, total%u[output * get_num_groups(1) + get_group_id(1)]);\n", i, i,
+                     reduction->totals[i].maximum ? "MAXIMUM_OF" : "SUM_OF", i);
+  }
+  assay_cl_print(&text, "}\n");
+  return assay_cl_kernel_keep(lowering, kernel, &text);
+}
+
+/* Are results side by side in memory, and enough of them? Then neighbouring items read side by side when each takes a result. */
+static bool lies_across(const struct reduction *reduction) {
+  const int32_t last = reduction->kernel.rank - 1;
+  return !(reduction->reduced >> last & 1) && reduction->kernel.extents[last] >= WIDE;
+}
+
+static void emit_reduction(struct assay_cl_lowering *lowering, struct reduction *reduction, const struct assay_cl_view *shape, uint32_t reduced_axes,
+                           const uint32_t *locals) {
+  struct assay_cl_kernel *kernel = &reduction->kernel;
+  merge_axes(reduction, shape, reduced_axes);
+  assay_cl_kernel_operands(kernel, locals);
+  const int64_t outputs = count_of(reduction, false), length = count_of(reduction, true), units = lowering->device->compute_units;
+  const bool by_items = length <= LONGEST_FOR_ITEMS || lies_across(reduction);
+  const int64_t items = by_items || lowering->device->kind == ASSAY_DEVICE_CPU ? ITEMS : lowering->device->group_size < 256 ? ITEMS : 256;
+  const int64_t groups = by_items ? (outputs + items - 1) / items : outputs, least = by_items ? LONGEST_FOR_ITEMS : STRETCH;
+  int64_t stretches = (length + least - 1) / least;
+  const int64_t wanted = (GROUPS_A_UNIT * units + groups - 1) / groups;
+  if (stretches > wanted) stretches = wanted;
+  const int64_t chunk = (length + stretches - 1) / stretches;
+  stretches = (length + chunk - 1) / chunk;
+  const char *source = print_reduction(lowering, reduction, by_items);
+  if (!source) return;
+  struct assay_cl_step *step = assay_cl_step_source(lowering, source, "reduction", assay_cl_options(lowering, "-D GROUP_SIZE=%d", (int)items),
+                                                    3 + (uint32_t)kernel->rank + assay_cl_kernel_argument_count(kernel) + reduction->total_count);
+  assay_cl_natural(lowering, step, outputs);
+  assay_cl_natural(lowering, step, chunk);
+  assay_cl_natural(lowering, step, length);
+  for (int32_t axis = 1; axis < kernel->rank; axis++) assay_cl_natural(lowering, step, kernel->extents[axis]);
+  assay_cl_kernel_arguments(lowering, step, kernel);
+  struct assay_cl_view partials[MOST_TOTALS];
+  for (uint32_t i = 0; i < reduction->total_count; i++) {
+    const struct assay_tensor_type partial = {reduction->totals[i].dtype, 2, {outputs, stretches}};
+    partials[i] = stretches > 1 ? assay_cl_temporary(lowering, &partial) : reduction->totals[i].to;
+    assay_cl_memory(lowering, step, partials[i].storage, ASSAY_CL_WRITE);
+  }
+  assay_cl_groups(step, (size_t)items, groups, stretches, 1);
+  for (uint32_t i = 0; i < reduction->total_count && stretches > 1; i++)
+    assay_cl_reduce(lowering, &partials[i], 2, reduction->totals[i].maximum, &reduction->totals[i].to);
+}
+
+void assay_cl_reduce(struct assay_cl_lowering *lowering, const struct assay_cl_view *view, uint32_t reduced_axes, bool maximum, const struct assay_cl_view *to) {
+  struct assay_cl_operand operand = {.view = *view};
+  struct reduction reduction = {.kernel = {.operands = &operand, .input_count = 1, .head = -1}, .totals = {{0, view->dtype, maximum, *to}}, .total_count = 1};
+  if (lowering->code) return;
+  assay_cl_print(&reduction.kernel.body, "  const %s v0 = x0;\n", assay_cl_type_name(view->dtype));
+  emit_reduction(lowering, &reduction, view, reduced_axes, NULL);
+  assay_cl_kernel_release(&reduction.kernel);
+}
+
+bool assay_cl_lower_reductions(struct assay_cl_lowering *lowering, const uint32_t *nodes, uint32_t count, const uint32_t *reductions, uint32_t reduction_count) {
+  const struct assay_graph *graph = lowering->graph;
+  const struct assay_reduce_attributes *attributes = graph->nodes[reductions[0]]->attributes;
+  const struct assay_cl_view shape = assay_cl_view_dense(assay_cl_type(lowering, graph->nodes[nodes[0]]->first_output), 0);
+  struct reduction *reduction = ASSAY_CL_NEW(&lowering->scratch, struct reduction, 1);
+  uint32_t *locals;
+  if (!reduction) {
+    assay_cl_lowering_memory(lowering);
+    return true;
+  }
+  reduction->kernel.head = -1;
+  bool fits = assay_cl_kernel_begin(lowering, &reduction->kernel, &nodes, &count, &shape, &locals) && reduction_count <= MOST_TOTALS;
+  fits = fits && assay_cl_kernel_argument_bytes(&reduction->kernel, shape.rank) + 8 * reduction_count + 12 <= lowering->device->parameter_size;
+  if (fits) {
+    lowering->origin = graph->nodes[reductions[0]]->origin;
+    assay_cl_kernel_outputs(lowering, &reduction->kernel, nodes, locals);
+    for (uint32_t i = 0; i < reduction_count; i++) {
+      const struct assay_node *node = graph->nodes[reductions[i]];
+      struct total *total = &reduction->totals[reduction->total_count++];
+      total->dtype = assay_cl_type(lowering, node->first_output)->dtype;
+      total->maximum = node->op == ASSAY_OP_REDUCE_MAX;
+      total->to = assay_cl_result(lowering, node->first_output);
+      while (total->local < count && (int32_t)nodes[total->local] != graph->producers[node->inputs[0]]) total->local++;
+    }
+    emit_reduction(lowering, reduction, &shape, attributes->axes, locals);
+  }
+  assay_cl_kernel_release(&reduction->kernel);
+  return fits;
+}
+
+/* ---- The place of the maximum ---- */
 
 /* Kept and reduced axes, neighbours merged, three of each at most; the kernel's order of arguments. */
 struct axes {
@@ -56,15 +246,6 @@ static void view_arguments(struct assay_cl_lowering *lowering, struct assay_cl_s
   for (int32_t place = 0; place < 3; place++) assay_cl_natural(lowering, step, stride_at(reduced, place));
 }
 
-static const char *build_options(int32_t dtype, bool maximum) {
-  switch (dtype) {
-  case ASSAY_F32: return maximum ? "-D TYPE=float -D MAXIMUM=1 -D NEUTRAL=-INFINITY" : "-D TYPE=float";
-  case ASSAY_I32: return maximum ? "-D TYPE=int -D MAXIMUM=1 -D NEUTRAL=INT_MIN" : "-D TYPE=int";
-  case ASSAY_U32: return maximum ? "-D TYPE=uint -D MAXIMUM=1" : "-D TYPE=uint";
-  default: return maximum ? "-D TYPE=uchar -D MAXIMUM=1" : "-D TYPE=uchar";
-  }
-}
-
 /* A view that has too many separate axes, or no memory, or another dtype in memory, is copied first. */
 static struct assay_cl_view prepare(struct assay_cl_lowering *lowering, const struct assay_cl_view *view, uint32_t reduced_axes, struct axes *kept,
                                     struct axes *reduced) {
@@ -78,41 +259,20 @@ static struct assay_cl_view prepare(struct assay_cl_lowering *lowering, const st
   return dense;
 }
 
-void assay_cl_reduce(struct assay_cl_lowering *lowering, const struct assay_cl_view *view, uint32_t reduced_axes, bool maximum, const struct assay_cl_view *to) {
-  struct axes kept, reduced;
-  const struct assay_cl_view from = prepare(lowering, view, reduced_axes, &kept, &reduced);
-  const char *options = build_options(view->dtype, maximum);
-  const int64_t outputs = axes_count(&kept), length = axes_count(&reduced);
-  if (length <= LONGEST_FOR_ITEMS) {
-    struct assay_cl_step *step = assay_cl_step(lowering, "reduce", "reduce_items", options, 15);
-    assay_cl_memory(lowering, step, from.storage, ASSAY_CL_READ);
-    assay_cl_memory(lowering, step, to->storage, ASSAY_CL_WRITE);
-    assay_cl_natural(lowering, step, outputs);
-    view_arguments(lowering, step, from.offset, &kept, &reduced);
-    assay_cl_items(step, outputs);
-    return;
+static const char *type_option(int32_t dtype) {
+  switch (dtype) {
+  case ASSAY_F32: return "-D TYPE=float";
+  case ASSAY_I32: return "-D TYPE=int";
+  case ASSAY_U32: return "-D TYPE=uint";
+  default: return "-D TYPE=uchar";
   }
-  const int64_t wanted = (GROUPS_A_UNIT * (int64_t)lowering->device->compute_units + outputs - 1) / outputs;
-  int64_t stretches = (length + STRETCH - 1) / STRETCH;
-  if (stretches > wanted) stretches = wanted;
-  const int64_t chunk = (length + stretches - 1) / stretches;
-  stretches = (length + chunk - 1) / chunk;
-  const struct assay_tensor_type partial_type = {view->dtype, 2, {outputs, stretches}};
-  const struct assay_cl_view partial = stretches > 1 ? assay_cl_temporary(lowering, &partial_type) : *to;
-  struct assay_cl_step *step = assay_cl_step(lowering, "reduce", "reduce_groups", options, 15);
-  assay_cl_memory(lowering, step, from.storage, ASSAY_CL_READ);
-  assay_cl_memory(lowering, step, partial.storage, ASSAY_CL_WRITE);
-  assay_cl_natural(lowering, step, chunk);
-  view_arguments(lowering, step, from.offset, &kept, &reduced);
-  assay_cl_groups(step, ITEMS, outputs, stretches, 1);
-  if (stretches > 1) assay_cl_reduce(lowering, &partial, 2, maximum, to);
 }
 
 static void lower_argmax(struct assay_cl_lowering *lowering, const struct assay_node *node, uint32_t reduced_axes) {
   struct axes kept, reduced;
   const struct assay_cl_view from = prepare(lowering, assay_cl_view_of(lowering, node->inputs[0]), reduced_axes, &kept, &reduced);
   const struct assay_cl_view to = assay_cl_result(lowering, node->first_output);
-  struct assay_cl_step *step = assay_cl_step(lowering, "reduce", "argmax_items", build_options(from.dtype, true), 15);
+  struct assay_cl_step *step = assay_cl_step(lowering, "reduce", "argmax_items", type_option(from.dtype), 15);
   assay_cl_memory(lowering, step, from.storage, ASSAY_CL_READ);
   assay_cl_memory(lowering, step, to.storage, ASSAY_CL_WRITE);
   assay_cl_natural(lowering, step, axes_count(&kept));

@@ -69,7 +69,7 @@ bool assay_cl_tail(struct assay_cl_lowering *lowering, int32_t head, const uint3
     return false;
   }
   kernel->head = head;
-  bool fits = assay_cl_kernel_begin(lowering, kernel, nodes, count, &shape, &locals);
+  bool fits = assay_cl_kernel_begin(lowering, kernel, &nodes, &count, &shape, &locals);
   for (uint32_t i = 0; i < kernel->input_count && fits; i++) fits = to_three_axes(&kernel->operands[i].view, &shape);
   fits = fits && kernel->output_count && assay_cl_kernel_argument_bytes(kernel, AXES) + PRODUCT_ARGUMENT_BYTES <= lowering->device->parameter_size;
   if (fits) {

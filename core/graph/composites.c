@@ -201,7 +201,8 @@ ASSAY_DECOMPOSITION(batch_norm_training_gradient) {
   const uint32_t axes = batch_axes(b, x);
   const assay_value each = assay_number(b, x, 1 / batch_size(b, x)), spread = deviation(b, variance, node);
   const assay_value normal = assay_div(b, assay_sub(b, x, beside_batch(b, mean, x)), beside_batch(b, spread, x));
-  const assay_value dbias = assay_reduce_sum(b, dy, axes, 0), dscale = assay_reduce_sum(b, assay_mul(b, dy, normal), axes, 0);
+  const assay_value product = assay_mul(b, dy, normal); /* before the sums: a backend can then take both in one pass */
+  const assay_value dbias = assay_reduce_sum(b, dy, axes, 0), dscale = assay_reduce_sum(b, product, axes, 0);
   const assay_value centred = assay_sub(b, dy, beside_batch(b, assay_mul(b, dbias, each), x));
   const assay_value straightened = assay_sub(b, centred, assay_mul(b, normal, beside_batch(b, assay_mul(b, dscale, each), x)));
   outputs[0] = assay_mul(b, straightened, beside_batch(b, assay_div(b, scale, spread), x));

@@ -75,7 +75,7 @@ static void fill_batch(struct batch *batch, const struct assay_network *network,
     batch->weights[i] = 1;
     batch->keys[2 * i] = (uint32_t)i;
   }
-  const float options[] = {(float)step + 1, 0.001f, 0.9f, 0.999f, 1e-8f, 0}; /* updates, then Adam's in the order of its table */
+  const float options[] = {(float)step + 1, 0.001f, 0.9f, 0.999f, 1e-8f, 0, 1}; /* updates, then Adam's in the order of its table */
   ck_assert_uint_eq(network->option_count, sizeof options / sizeof *options);
   memcpy(batch->options, options, sizeof options);
 }
