@@ -69,6 +69,8 @@ int command_list_devices(struct cli *cli);
 int command_selftest(struct cli *cli);
 int command_run_selftest(struct cli *cli);
 int command_time_step(struct cli *cli);
+int command_tune(struct cli *cli);
+int command_run_tune(struct cli *cli);
 
 /* The registry of this command line; made on first use, released at the end. */
 int cli_registry(struct cli *cli, struct assay_registry **registry);

@@ -35,6 +35,9 @@ static const struct cli_option selftest_options[] = {{"mode", "MODE", "test (val
 static const struct cli_option run_selftest_options[] = {{"op", "NAMES", ""},   {"seed", "NUMBER", ""},    {"thorough", NULL, ""},
                                                          {"from", "NUMBER", ""}, {"against", "DEVICE", ""}, {NULL, NULL, NULL}};
 
+static const struct cli_option tune_options[] = {
+    {"again", NULL, "measure also what is known"}, {"seed", "NUMBER", "of the numbers that candidates are tried on; 1 unless given"}, {NULL, NULL, NULL}};
+
 static const struct cli_command commands[] = {
     {"init", "DIR", "write a commented INI for a folder, archive or list of images, and name the next command",
      "DIR may also be a .tar or .zip of class folders, or a .csv list (path, label, split, group). Writes DIR.ini beside it (or -o FILE; - is standard output) and never overwrites a file.", CLI_OUTPUT, 1, 1, command_init, NULL},
@@ -68,11 +71,15 @@ static const struct cli_command commands[] = {
      "DEVICE is a device's name, a part of one, auto or all (without it), also one of a backend plugin that --plugin-path leads to. Options of a backend\n"
      "are set as in an INI: -s backend.opencl.KEY=VALUE. Exit code 7 when a comparison failed, 4 when the device cannot be used.",
      CLI_OVERRIDES, 0, 1, command_selftest, selftest_options},
+    {"tune", "[DEVICE]", "measure the parameters of a backend's kernels on a device, and keep the best",
+     "DEVICE is a device's name or a part of one; without it the one that auto takes. What was measured before is kept; an interrupted tuning goes on where it stopped.", CLI_OVERRIDES,
+     0, 1, command_tune, tune_options},
     {"plugins", "[NAME]", "what is installed; one plugin's options", NULL, 0, 0, 1, command_plugins, NULL},
     {"config", "FILE.ini|DIR", "the resolved configuration, and where each value came from", NULL, CLI_OVERRIDES, 1, 1, command_config, NULL},
     {"worker", "RUN MODE DEVICE WORKERS", "", NULL, CLI_HIDDEN, 4, 4, command_worker, NULL},
     {"run-selftest", "DEVICE MODE", "", NULL, CLI_HIDDEN | CLI_OVERRIDES, 2, 2, command_run_selftest, run_selftest_options},
     {"time-step", "RUN DEVICE CLASSES HEIGHT WIDTH CHANNELS", "", NULL, CLI_HIDDEN, 6, 6, command_time_step, NULL},
+    {"run-tune", "DEVICE", "", NULL, CLI_HIDDEN | CLI_OVERRIDES, 1, 1, command_run_tune, tune_options},
     {"list-devices", "BACKEND [DRIVER...]", "", NULL, CLI_HIDDEN, 1, UINT32_MAX, command_list_devices, NULL},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };

@@ -7,9 +7,12 @@
 
 #include "backends/opencl/program.h"
 #include "backends/opencl/source.h"
+#include "backends/opencl/tuned.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define DEFAULT_CLBLAST_FROM 134217728 /* multiply-adds */
 
 enum { MOST_PLATFORMS = 64, MOST_DEVICES = 256 };
 
@@ -275,8 +278,10 @@ int assay_cl_open(const struct assay_backend_host *host, const struct assay_opti
   if (!code) code = choose(inventory, id, &chosen, status);
   if (!code) {
     opened->host = host;
-    opened->clblast_from = (uint64_t)options[0]->integer;
+    opened->clblast_from = DEFAULT_CLBLAST_FROM;
     code = open_found(opened, chosen, status);
+    if (!code) assay_cl_tuned_load(opened);
+    if (options[0]->integer > 0) opened->clblast_from = (uint64_t)options[0]->integer;
   }
   free(inventory);
   if (code) {

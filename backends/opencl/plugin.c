@@ -7,15 +7,17 @@
 #include "backends/opencl/executable.h"
 #include "backends/opencl/lower.h"
 #include "backends/opencl/memory.h"
+#include "backends/opencl/tuned.h"
 
 static const struct assay_option clblast_from = {
     .struct_size = sizeof(struct assay_option),
     .type = ASSAY_OPTION_INT,
     .name = "clblast_from",
-    .default_text = "134217728",
-    .minimum = 1,
+    .default_text = "0",
+    .minimum = 0,
     .maximum = 9007199254740992.0,
-    .help = "Multiply-adds of a matrix product from which on CLBlast does it, which compiles for seconds at first use; smaller ones take kernels of our own."};
+    .help = "Multiply-adds of a matrix product from which on CLBlast does it, which compiles for seconds at first use; smaller ones take kernels of our own. 0: what "
+            "'assay tune' has found, or 134217728."};
 
 static const struct assay_option *const options[] = {&clblast_from, NULL};
 
@@ -43,7 +45,8 @@ static const struct assay_backend backend = {.struct_size = sizeof backend,
                                              .store_release = assay_cl_store_release,
                                              .run = assay_cl_run,
                                              .sync = assay_cl_sync,
-                                             .drivers = assay_cl_drivers};
+                                             .drivers = assay_cl_drivers,
+                                             .tune = assay_cl_tune};
 
 static const struct assay_plugin plugin = {.magic = ASSAY_PLUGIN_MAGIC,
                                            .struct_size = sizeof plugin,

@@ -216,6 +216,11 @@ int assay_session_compile(struct assay_session *session, const struct assay_prog
   return 0;
 }
 
+int assay_session_tune(struct assay_session *session, const struct assay_tuner *tuner, struct assay_status *status) {
+  if (session->backend->tune == NULL) return assay_status_set(status, ASSAY_E_UNSUPPORTED, "backend %s has no parameters to tune; 'assay devices' lists what else there is", session->name);
+  return session->backend->tune(session->device, tuner, status);
+}
+
 void assay_session_trim(struct assay_session *session, uint32_t keep) {
   struct compiled **link = &session->compiled;
   for (; keep > 0 && *link != NULL; keep--) link = &(*link)->next;

@@ -48,6 +48,9 @@ int assay_session_check(const struct assay_session *session, const struct assay_
 int assay_session_compile(struct assay_session *session, const struct assay_program *program, struct assay_executable **executable,
                           struct assay_status *status);
 
+/* The backend's own measuring of its parameters; ASSAY_E_UNSUPPORTED when it has none. */
+int assay_session_tune(struct assay_session *session, const struct assay_tuner *tuner, struct assay_status *status);
+
 /* Releases all executables but the `keep` used last, so that a long search does not fill the memory. No store of the others may be left. */
 void assay_session_trim(struct assay_session *session, uint32_t keep);
 

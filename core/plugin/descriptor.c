@@ -24,7 +24,7 @@ enum { MOST_OPTIONS = 256, MOST_CHOICES = 256 };
 struct kind_facts {
   const char *name;
   uint16_t abi_major, abi_minor;
-  uint32_t vtable_size;
+  uint32_t vtable_size; /* at least; what is optional at the end may be missing */
 };
 
 static const struct kind_facts kinds[] = {

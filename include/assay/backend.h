@@ -138,6 +138,18 @@ struct assay_backend_host {
   void (*waiting)(const char *device, const char *call);
 };
 
+/* What `tune` talks to. */
+struct assay_tuner {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t seed; /* of the numbers that candidates are tried on */
+  void *context;
+  /* Parameter `number` of `count` comes now; `key` names it together with device and driver, without a line end. 0: measure it; 1: it is known, go on to the next. */
+  int (*begin)(void *context, uint32_t number, uint32_t count, const char *key);
+  /* The best value for the key, and what was measured, for people. Kept at once, so that nothing is lost when the process ends. */
+  void (*result)(void *context, const char *key, const char *value, const char *note);
+};
+
 struct assay_device;     /* the backend's own */
 struct assay_executable; /* likewise */
 struct assay_store;
@@ -186,6 +198,10 @@ struct assay_backend {
   /* May be NULL: the backend stands on nothing that could crash by itself. Calls `found` for each driver without entering any. The core then tries each one in a child, and
    * `list` and `open` are kept from those that crash, end the process or hang. */
   int (*drivers)(const struct assay_option_value *const *options, assay_found_driver found, void *context, struct assay_status *status);
+
+  /* Optional (NULL, or a table that ends before it): measures candidates for the backend's own parameters on an open device. What it reports is handed to later `open`s by
+   * the host's `tuned_load`, a line each: key, tab, value, tab, note. */
+  int (*tune)(struct assay_device *device, const struct assay_tuner *tuner, struct assay_status *status);
 };
 
 #ifdef __cplusplus
