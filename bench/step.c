@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * Times training steps of a small convolutional network on one backend: blocks of convolution, activation and max pooling with
- * channels doubling, one logit, binary cross-entropy, Adam. The graph is composed here, with the ops that layers and optimizers use.
+ * Times training steps, or inference, of a network on one device. The graph is composed here, with the ops that layers and optimizers use.
+ *   student   blocks of convolution, activation and max pooling with channels doubling, one logit, binary cross-entropy, Adam
+ *   resnet18  the shape of ResNet-18 (He et al., 2016): batch norm after each convolution, 1000 classes, softmax cross-entropy, Adam
+ *   gemm      a product of two square matrices of `size`
+ *   peak      a chain of multiply-adds on 4096 * `size` numbers in registers: what the device's arithmetic can do
+ *   copy      one addition on 64 MiB: what its memory can do
  *
  *   bench/step [--backend cpu] [--threads 1] [--channels 16] [--blocks 2] [--kernel 3] [--pool 2] [--activation relu] [--batch 16]
  *              [--height 30] [--width 60] [--steps 200] [--clock wall|thread]
+ *              [--network student] [--training 1] [--size 1024] [--device ID]
  *
- * The thread's own clock makes sense with one thread on a busy machine. Prints one JSON object: milliseconds a step (median, minimum), and
- * the loss of the first and the last step.
+ * The thread's own clock makes sense with one thread on a busy machine. Prints one JSON object: milliseconds a step (median, minimum), the
+ * loss of the first and the last step, and the GFLOP of a step's products (multiply-adds count two) or the bytes moved.
  */
 #include "base/arena.h"
 #include "graph/graph.h"
@@ -21,11 +26,11 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_PARAMETERS = 32 };
+enum { MOST_PARAMETERS = 128, CHAIN = 256, CHAIN_LENGTH = 1 << 12, COPY_LENGTH = 1 << 24 };
 
 struct settings {
-  const char *backend, *activation, *threads, *clock;
-  int64_t channels, blocks, kernel, pool, batch, height, width, steps;
+  const char *backend, *activation, *threads, *clock, *network, *device;
+  int64_t channels, blocks, kernel, pool, batch, height, width, steps, training, size;
 };
 
 /* ---- The network ---- */
@@ -34,7 +39,10 @@ struct network {
   struct assay_builder *b;
   assay_value parameters[MOST_PARAMETERS];
   uint32_t count;
+  double operations; /* of the products of a step */
 };
+
+static bool is_network(const struct settings *s, const char *name) { return strcmp(s->network, name) == 0; }
 
 static assay_value parameter(struct network *network, const char *kind, int rank, const int64_t *extents, uint32_t initialiser, double argument) {
   char name[32];
@@ -46,6 +54,7 @@ static assay_value parameter(struct network *network, const char *kind, int rank
 }
 
 static assay_value activate(struct assay_builder *b, const char *activation, assay_value x) {
+  if (strcmp(activation, "none") == 0) return x;
   if (strcmp(activation, "tanh") == 0) return assay_tanh(b, x);
   if (strcmp(activation, "leaky_relu") == 0) return assay_select(b, assay_less(b, x, assay_number(b, x, 0)), assay_mul(b, x, assay_number(b, x, 0.01)), x);
   return assay_relu(b, x);
@@ -72,6 +81,52 @@ static assay_value classify(struct network *network, assay_value x) {
   return assay_add(b, assay_matmul(b, assay_reshape(b, x, 2, flat), w, 0, 1), bias);
 }
 
+/* ---- The shape of ResNet-18 ---- */
+
+static assay_value convolve(struct network *network, assay_value x, int64_t channels, int64_t kernel, int64_t stride) {
+  struct assay_builder *b = network->b;
+  const int64_t padding = kernel / 2, weights[4] = {channels, assay_extent(b, x, 1), kernel, kernel};
+  const struct assay_conv2d_attributes attributes = {
+    .stride = {stride, stride}, .dilation = {1, 1}, .pad_low = {padding, padding}, .pad_high = {padding, padding}, .groups = 1};
+  const assay_value y = assay_conv2d(b, x, parameter(network, "weight", 4, weights, ASSAY_INIT_HE_NORMAL, 0), &attributes);
+  network->operations += 2 * (double)assay_element_count(assay_type(b, y)) * (double)(weights[1] * kernel * kernel);
+  return y;
+}
+
+/* By the batch's own mean and variance, in inference by running ones. */
+static assay_value normalise(struct network *network, bool training, assay_value x) {
+  struct assay_builder *b = network->b;
+  const int64_t channels = assay_extent(b, x, 1);
+  const struct assay_epsilon_attributes attributes = {1e-5};
+  assay_value inputs[5] = {x, parameter(network, "scale", 1, &channels, ASSAY_INIT_CONSTANT, 1), parameter(network, "bias", 1, &channels, ASSAY_INIT_CONSTANT, 0)};
+  if (training) return b->host->emit(b, ASSAY_OP_BATCH_NORM_TRAINING, inputs, 3, &attributes, sizeof attributes);
+  inputs[3] = parameter(network, "bias", 1, &channels, ASSAY_INIT_CONSTANT, 0);
+  inputs[4] = parameter(network, "scale", 1, &channels, ASSAY_INIT_CONSTANT, 1);
+  return b->host->emit(b, ASSAY_OP_BATCH_NORM_INFERENCE, inputs, 5, &attributes, sizeof attributes);
+}
+
+static assay_value residual_block(struct network *network, bool training, assay_value x, int64_t channels, int64_t stride) {
+  struct assay_builder *b = network->b;
+  const assay_value first = assay_relu(b, normalise(network, training, convolve(network, x, channels, 3, stride)));
+  const assay_value second = normalise(network, training, convolve(network, first, channels, 3, 1));
+  const bool same = stride == 1 && assay_extent(b, x, 1) == channels;
+  return assay_relu(b, assay_add(b, second, same ? x : normalise(network, training, convolve(network, x, channels, 1, stride))));
+}
+
+/* To logits [N, 1000]. */
+static assay_value resnet(struct network *network, bool training, assay_value x) {
+  struct assay_builder *b = network->b;
+  const struct assay_pool2d_attributes pooling = {.kernel = {3, 3}, .stride = {2, 2}, .pad_low = {1, 1}, .pad_high = {1, 1}};
+  x = assay_max_pool2d(b, assay_relu(b, normalise(network, training, convolve(network, x, 64, 7, 2))), &pooling);
+  for (int stage = 0; stage < 4; stage++)
+    for (int i = 0; i < 2; i++) x = residual_block(network, training, x, INT64_C(64) << stage, stage > 0 && i == 0 ? 2 : 1);
+  const int64_t weights[2] = {1000, 512};
+  x = assay_mean(b, x, 1u << 2 | 1u << 3, 0);
+  network->operations += 2 * (double)assay_extent(b, x, 0) * 512 * 1000;
+  return assay_add(b, assay_matmul(b, x, parameter(network, "weight", 2, weights, ASSAY_INIT_HE_UNIFORM, sqrt(5)), 0, 1),
+                   parameter(network, "bias", 1, weights, ASSAY_INIT_CONSTANT, 0));
+}
+
 static assay_value towards(struct assay_builder *b, assay_value from, assay_value to, assay_value share) {
   return assay_add(b, from, assay_mul(b, assay_sub(b, to, from), share));
 }
@@ -94,20 +149,62 @@ static void adam(struct assay_builder *b, assay_value parameter_value, assay_val
   assay_assign(b, parameter_value, assay_sub(b, parameter_value, assay_mul(b, assay_div(b, mean, denominator), assay_div(b, options[1], correction1))));
 }
 
-/* Feeds: images f32 [N, H, W, 3], targets f32 [N, 1], options f32 [5]. Fetch: the mean loss. */
-static int build(const struct settings *s, struct assay_program_builder *program, struct assay_status *status) {
+static assay_value student(struct network *network, const struct settings *s, assay_value x) {
+  for (int64_t i = 0; i < s->blocks; i++) {
+    network->operations += 2 * (double)(s->batch * (s->channels << i) * assay_extent(network->b, x, 1) * s->kernel * s->kernel) *
+                           (double)(assay_extent(network->b, x, 2) * assay_extent(network->b, x, 3));
+    x = block(network, s, x, s->channels << i);
+  }
+  return classify(network, x);
+}
+
+/* What measures the device instead of a network: a fetch of one number, computed from `size`. */
+static int build_measure(const struct settings *s, struct assay_program_builder *program, struct assay_status *status) {
   struct assay_builder *b = assay_function_begin(program, "step");
   struct network network = {.b = b};
-  const int64_t images[4] = {s->batch, s->height, s->width, 3}, targets[2] = {s->batch, 1}, five = 5;
+  const int64_t square[2] = {s->size, s->size}, length = is_network(s, "peak") ? CHAIN_LENGTH * s->size : COPY_LENGTH, five = 5;
+  const bool gemm = is_network(s, "gemm");
+  const assay_value from = parameter(&network, "weight", gemm ? 2 : 1, gemm ? square : &length, ASSAY_INIT_UNIFORM, 1);
+  const assay_value to = assay_state(b, "result", assay_type(b, from), 0, ASSAY_ROLE_METRIC);
+  const assay_value vector = assay_function_feed(b, ASSAY_F32, 1, &five), number = assay_reshape(b, assay_slice(b, vector, 0, 1, 2), 0, NULL);
+  assay_value result = from;
+  if (gemm) result = assay_matmul(b, from, parameter(&network, "weight", 2, square, ASSAY_INIT_UNIFORM, 1), 0, 0);
+  else if (is_network(s, "copy")) result = assay_add(b, from, number);
+  else
+    for (int i = 0; i < CHAIN; i++) result = assay_add(b, assay_mul(b, result, from), number);
+  assay_assign(b, to, result);
+  assay_function_fetch(b, number);
+  return assay_function_end(b, status);
+}
+
+static double measured_work(const struct settings *s) {
+  if (is_network(s, "gemm")) return 2.0 * (double)s->size * (double)s->size * (double)s->size;
+  return is_network(s, "peak") ? 2.0 * CHAIN * CHAIN_LENGTH * (double)s->size : 2.0 * sizeof(float) * COPY_LENGTH;
+}
+
+static bool is_measure(const struct settings *s) { return is_network(s, "gemm") || is_network(s, "peak") || is_network(s, "copy"); }
+
+/* Feeds: images f32 [N, H, W, 3], targets f32 [N, 1] or [N, 1000], options f32 [5]. Fetch: the mean loss. `operations`: of a step. */
+static int build(const struct settings *s, struct assay_program_builder *program, double *operations, struct assay_status *status) {
+  *operations = measured_work(s);
+  if (is_measure(s)) return build_measure(s, program, status);
+  struct assay_builder *b = assay_function_begin(program, "step");
+  struct network network = {.b = b};
+  const int64_t images[4] = {s->batch, s->height, s->width, 3}, targets[2] = {s->batch, is_network(s, "resnet18") ? 1000 : 1}, five = 5;
   const int32_t channels_first[4] = {0, 3, 1, 2};
   assay_value x = assay_transpose(b, assay_function_feed(b, ASSAY_F32, 4, images), channels_first);
   const assay_value target = assay_function_feed(b, ASSAY_F32, 2, targets), vector = assay_function_feed(b, ASSAY_F32, 1, &five);
-  for (int64_t i = 0; i < s->blocks; i++) x = block(&network, s, x, s->channels << i);
-  const assay_value loss = assay_mean(b, assay_sigmoid_cross_entropy(b, classify(&network, x), target), 3, 0);
+  const bool deep = is_network(s, "resnet18");
+  const assay_value logits = deep ? resnet(&network, s->training, x) : student(&network, s, x);
+  const assay_value losses = deep ? assay_softmax_cross_entropy(b, logits, target) : assay_sigmoid_cross_entropy(b, logits, target);
+  const assay_value loss = assay_mean(b, losses, (1u << assay_type(b, losses)->rank) - 1, 0);
   assay_value gradients[MOST_PARAMETERS], options[5];
-  assay_builder_gradient(b, loss, network.parameters, network.count, gradients);
-  for (int i = 0; i < 5; i++) options[i] = assay_reshape(b, assay_slice(b, vector, 0, i, i + 1), 0, NULL);
-  for (uint32_t i = 0; i < network.count; i++) adam(b, network.parameters[i], gradients[i], options, i);
+  *operations = network.operations * (s->training ? 3 : 1);
+  if (s->training) {
+    assay_builder_gradient(b, loss, network.parameters, network.count, gradients);
+    for (int i = 0; i < 5; i++) options[i] = assay_reshape(b, assay_slice(b, vector, 0, i, i + 1), 0, NULL);
+    for (uint32_t i = 0; i < network.count; i++) adam(b, network.parameters[i], gradients[i], options, i);
+  }
   assay_function_fetch(b, loss);
   return assay_function_end(b, status);
 }
@@ -137,12 +234,18 @@ static int fill_variables(const struct bench *bench, const struct assay_program_
 static int prepare(struct bench *bench, const struct settings *s, struct assay_session *session, struct assay_status *status) {
   struct assay_device *device = assay_session_device(session);
   const int64_t pixels = s->batch * s->height * s->width * 3;
-  const uint64_t sizes[3] = {(uint64_t)pixels * sizeof(float), (uint64_t)s->batch * sizeof(float), 5 * sizeof(float)};
+  const int64_t targets = s->batch * (is_network(s, "resnet18") ? 1000 : 1);
+  const uint64_t sizes[3] = {(uint64_t)pixels * sizeof(float), (uint64_t)targets * sizeof(float), 5 * sizeof(float)};
+  if (is_measure(s)) {
+    const int error = bench->backend->buffer_create(device, sizeof(float), &bench->fetch, status);
+    return error ? error : bench->backend->buffer_create(device, sizes[2], &bench->feeds[0], status);
+  }
   float *data = malloc(sizes[0] + sizes[1]);
   if (data == NULL) return ASSAY_E_MEMORY;
   struct assay_random random = assay_random_seed(1, 0);
   for (int64_t i = 0; i < pixels; i++) data[i] = (float)(2 * assay_random_uniform(&random) - 1);
-  for (int64_t i = 0; i < s->batch; i++) data[pixels + i] = assay_random_uniform(&random) < 0.5 ? 0.f : 1.f;
+  for (int64_t i = 0; i < targets; i++) /* one class of the 1000 a sample, or zeros and ones */
+    data[pixels + i] = is_network(s, "resnet18") ? (float)(i % 1000 == i / 1000 % 1000) : assay_random_uniform(&random) < 0.5 ? 0.f : 1.f;
   int error = bench->backend->buffer_create(device, sizeof(float), &bench->fetch, status);
   for (int f = 0; f < 3 && !error; f++) error = bench->backend->buffer_create(device, sizes[f], &bench->feeds[f], status);
   if (!error) error = bench->backend->buffer_write(bench->feeds[0], 0, data, sizes[0], status);
@@ -162,7 +265,7 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static int measure(const struct bench *bench, const struct settings *s, struct assay_session *session, struct assay_status *status) {
+static int measure(const struct bench *bench, const struct settings *s, double operations, struct assay_session *session, struct assay_status *status) {
   double *times = calloc((size_t)s->steps, sizeof *times);
   if (times == NULL) return ASSAY_E_MEMORY;
   float first = 0, last = 0;
@@ -170,7 +273,7 @@ static int measure(const struct bench *bench, const struct settings *s, struct a
   for (int64_t i = 0; i < s->steps && !error; i++) {
     const float options[5] = {(float)(i + 1), 1e-3f, 0.9f, 0.999f, 1e-8f};
     const double start = now(s);
-    error = bench->backend->buffer_write(bench->feeds[2], 0, options, sizeof options, status);
+    error = bench->backend->buffer_write(bench->feeds[is_measure(s) ? 0 : 2], 0, options, sizeof options, status);
     if (!error) error = bench->backend->run(bench->executable, 0, bench->store, bench->feeds, &bench->fetch, status);
     if (!error) error = bench->backend->sync(assay_session_device(session), status);
     times[i] = now(s) - start;
@@ -180,8 +283,8 @@ static int measure(const struct bench *bench, const struct settings *s, struct a
     if (s->steps == 1) last = first;
     const int64_t warm = s->steps / 5;
     qsort(times + warm, (size_t)(s->steps - warm), sizeof *times, ascending);
-    printf("{\"median_ms\": %.4f, \"minimum_ms\": %.4f, \"first_loss\": %.7g, \"last_loss\": %.7g}\n", times[warm + (s->steps - warm) / 2], times[warm], first,
-           last);
+    printf("{\"median_ms\": %.4f, \"minimum_ms\": %.4f, \"first_loss\": %.7g, \"last_loss\": %.7g, \"%s\": %.6g}\n", times[warm + (s->steps - warm) / 2], times[warm], first, last,
+           is_network(s, "copy") ? "gbyte" : "gflop", operations * 1e-9);
   }
   free(times);
   return error;
@@ -204,15 +307,16 @@ static int run(const struct settings *s, struct assay_status *status) {
   struct assay_program_builder *builder = assay_program_begin();
   const struct assay_program *program = NULL;
   struct bench bench = {0};
-  error = builder == NULL ? ASSAY_E_MEMORY : build(s, builder, status);
+  double operations = 0;
+  error = builder == NULL ? ASSAY_E_MEMORY : build(s, builder, &operations, status);
   if (!error) error = assay_program_finish(builder, &program, status);
-  if (!error) error = assay_session_open(plugin, pointers, NULL, &session, status);
+  if (!error) error = assay_session_open(plugin, pointers, s->device[0] ? s->device : NULL, &session, status);
   if (!error) bench.backend = assay_session_backend(session);
   if (!error) error = assay_session_compile(session, program, &bench.executable, status);
   if (!error) error = bench.backend->store_create(bench.executable, &bench.store, status);
   if (!error) error = fill_variables(&bench, builder, status);
   if (!error) error = prepare(&bench, s, session, status);
-  if (!error) error = measure(&bench, s, session, status);
+  if (!error) error = measure(&bench, s, operations, session, status);
   if (session) {
     bench.backend->buffer_release(bench.fetch);
     for (int f = 0; f < 3; f++) bench.backend->buffer_release(bench.feeds[f]);
@@ -230,6 +334,10 @@ int main(int argc, char **argv) {
                        .activation = "relu",
                        .threads = "1",
                        .clock = "wall",
+                       .network = "student",
+                       .device = "",
+                       .training = 1,
+                       .size = 1024,
                        .channels = 16,
                        .blocks = 2,
                        .kernel = 3,
@@ -245,7 +353,8 @@ int main(int argc, char **argv) {
   } flags[] = {{"--backend", NULL, &s.backend},   {"--threads", NULL, &s.threads}, {"--activation", NULL, &s.activation},
                {"--channels", &s.channels, NULL}, {"--blocks", &s.blocks, NULL},   {"--kernel", &s.kernel, NULL},
                {"--pool", &s.pool, NULL},         {"--batch", &s.batch, NULL},     {"--height", &s.height, NULL},
-               {"--width", &s.width, NULL},       {"--steps", &s.steps, NULL},     {"--clock", NULL, &s.clock}};
+               {"--width", &s.width, NULL},       {"--steps", &s.steps, NULL},     {"--clock", NULL, &s.clock},
+               {"--network", NULL, &s.network},   {"--device", NULL, &s.device},   {"--training", &s.training, NULL}, {"--size", &s.size, NULL}};
   for (int i = 1; i < argc; i += 2) {
     size_t f = 0;
     while (f < sizeof flags / sizeof *flags && strcmp(argv[i], flags[f].name) != 0) f++;
@@ -256,7 +365,11 @@ int main(int argc, char **argv) {
     if (flags[f].text) *flags[f].text = argv[i + 1];
     else *flags[f].number = atoll(argv[i + 1]);
   }
-  if (s.blocks < 1 || s.blocks > 8 || s.channels < 1 || s.kernel < 1 || s.pool < 1 || s.batch < 1 || s.height < 1 || s.width < 1 || s.steps < 1) {
+  if (!is_measure(&s) && !is_network(&s, "student") && !is_network(&s, "resnet18")) {
+    fprintf(stderr, "--network is student, resnet18, gemm, peak or copy\n");
+    return 2;
+  }
+  if (s.blocks < 1 || s.blocks > 8 || s.channels < 1 || s.kernel < 1 || s.pool < 1 || s.batch < 1 || s.size < 1 || s.height < 1 || s.width < 1 || s.steps < 1) {
     fprintf(stderr, "numbers must be positive, and blocks at most 8\n");
     return 2;
   }

@@ -77,7 +77,7 @@ int command_run_tune(struct cli *cli) {
   if (result == 0) result = cli_option_integer(cli, "seed", 0, INT64_MAX, 1, &seed);
   if (result == 0) result = cli_bare_plan(cli, NULL, &plan);
   if (result == 0) result = cli_settings(cli, plan, &settings);
-  if (result == 0) result = assay_device_open(device, settings, registry, cli->arena, &session, cli->status);
+  if (result == 0) result = assay_device_open(device, settings, 1, registry, cli->arena, &session, cli->status);
   if (result == 0) {
     const char *path = assay_tuned_path(cli->arena, backend_of(cli->arena, device));
     struct child child = {cli, path == NULL || cli_option(cli, "again") != NULL ? "" : read_file(cli->arena, path)};

@@ -43,6 +43,7 @@ struct assay_device {
   uint64_t serial;       /* the last number given to a buffer or a store, so that a new one is never taken for an old one */
   struct assay_cl_program *programs;
   struct assay_cl_source *sources;
+  uint64_t compiled; /* programs that were not in the cache */
   struct assay_cl_upload uploads[ASSAY_CL_UPLOADS];
   uint32_t next_upload;
 };

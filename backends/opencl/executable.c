@@ -12,7 +12,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
+enum { SECONDS_OF_SILENCE = 3 };
 #define LARGEST_PIECE ((uint64_t)4 << 20) /* of zeros that a new store is filled with, bytes */
 
 /* An argument that is known only when the function runs. */
@@ -96,14 +99,11 @@ static int collect_bindings(struct assay_executable *executable, struct function
   return ASSAY_OK;
 }
 
-static int compile_function(struct assay_executable *executable, uint32_t number, uint32_t refused[2], struct assay_status *status) {
+static int lower_function(struct assay_executable *executable, uint32_t number, uint32_t refused[2], struct assay_status *status) {
   struct assay_device *device = executable->device;
   struct function *function = &executable->functions[number];
   refused[0] = number;
   int code = assay_cl_lower(device, executable->program, number, &executable->pool, &function->plan, &refused[1], status);
-  for (uint32_t n = 0; n < function->plan.step_count && !code; n++)
-    if (!function->plan.steps[n]->gemm) code = make_kernel(device, function->plan.steps[n], status);
-  if (!code) code = collect_bindings(executable, function, status);
   if (code) return code;
   if (function->plan.workspace > executable->workspace_size) executable->workspace_size = function->plan.workspace;
   char message[256];
@@ -111,6 +111,51 @@ static int compile_function(struct assay_executable *executable, uint32_t number
            function->plan.step_count, function->plan.workspace);
   device->host->log(0, message);
   return ASSAY_OK;
+}
+
+/* How many of the steps need a program of their own: pairs of source and options that no earlier one has. */
+static uint32_t count_programs(const struct assay_executable *executable) {
+  uint32_t count = 0;
+  for (uint32_t f = 0; f < executable->program->function_count; f++)
+    for (uint32_t n = 0; n < executable->functions[f].plan.step_count; n++) {
+      const struct assay_cl_step *step = executable->functions[f].plan.steps[n];
+      bool seen = step->gemm != NULL;
+      for (uint32_t g = 0; g <= f && !seen; g++)
+        for (uint32_t m = 0; m < (g < f ? executable->functions[g].plan.step_count : n) && !seen; m++) {
+          const struct assay_cl_step *other = executable->functions[g].plan.steps[m];
+          seen = !other->gemm && (other->source == step->source || !strcmp(other->source, step->source)) && !strcmp(other->options, step->options);
+        }
+      count += !seen;
+    }
+  return count;
+}
+
+/* Says how far a first run is; `compiled` as the device counts. At most every few seconds. */
+static void tell_progress(struct assay_executable *executable, uint32_t total, uint64_t compiled_before, time_t *told) {
+  struct assay_device *device = executable->device;
+  const uint32_t compiled = (uint32_t)(device->compiled - compiled_before);
+  const time_t now = time(NULL);
+  if (!compiled || now - *told < SECONDS_OF_SILENCE) return;
+  char message[256];
+  snprintf(message, sizeof message, "%.120s sees this network for the first time: %u kernels compiled, of %u at most; later starts find them in the cache", device->name, compiled, total);
+  device->host->log(1, message);
+  *told = now;
+}
+
+static int make_kernels(struct assay_executable *executable, struct assay_status *status) {
+  const uint32_t total = count_programs(executable);
+  const uint64_t before = executable->device->compiled;
+  time_t told = time(NULL);
+  int code = ASSAY_OK;
+  for (uint32_t f = 0; f < executable->program->function_count && !code; f++) {
+    struct function *function = &executable->functions[f];
+    for (uint32_t n = 0; n < function->plan.step_count && !code; n++) {
+      if (!function->plan.steps[n]->gemm) code = make_kernel(executable->device, function->plan.steps[n], status);
+      tell_progress(executable, total, before, &told);
+    }
+    if (!code) code = collect_bindings(executable, function, status);
+  }
+  return code;
 }
 
 /* Where each variable lies in the block of a store. */
@@ -137,7 +182,8 @@ int assay_cl_compile(struct assay_device *device, const struct assay_program *pr
   made->functions = ASSAY_CL_NEW(&made->pool, struct function, (size_t)program->function_count + 1);
   made->offsets = ASSAY_CL_NEW(&made->pool, uint64_t, (size_t)program->variable_count + 1);
   int code = made->functions && made->offsets && place_variables(made) ? ASSAY_OK : assay_cl_no_memory(status);
-  for (uint32_t f = 0; f < program->function_count && !code; f++) code = compile_function(made, f, refused, status);
+  for (uint32_t f = 0; f < program->function_count && !code; f++) code = lower_function(made, f, refused, status);
+  if (!code) code = make_kernels(made, status);
   if (code) {
     assay_cl_release(made);
     return code;

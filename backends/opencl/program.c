@@ -112,6 +112,7 @@ int assay_cl_program(struct assay_device *device, const char *name, const char *
     device->host->log(0, message);
     code = compile(device, source, options, &made->program, status);
     if (!code) save(device, &key, made->program);
+    device->compiled++;
   }
   free(key.data);
   if (code) {

@@ -29,7 +29,8 @@ int assay_process_follow(const char *const *arguments, double silence, assay_pro
 /* "was ended by signal 11 (Segmentation fault)", "ended with code 3", "did not end within its time"; `text` of at least 96 bytes. */
 const char *assay_process_describe(const struct assay_process_end *end, char *text);
 
-/* The path of the `assay` tool, which can run hidden subcommands in a child: /proc/self/exe unless set otherwise (by tests). */
+/* The path of the `assay` tool, which can run hidden subcommands in a child: what was set (by tests), $ASSAY_TOOL (where a loader was started by name, as in a bundle),
+ * else /proc/self/exe. */
 const char *assay_process_tool(void);
 void assay_process_set_tool(const char *path); /* not copied */
 

@@ -61,5 +61,25 @@ for tile in $tiles; do
   compile "$top/kernels/matmul.cl" "$@" -DA_ALONG_DEPTH=1 -DB_ALONG_DEPTH=1
 done
 for direction in 1 2; do compile "$top/kernels/conv2d.cl" -DDIRECTION=$direction; done
-echo "$count compilations"
+# Generated kernels: a network is compiled by the backend into a cache of its own, whose entries hold options and source. Needs an OpenCL device, PoCL for one.
+generated=0
+if [ -x "${builddir:-.}/bench/step" ]; then
+  export XDG_CACHE_HOME="$folder/cache" HOME="$folder" ASSAY_PLUGIN_PATH="${builddir:-.}/modules/.libs" ASSAY_TOOL="${builddir:-.}/assay"
+  ASSAY_PLUGIN_OWNER=$(stat -c %u "${builddir:-.}")
+  export ASSAY_PLUGIN_OWNER
+  mkdir -p "$XDG_CACHE_HOME"
+  for network in "--activation relu" "--activation leaky_relu" "--network resnet18 --batch 2 --height 32 --width 32"; do
+    # shellcheck disable=SC2086 # options, to be split
+    "${builddir:-.}/bench/step" --backend opencl --steps 1 $network > /dev/null 2> "$folder/messages" || { cat "$folder/messages"; break; }
+  done
+  for entry in $(find "$XDG_CACHE_HOME/assay/compiled" -type f 2> /dev/null); do
+    # The key: name, device, driver, platform, options of all, options, source; each ends with a NUL.
+    perl -e 'undef $/; open F, "<", $ARGV[0]; binmode F; $b = <F>; $i = index $b, "assay opencl program"; exit 1 if $i < 0; @p = split /\0/, substr $b, $i;
+      open O, ">", "$ARGV[1].cl"; print O $p[6]; open O, ">", "$ARGV[1].options"; print O $p[5]' "$entry" "$folder/generated" || continue
+    generated=$((generated + 1))
+    # shellcheck disable=SC2046
+    compile "$folder/generated.cl" -Wno-unused-parameter -Wno-unused-function -Wno-unused-variable $(sed 's/-D /-D/g' "$folder/generated.options")
+  done
+fi
+echo "$count compilations, $generated of them with what a network generates, for each target"
 exit $failed
