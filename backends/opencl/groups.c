@@ -131,7 +131,6 @@ void assay_cl_lower_scalars(struct assay_cl_lowering *lowering) {
   const uint32_t count = lowering->scalar_count;
   lowering->scalar_count = 0;
   if (count && !lowering->code) assay_cl_lower_elementwise(lowering, lowering->scalars, count);
-  lowering->next_group++;
 }
 
 /* Scalars must be there before anybody else reads one of them. */
@@ -148,8 +147,9 @@ void assay_cl_need_inputs(struct assay_cl_lowering *lowering, const struct assay
 static bool wait_as_scalars(struct assay_cl_lowering *lowering, const uint32_t *nodes, uint32_t count) {
   const struct assay_graph *graph = lowering->graph;
   if (assay_element_count(assay_cl_type(lowering, graph->nodes[nodes[0]]->first_output)) != 1) return false;
+  if (!lowering->scalar_count) lowering->scalar_group = lowering->next_group++;
   for (uint32_t n = 0; n < count; n++) {
-    lowering->groups[nodes[n]] = lowering->next_group;
+    lowering->groups[nodes[n]] = lowering->scalar_group;
     lowering->scalars[lowering->scalar_count++] = nodes[n];
   }
   return true;

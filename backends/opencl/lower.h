@@ -86,6 +86,7 @@ struct assay_cl_lowering {
   uint8_t *remade;              /* by value id: not stored, but made again by each group that reads it */
   uint32_t *scalars;            /* nodes of single elements that wait to be computed together, in graph order where it counts */
   uint32_t scalar_count;
+  int32_t scalar_group; /* of those that wait */
   int32_t next_group;           /* a number that no group has */
   const char *origin;           /* of the node at hand */
   struct assay_cl_step spare;   /* what is handed out when memory is short */
