@@ -5,6 +5,7 @@
 #include "tool.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static json_t *failure_of(const json_t *device, const char *op) {
   const json_t *failures = json_object_get(device, "failures");
@@ -89,7 +90,10 @@ START_TEST(auto_takes_the_fastest_device) {
   tool_enter_folder();
   setenv("ASSAY_REFERENCE_FOLDER", getenv("ASSAY_PLUGIN_PATH"), 1);
   setenv("OCL_ICD_VENDORS", "/nowhere", 1); /* no others */
-  setenv("XDG_CACHE_HOME", "cache", 1);
+  char folder[4096];
+  ck_assert_ptr_nonnull(getcwd(folder, sizeof folder - 8));
+  strcat(folder, "/cache");
+  setenv("XDG_CACHE_HOME", folder, 1); /* nothing is remembered yet */
   ck_assert_int_eq(system("mkdir cache"), 0);
   tool_write_images("photos", 10);
   tool_write("a.ini", "[data]\npath = photos\nfolds = 1\nvalidation = 0.3\ntest = none\nsize = 32x32\n[network]\nlayers = features, classifier\n[layer.features]\ntype = conv_blocks\n"
