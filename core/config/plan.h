@@ -47,10 +47,14 @@ enum assay_normalise {
   ASSAY_NORMALISE_VALUES = 4     /* by `mean` and `deviation` */
 };
 
+enum assay_patch_score { ASSAY_PATCH_MAX = 0, ASSAY_PATCH_MEAN = 1 };
+
 struct assay_data_settings {
   const char *path;       /* absolute */
   uint32_t width, height; /* pixels that the network sees; 0: those of the images, which must then be all equal */
   struct assay_fitting fitting;
+  uint32_t patch_columns, patch_rows, patch_score; /* a picture is cut into so many patches, whose logits give the picture's; 0 and 1: it is not cut */
+  uint32_t min_defect;    /* the smallest defect's extent in pixels of the image, for a warning; 0: not known */
   uint32_t colour, normalise;
   uint32_t mean_count, deviation_count; /* VALUES: 1 or 3 */
   const double *mean, *deviation;       /* in units of 0 … 255 */

@@ -24,6 +24,7 @@
   KEY(variable, .type = ASSAY_OPTION_CHOICE, .flags = search, .name = key, .default_text = default_value, .choices = list, .help = sentence)
 
 /* Choices stand in the order of their enumerators in plan.h. */
+static const char *const patch_scores[] = {"max", "mean", NULL};
 static const char *const near_choices[] = {"together", "ignore", NULL};
 static const char *const fits[] = {"stretch", "crop", "letterbox", NULL};
 static const char *const filters[] = {"area", "bilinear", NULL};
@@ -56,6 +57,10 @@ INT_KEY(data_threads, "threads", "0", 0, 1024, 0, "threads that decode images; 0
 INT_KEY(data_limit, "limit", "0", 0, MOST_EXACT, 0, "at most so many images outside of the test, classes in proportion; 0: all");
 TEXT_KEY(data_group, "group", "", 0,
          "regular expression (POSIX extended) on the file's name, or with a / in it on the path: images that agree in its first parentheses stay together; empty: none");
+INT_KEY(data_min_defect, "min_defect", "0", 0, 65535, 0, "extent of the smallest defect in pixels of the image: a warning when size leaves less than 5 of them; 0: not known");
+TEXT_KEY(data_patches, "patches", "1x1", 0, "columns x rows into which a picture of size is cut, as 4x4: the network sees the patches one by one; 1x1: it is not cut");
+CHOICE_KEY(data_patch_score, "patch_score", "max", patch_scores, SEARCHABLE,
+           "what the patches say of their picture: max, the patch that is surest of the positive class (else of each class), or the mean of all");
 CHOICE_KEY(data_near_duplicates, "near_duplicates", "together", near_choices, 0,
            "images that are almost the same (saved again, brightened, slightly cropped): found and kept in one part and fold, or not looked for");
 static const struct assay_option *const data_options[] = {
@@ -65,6 +70,7 @@ static const struct assay_option *const data_options[] = {
     [DATA_FOLDS] = &data_folds, [DATA_VALIDATION] = &data_validation, [DATA_TEST] = &data_test,
     [DATA_POSITIVE] = &data_positive,   [DATA_SEED] = &data_seed,   [DATA_THREADS] = &data_threads,       [DATA_LIMIT] = &data_limit,
     [DATA_GROUP] = &data_group,     [DATA_NEAR_DUPLICATES] = &data_near_duplicates,
+    [DATA_MIN_DEFECT] = &data_min_defect, [DATA_PATCHES] = &data_patches, [DATA_PATCH_SCORE] = &data_patch_score,
     NULL};
 
 /* ---- [augment]: training images only ---- */
@@ -408,6 +414,8 @@ int assay_section_check(const char *section, const char *key, const char *text, 
   if (strcmp(section, "data") == 0 && strcmp(key, "path") == 0 && text[0] == '\0') return REFUSE("path is empty: name the folder of images");
   if (strcmp(section, "data") == 0 && (strcmp(key, "mean") == 0 || strcmp(key, "deviation") == 0)) return check_channels(key, text, status);
   if (strcmp(section, "data") == 0 && strcmp(key, "size") == 0) return assay_parse_size(text, &width, &height, status);
+  if (strcmp(section, "data") == 0 && strcmp(key, "patches") == 0 && (assay_parse_size(text, &width, &height, NULL) != 0 || width * height < 1 || width * height > 1024))
+    return REFUSE("patches cannot be \"%.60s\": write columns x rows, as 4x4 (at most 1,024 in all), or 1x1 for none", text);
   if (strcmp(section, "data") == 0 && strcmp(key, "group") == 0) return check_pattern(text, status);
   if (strcmp(section, "data") == 0 && strcmp(key, "test") == 0) return assay_parse_test(text, &number, &is_own, &is_folder, status);
   if (strcmp(section, "search") == 0 && strcmp(key, "time") == 0) return assay_parse_time(text, &number, status);

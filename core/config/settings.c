@@ -70,6 +70,10 @@ static int read_data(const struct reader *reader, struct assay_data_settings *da
   data->validation = values[DATA_VALIDATION]->real;
   data->test_path = is_folder ? values[DATA_TEST]->text : NULL;
   data->positive = values[DATA_POSITIVE]->text[0] != '\0' ? values[DATA_POSITIVE]->text : NULL;
+  code = assay_parse_size(values[DATA_PATCHES]->text, &data->patch_columns, &data->patch_rows, reader->status);
+  if (code != 0) return code;
+  data->patch_score = (uint32_t)values[DATA_PATCH_SCORE]->integer;
+  data->min_defect = (uint32_t)values[DATA_MIN_DEFECT]->integer;
   data->near_duplicates = (uint32_t)values[DATA_NEAR_DUPLICATES]->integer;
   data->group = values[DATA_GROUP]->text[0] != '\0' ? values[DATA_GROUP]->text : NULL;
   data->seed = (uint64_t)values[DATA_SEED]->integer;

@@ -6,7 +6,9 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "data/decode.h"
 #include "data/parallel.h"
 #include "data/rows.h"
 
@@ -242,6 +244,37 @@ static int read_samples(struct assay_scan *scan) {
   return 0;
 }
 
+/* ---- Small defects ---- */
+
+enum { LEAST_DEFECT = 5 /* pixels a side that a network needs to see one */ };
+
+/* How far the image is shrunk along its worse axis: pixels of the image for one of the network. */
+static double shrinkage(const struct assay_data_settings *settings, const struct assay_sample *sample) {
+  const struct assay_fit_plan plan = assay_fit_plan(settings->fitting, sample->width, sample->height, settings->width, settings->height);
+  const double across = (double)plan.source_width / plan.scaled_width, down = (double)plan.source_height / plan.scaled_height;
+  return across > down ? across : down;
+}
+
+static void warn_of_small_defects(struct assay_scan *scan) {
+  const struct assay_data_settings *settings = scan->settings;
+  uint32_t count = 0;
+  double worst = 0;
+  const struct assay_sample *example = NULL;
+  if (settings->min_defect == 0 || settings->width == 0 || scan->given != NULL) return;
+  for (uint32_t i = 0; i < scan->dataset->count; i++) {
+    const struct assay_sample *sample = &scan->dataset->samples[i];
+    if (sample->problem != NULL) continue;
+    const double factor = shrinkage(settings, sample);
+    if (settings->min_defect >= LEAST_DEFECT * factor) continue;
+    count++;
+    if (factor > worst) example = sample, worst = factor;
+  }
+  if (count > 0)
+    assay_log_message(ASSAY_LOG_WARNING, "a defect of [data] min_defect = %u pixels is %.1f wide after %s is brought to %ux%u, less than %d (%u images): enlarge size %.1f times",
+                      settings->min_defect, settings->min_defect / worst, example->path, settings->width, settings->height, LEAST_DEFECT, count,
+                      LEAST_DEFECT * worst / settings->min_defect);
+}
+
 /* ---- The whole ---- */
 
 struct hashed {
@@ -317,6 +350,7 @@ static int run_scan(struct assay_scan *scan) {
     if (result == 0) result = order_reading(scan);
     if (result == 0) result = read_samples(scan);
   }
+  if (result == 0) warn_of_small_defects(scan);
   if (result == 0) result = find_copies(scan);
   if (result == 0) result = hash_content(scan);
   if (result == 0 && scan->rows != NULL) {

@@ -38,6 +38,7 @@ int assay_bench_set_up(struct assay_material *material, const struct assay_setti
     if (part->validation_count > evaluation) evaluation = part->validation_count;
   }
   const struct assay_network_facts facts = {.class_count = samples->class_count,
+                                            .first_is_positive = samples->positive == 0,
                                             .height = samples->height,
                                             .width = samples->width,
                                             .channels = samples->channels,

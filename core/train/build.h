@@ -25,6 +25,7 @@ struct build {
   uint32_t first_layer, end_layer;   /* those that are built; end_layer 0: all behind the first */
   struct assay_tensor_type features; /* with first_layer: what is fed in place of pixels, but for axis 0 */
   struct assay_layer_facts *walked;  /* [layer_count], filled on the way; NULL: nobody asks */
+  assay_value patch_keys;        /* while training: the context's keys, one a patch */
   assay_value logits, labels;    /* labels of the batch */
   assay_value losses;            /* [batch] */
   assay_value shares;            /* [batch]: of its own label in a sample's loss; invalid: all of it */

@@ -97,6 +97,11 @@ static int find_maps(struct assay_explainer *explainer, struct assay_status *sta
   mark_backward(graph, function->fetches[ASSAY_FETCH_LOGITS], ways.to_logits);
   list_maps(explainer, &ways, marks + 2 * (size_t)graph->value_count);
   free(marks);
+  const int64_t rows = graph->types[function->feeds[0]]->extents[0];
+  for (uint32_t i = 0; i < explainer->map_count; i++)
+    if (graph->types[explainer->maps[i]]->extents[0] != rows)
+      return assay_status_set(status, ASSAY_E_UNSUPPORTED,
+                              "the network sees patches one by one ([data] patches), of which no map can be drawn; explain a model without patches");
   return explainer->map_count > 0
              ? 0
              : assay_status_set(status, ASSAY_E_UNSUPPORTED, "the network has no feature maps with a place, so it cannot be said where it looks");

@@ -44,7 +44,7 @@ static int copy_member(struct assay_model *model, const struct assay_weights *we
 /* Everything but the weights. */
 static int begin(struct assay_model *model, const struct assay_settings *settings, const struct assay_samples *samples, struct assay_status *status) {
   const struct assay_network_facts facts = {
-      .class_count = samples->class_count, .height = samples->height, .width = samples->width, .channels = samples->channels};
+      .class_count = samples->class_count, .first_is_positive = samples->positive == 0, .height = samples->height, .width = samples->width, .channels = samples->channels};
   *model = (struct assay_model){.arena = model->arena,
                                 .class_count = samples->class_count,
                                 .positive = samples->positive,

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "train/augment.h"
+#include "train/patches.h"
 
 #include <assay/layer.h>
 #include <assay/optimizer.h>
@@ -96,6 +97,7 @@ static assay_value normalised(struct build *build, assay_value pixels) {
 /* Layers that are frozen whole are passed through as in evaluation. */
 static void set_context(struct build *build, uint32_t number) {
   struct assay_build_context context = build->context;
+  if (context.training) context.keys = build->patch_keys;
   if (build->tuning != NULL && build->phase == 0 && number < build->tuning->passed_layers) context.training = 0;
   assay_function_context(build->b, &context);
 }
@@ -181,8 +183,9 @@ static assay_value through_layers(struct build *build, assay_value input) {
     assay_build_fail(build, outputs == NULL ? "out of memory" : "the network has no layers; name them in [network] layers");
     return assay_invalid();
   }
-  if (first == 0) images = normalised(build, input);
+  if (first == 0) images = assay_patches_cut(build->b, &build->settings->data, normalised(build, input));
   else outputs[first - 1] = input;
+  if (build->context.training) build->patch_keys = assay_patches_keys(build->b, &build->settings->data, build->context.keys);
   for (uint32_t i = 0; i < first; i++) build->option_count += runtime_options(&build->settings->layers[i].component);
   for (uint32_t i = first; i < end; i++) {
     const uint32_t streams = assay_builder_streams(build->b);
@@ -198,7 +201,7 @@ static void forward(struct build *build, assay_value input, assay_value labels) 
   const uint32_t classes = build->facts->class_count;
   build->labels = labels;
   build->losses = build->shares = assay_invalid();
-  build->logits = through_layers(build, input);
+  build->logits = assay_patches_join(build->b, &build->settings->data, through_layers(build, input), build->facts->first_is_positive);
   const struct assay_tensor_type *type = assay_type(build->b, build->logits);
   if (assay_is_valid(build->logits) && (type->rank != 2 || (type->extents[1] != classes && (classes != 2 || type->extents[1] != 1))))
     assay_build_fail(build, "the last layer must give %s numbers (N, F) for %u classes; end the network in `classifier`", classes == 2 ? "1 or 2" : "as many", classes);
@@ -609,6 +612,8 @@ static int build_program(struct assay_network *network, const struct assay_setti
 int assay_network_create(const struct assay_settings *settings, const struct assay_network_facts *facts, struct assay_network **network,
                          struct assay_status *status) {
   *network = NULL;
+  if (settings->train.freeze != NULL && assay_patch_count(&settings->data) > 1)
+    return assay_status_set(status, ASSAY_E_CONFIG, "[train] freeze and [data] patches do not go together: what frozen layers make is kept a picture, not a patch; leave one of them out");
   struct assay_arena *arena = assay_arena_create();
   struct assay_network *made = arena == NULL ? NULL : ASSAY_NEW(arena, struct assay_network);
   if (made == NULL) {

@@ -12,6 +12,7 @@
 /* What a network is built for. */
 struct assay_network_facts {
   uint32_t class_count, height, width, channels;
+  bool first_is_positive;           /* the positive class is class 0: of one logit the lowest is the surest */
   uint32_t resident;                /* samples whose pixels stay on the device; 0: every call is fed the pixels of its batch */
   uint32_t training_count_count;
   const uint32_t *training_counts;  /* how many samples will be trained on, one a fold: they give the sizes of last batches */
