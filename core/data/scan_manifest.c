@@ -79,6 +79,7 @@ static int read_row(struct manifest *manifest, bool labelled) {
   if (csv->damaged) return refuse(manifest, csv->line, "a quote is missing, or one stands inside of a field; write \"…\" around the field and \"\" for a quote in it");
   if (csv->count != manifest->column_count) return refuse(manifest, csv->line, "has %zu fields where the first row has %zu", csv->count, manifest->column_count);
   const char *path = field(manifest, COLUMN_PATH), *label = field(manifest, COLUMN_LABEL), *split = field(manifest, COLUMN_SPLIT), *group = field(manifest, COLUMN_GROUP);
+  while (strncmp(path, "./", 2) == 0) path += 2;
   if (path[0] == '\0') return refuse(manifest, csv->line, "the path is empty");
   if (labelled && label[0] == '\0') return refuse(manifest, csv->line, "the label is empty; write the image's class");
   if (!assay_is_printable(label) || !assay_is_printable(group)) return refuse(manifest, csv->line, "label and group must be printable UTF-8");
@@ -88,7 +89,6 @@ static int read_row(struct manifest *manifest, bool labelled) {
   void *rows = manifest->rows;
   if (!assay_grow(&rows, &manifest->capacity, manifest->count + 1, sizeof *manifest->rows)) return assay_status_memory(manifest->status);
   manifest->rows = rows;
-  while (strncmp(path, "./", 2) == 0) path += 2;
   struct row *row = &manifest->rows[manifest->count++];
   *row = (struct row){.path = assay_path_join(manifest->arena, manifest->folder, path),
                       .label = assay_arena_copy(manifest->arena, label),

@@ -90,6 +90,7 @@ static const struct {
     {"path,label\na.pgm,good\nb.pgm\n", ":3: has 1 fields where the first row has 2"},
     {"path,label\na.pgm,good,x\n", ":2: has 3 fields"},
     {"path,label\n,good\n", ":2: the path is empty"},
+    {"path,label\n././,good\n", ":2: the path is empty"},
     {"path,label\na.pgm,\n", ":2: the label is empty"},
     {"path,label\n\"a.pgm,good\n", ":2: a quote is missing"},
     {"path,label\n\"a\"b.pgm,good\n", ":2: a quote is missing"},
