@@ -63,6 +63,7 @@ static int add_verdict(json_t *summary, const struct assay_summary_sources *sour
     const char *path = assay_arena_print(arena, "%s/trials/%u/curves.csv", sources->run, best->number);
     if (path == NULL) return assay_status_memory(status);
     if (assay_file_exists(path)) code = assay_curves_read(path, arena, &verdict.curves, &verdict.curve_count, status);
+    if (code == ASSAY_E_DATA) code = 0; /* a damaged file costs the report its curves and verdict, and nothing else */
   }
   if (code != 0) return code;
   verdict.chance_loss = weighted_chance(sources, chance_loss(sources->predictions, &verdict.image_count));

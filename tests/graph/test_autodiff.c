@@ -71,6 +71,16 @@ ONE(build_matmul_nt, assay_matmul(b, x[0], x[1], 0, 1))
 ONE(build_matmul_tt, assay_matmul(b, x[0], x[1], 1, 1))
 ONE(build_softmax, assay_softmax(b, x[0]))
 ONE(build_log_softmax, assay_log_softmax(b, x[0]))
+ONE(build_mix_channels, assay_mix_channels(b, x[0], x[1]))
+ONE(build_gaussian_blur, assay_gaussian_blur(b, x[0], x[1], 2))
+/* Around a map that turns and shrinks, so that no pixel is taken from just between others and no denominator comes near 0. */
+CASE_BUILD(build_warp) {
+  static const double around[9] = {0.83, 0.13, 0.21, -0.17, 0.71, 0.11, 0.011, 0.023, 1};
+  assay_value map[9];
+  for (int i = 0; i < 9; i++) map[i] = assay_reshape(b, assay_number(b, x[1], around[i]), 2, (const int64_t[]){1, 1});
+  out[0] = assay_warp(b, x[0], assay_add(b, assay_concat(b, map, 9, 1), assay_mul(b, x[1], assay_number(b, x[1], 0.01))), ASSAY_BORDER_EDGE);
+  return 1;
+}
 ONE(build_softmax_ce, assay_softmax_cross_entropy(b, x[0], x[1]))
 ONE(build_sigmoid_ce, assay_sigmoid_cross_entropy(b, x[0], x[1]))
 /* Through narrower floats a difference would drown in rounding; f64 to f64 keeps the rule in play. */
@@ -201,6 +211,9 @@ static const struct gradient_case cases[] = {
     {"avg_pool2d_twice", 1, {{4, {1, 2, 5, 3}, ANY, 0}}, build_avg_pool_twice},
     {"softmax", 1, {{3, {2, 2, 3}, ANY, 0}}, build_softmax},
     {"log_softmax", 1, {{2, {2, 4}, ANY, 0}}, build_log_softmax},
+    {"warp", 2, {{4, {2, 2, 4, 5}, ANY, 0}, {2, {2, 9}, ANY, 0}}, build_warp},
+    {"mix_channels", 2, {{4, {2, 2, 2, 3}, ANY, 0}, {3, {2, 2, 3}, ANY, 0}}, build_mix_channels},
+    {"gaussian_blur", 2, {{4, {2, 2, 4, 3}, ANY, 0}, {1, {2}, POSITIVE, 0}}, build_gaussian_blur},
     {"softmax_cross_entropy", 2, {{2, {3, 4}, ANY, 0}, {2, {3, 4}, PROBABILITY, 0}}, build_softmax_ce},
     {"softmax_cross_entropy_twice", 2, {{2, {2, 3}, ANY, 0}, {2, {2, 3}, PROBABILITY, 0}}, build_softmax_ce_twice},
     {"sigmoid_cross_entropy", 2, {{2, {3, 2}, ANY, 0.01}, {2, {3, 2}, PROBABILITY, 0}}, build_sigmoid_ce},

@@ -71,7 +71,7 @@ START_TEST(what_supports_refuses_is_taken_apart) {
   struct assay_session *session;
   struct assay_executable *executable, *again;
   CHECK_STATUS(assay_session_open(&plugin, NULL, "0", &session, &status));
-  ck_assert_ptr_eq(assay_session_backend(session), &picky);
+  ck_assert(assay_session_backend(session)->compile == picky.compile);
   ck_assert_ptr_nonnull(assay_session_device(session));
   struct assay_program_builder *builder = build("f"), *equal = build("g");
   CHECK_STATUS(compile(session, builder, &executable, &status));
@@ -136,7 +136,7 @@ END_TEST
 
 START_TEST(an_unfit_backend_is_not_opened) {
   struct assay_session *session;
-  plugin.vtable_size = sizeof picky - 8;
+  plugin.vtable_size = ASSAY_BACKEND_LEAST_SIZE - 8;
   ck_assert_int_eq(assay_session_open(&plugin, NULL, NULL, &session, &status), ASSAY_E_PLUGIN);
   plugin.vtable_size = sizeof picky;
   picky.store_copy = NULL;

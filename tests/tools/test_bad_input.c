@@ -76,7 +76,7 @@ START_TEST(a_loss_that_is_no_number_is_recorded) {
   tool_enter_folder();
   tool_write_images("photos", 12);
   tool_write_ini("a.ini", "photos", "");
-  tool_expect(1, "not", "train a.ini --quiet -s optimizer.type=sgd -s optimizer.learning_rate=1000 -s train.epochs=40 -s data.normalise=unit");
+  tool_expect(1, "not", "train a.ini --quiet -s optimizer.type=sgd -s optimizer.learning_rate=1000 -s train.epochs=40");
   /* A search goes on past such trials. */
   json_t *result = tool_json("search a.ini -o mixed --json --quiet -s search.trials=6 -s 'optimizer.learning_rate=0.02 ~ choice(0.02, 1000)' -s optimizer.type=sgd -s train.epochs=40 -s train.patience=0");
   ck_assert_int_eq(json_integer_value(json_object_get(result, "trials")), 6);
