@@ -115,7 +115,8 @@ START_TEST(wrong_lines) {
 END_TEST
 
 START_TEST(a_byte_of_zero) {
-  folder_write("list.csv", "path,label\na.pgm,good\nb\0.pgm,bad\n", 36);
+  static const char list[] = "path,label\na.pgm,good\nb\0.pgm,bad\n";
+  folder_write("list.csv", list, sizeof list - 1);
   const struct assay_data_settings settings = settings_of("list.csv");
   struct assay_dataset *dataset;
   struct assay_status status = {0};
