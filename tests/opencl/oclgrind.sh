@@ -82,12 +82,12 @@ plant() {
   sed "$1" "$top/kernels/reduce.cl" > "$folder/kernels/reduce.cl"
   cmp -s "$top/kernels/reduce.cl" "$folder/kernels/reduce.cl" && echo "the fault could not be planted: kernels/reduce.cl has changed" && failed=1
 }
-plant 's/^  TYPE result = NEUTRAL;/  TYPE result;/'
-suite planted-uninitialised --mode test --op reduce_sum
-expect_found "a planted uninitialised value" "Uninitialized value"
+plant 's/^  TYPE best = x\[base\];/  TYPE best;/'
+suite planted-uninitialised --mode test --op argmax
+expect_found "a planted uninitialised value" "ninitialized value"
 unset OCLGRIND_UNINITIALIZED OCLGRIND_BUILD_OPTIONS
-plant 's/= x\[base + ELEMENT_OFFSET(element)\]/= x[base + ELEMENT_OFFSET(element) + 16777216u]/'
-suite planted-access --mode test --op reduce_sum
+plant 's/const TYPE value = x\[base + /&16777216u + /'
+suite planted-access --mode test --op argmax
 expect_found "a planted access out of bounds" "Invalid read"
 OCLGRIND_DATA_RACES=1
 export OCLGRIND_DATA_RACES
