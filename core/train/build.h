@@ -32,11 +32,30 @@ struct build {
   assay_value partner_losses;    /* [batch]: with the partner's label, which has the rest */
 };
 
+/* ---- The forward pass; forward.c ---- */
+
 /* The graph value of the next runtime option; a constant where there is no feed of options. */
 assay_value assay_build_option(struct build *build, double value);
 /* Starts the scope of a component; its option values with runtime ones bound to the graph. NULL when memory is short. */
 const struct assay_option_value *const *assay_build_enter(struct build *build, const struct assay_component *component);
 void assay_build_fail(struct build *build, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* One element, of whatever rank, as a scalar. */
+assay_value assay_build_scalar(struct assay_builder *b, assay_value x);
+/* How many options of a component are runtime ones; 0 without a plugin. */
+uint32_t assay_build_runtime_options(const struct assay_component *component);
+/* The layers of the function: all of them from pixels, the first ones from pixels, or the last ones from what the first ones made. Gives the last one's output. */
+assay_value assay_build_layers(struct build *build, assay_value input);
+/* Pixels (or the output of the layers before the first one) and labels of the batch to logits and losses. */
+void assay_build_forward(struct build *build, assay_value input, assay_value labels);
+
+/* ---- Gradients and updates; update.c ---- */
+
+/* The gradients of a batch's mean loss, and what the optimizer makes of them. */
+void assay_build_update(struct build *build, assay_value loss);
+/* Adds a piece's gradients of its summed loss, and its weight, to those of the batch. */
+void assay_build_gather(struct build *build, assay_value total, assay_value piece_weight);
+/* The gradients of a whole batch's mean loss from those of its pieces, which start at zero again, and what the optimizer makes of them. */
+void assay_build_update_gathered(struct build *build);
 
 /* ---- Fine-tuning; finetune.c ---- */
 

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Building programs from settings: the forward pass, which all functions share, the training step and the evaluation.
+ * The functions of a program, from settings: steps, updates and evaluations of each phase, over one store of variables. Forward passes are built by forward.c,
+ * gradients and updates by update.c, fine-tuning by finetune.c.
  */
 #include "train/build.h"
 
 #include "base/arena.h"
 #include "base/options.h"
 #include "base/status.h"
-#include "base/text.h"
 #include "train/augment.h"
 #include "train/patches.h"
 
-#include <assay/layer.h>
-#include <assay/optimizer.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,189 +22,6 @@
 
 /* A slash keeps the core's variables apart from layers', whose names have none. */
 static const char *const sum_names[ASSAY_SUM_COUNT] = {"epoch/loss", "epoch/weight", "epoch/correct", "epoch/nonfinite"};
-
-static assay_value scalar(struct assay_builder *b, assay_value x) { return assay_reshape(b, x, 0, NULL); }
-
-static assay_value constant(struct assay_builder *b, double value) {
-  const struct assay_constant_attributes attributes = {value, ASSAY_F32, 0};
-  return b->host->emit(b, ASSAY_OP_CONSTANT, NULL, 0, &attributes, sizeof attributes);
-}
-
-assay_value assay_build_option(struct build *build, double value) {
-  const uint32_t index = build->option_count++;
-  if (!assay_is_valid(build->options)) return constant(build->b, value);
-  return scalar(build->b, assay_slice(build->b, build->options, 0, index, (int64_t)index + 1));
-}
-
-/* "kernel = 7, stride = 2": what errors show of the options in force. */
-static void tell_options(struct build *build, const struct assay_component *component) {
-  struct assay_text text = {0};
-  for (uint32_t i = 0; i < assay_option_count(component->plugin->options); i++)
-    assay_text_print(&text, "%s%s = %s", i > 0 ? ", " : "", component->plugin->options[i]->name, component->values[i]->text != NULL ? component->values[i]->text : "");
-  assay_builder_options(build->b, text.failed || text.data == NULL ? "" : text.data);
-  assay_text_release(&text);
-}
-
-const struct assay_option_value *const *assay_build_enter(struct build *build, const struct assay_component *component) {
-  assay_builder_scope(build->b, component->name, component->where);
-  tell_options(build, component);
-  const uint32_t count = assay_option_count(component->plugin->options);
-  const struct assay_option_value **bound = ASSAY_NEW_ARRAY(build->arena, const struct assay_option_value *, count + 1);
-  if (bound == NULL) return NULL;
-  for (uint32_t i = 0; i < count; i++) {
-    bound[i] = component->values[i];
-    if (!(component->plugin->options[i]->flags & ASSAY_OPTION_RUNTIME)) continue;
-    struct assay_option_value *value = ASSAY_NEW(build->arena, struct assay_option_value);
-    if (value == NULL) return NULL;
-    *value = *component->values[i];
-    const char *name = component->plugin->options[i]->name;
-    const bool of_optimizer = component->plugin->kind == ASSAY_OPTIMIZER;
-    if (of_optimizer && strcmp(name, "learning_rate") == 0) build->rate_option = (int32_t)build->option_count;
-    if (of_optimizer && (strcmp(name, "momentum") == 0 || strcmp(name, "beta1") == 0)) build->momentum_option = (int32_t)build->option_count;
-    value->runtime = assay_build_option(build, value->real);
-    bound[i] = value;
-  }
-  return bound;
-}
-
-void assay_build_fail(struct build *build, const char *format, ...) {
-  char message[512];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(message, sizeof message, format, arguments);
-  va_end(arguments);
-  build->b->host->fail(build->b, message);
-}
-
-/* u8 [B, H, W, C] to normalised f32 [B, C, H, W]. */
-static assay_value normalised(struct build *build, assay_value pixels) {
-  struct assay_builder *b = build->b;
-  const int64_t channels = build->facts->channels, beside[3] = {channels, 1, 1};
-  const struct assay_tensor_type statistic = {ASSAY_F32, 1, {channels}};
-  assay_builder_scope(b, NULL, NULL);
-  const assay_value mean = assay_state(b, "pixels/mean", &statistic, 0, ASSAY_ROLE_STATISTIC);
-  const assay_value scale = assay_state(b, "pixels/scale", &statistic, 1, ASSAY_ROLE_STATISTIC);
-  assay_value planes = assay_transpose(b, assay_cast(b, pixels, ASSAY_F32), (const int32_t[]){0, 3, 1, 2});
-  if (build->context.training) {
-    planes = assay_augment_planes(b, &build->settings->augment, build->options, planes, mean, &build->shares);
-    assay_builder_scope(b, NULL, NULL);
-  }
-  return assay_mul(b, assay_sub(b, planes, assay_reshape(b, mean, 3, beside)), assay_reshape(b, scale, 3, beside));
-}
-
-/* Layers that are frozen whole are passed through as in evaluation. */
-static void set_context(struct build *build, uint32_t number) {
-  struct assay_build_context context = build->context;
-  if (context.training) context.keys = build->patch_keys;
-  if (build->tuning != NULL && build->phase == 0 && number < build->tuning->passed_layers) context.training = 0;
-  assay_function_context(build->b, &context);
-}
-
-static assay_value layer(struct build *build, uint32_t number, assay_value images, const assay_value *outputs) {
-  const struct assay_layer_setting *setting = &build->settings->layers[number];
-  const struct assay_layer *vtable = setting->component.plugin->vtable;
-  const struct assay_option_value *const *values = assay_build_enter(build, &setting->component);
-  assay_value *inputs = ASSAY_NEW_ARRAY(build->arena, assay_value, setting->input_count);
-  if (values == NULL || inputs == NULL) return assay_fail(build->b, "out of memory");
-  if (setting->input_count < vtable->input_count_min || setting->input_count > vtable->input_count_max) {
-    assay_build_fail(build, "%s takes %s%u input%s, not %u", setting->component.plugin->name, vtable->input_count_max > vtable->input_count_min ? "at least " : "",
-         vtable->input_count_min, vtable->input_count_min == 1 ? "" : "s", setting->input_count);
-    return assay_invalid();
-  }
-  set_context(build, number);
-  for (uint32_t i = 0; i < setting->input_count; i++) {
-    if (setting->inputs[i] >= (int32_t)number) return assay_fail(build->b, "an input must be a layer that comes before");
-    inputs[i] = setting->inputs[i] < 0 ? images : outputs[setting->inputs[i]];
-  }
-  return vtable->build(build->b, values, inputs, setting->input_count);
-}
-
-/* Without a plugin: binary cross-entropy for one logit, else cross-entropy. */
-static assay_value plain_loss(struct assay_builder *b, assay_value logits, assay_value labels) {
-  const int64_t columns = assay_extent(b, logits, 1);
-  assay_builder_scope(b, "loss", NULL);
-  if (columns == 1) return assay_sigmoid_cross_entropy(b, assay_reshape(b, logits, 1, (const int64_t[]){-1}), assay_cast(b, labels, ASSAY_F32));
-  return assay_softmax_cross_entropy(b, logits, assay_one_hot(b, labels, columns));
-}
-
-/* A loss a sample, [batch]; `values` NULL: without a plugin. */
-static assay_value losses_for(struct build *build, const struct assay_option_value *const *values, assay_value labels) {
-  struct assay_builder *b = build->b;
-  if (values == NULL) return plain_loss(b, build->logits, labels);
-  const struct assay_layer *vtable = build->settings->train.loss.plugin->vtable;
-  const assay_value losses = vtable->build(b, values, (const assay_value[]){build->logits, labels}, 2);
-  const struct assay_tensor_type *type = assay_type(b, losses);
-  if (assay_is_valid(losses) && (type->rank != 1 || type->extents[0] != build->batch)) assay_build_fail(build, "a loss must give one number a sample");
-  return losses;
-}
-
-static void loss(struct build *build) {
-  const struct assay_component *component = &build->settings->train.loss;
-  const struct assay_option_value *const *values = NULL;
-  if (component->plugin != NULL) {
-    values = assay_build_enter(build, component);
-    if (values == NULL) {
-      assay_build_fail(build, "out of memory");
-      return;
-    }
-    if (!(((const struct assay_layer *)component->plugin->vtable)->flags & ASSAY_LAYER_LOSS)) {
-      assay_build_fail(build, "%s is a layer, not a loss", component->plugin->name);
-      return;
-    }
-  }
-  build->losses = losses_for(build, values, build->labels);
-  if (assay_is_valid(build->shares)) build->partner_losses = losses_for(build, values, assay_augment_partners(build->b, build->labels));
-}
-
-static uint32_t runtime_options(const struct assay_component *component) {
-  uint32_t count = 0;
-  for (uint32_t k = 0; component->plugin != NULL && k < assay_option_count(component->plugin->options); k++)
-    count += (component->plugin->options[k]->flags & ASSAY_OPTION_RUNTIME) != 0;
-  return count;
-}
-
-/* Notes what was found in a layer. */
-static void note(struct build *build, uint32_t number, uint32_t streams, assay_value output) {
-  if (build->walked == NULL) return;
-  const struct assay_tensor_type *type = assay_type(build->b, output);
-  const uint64_t bytes = (uint64_t)assay_element_count(type) * assay_dtype_size(type->dtype);
-  build->walked[number] = (struct assay_layer_facts){.end = assay_program_variable_count(build->program),
-                                                     .random = assay_builder_streams(build->b) > streams,
-                                                     .output_bytes = bytes / build->batch};
-}
-
-/* The layers of the function: all of them from pixels, the first ones from pixels, or the last ones from what the first ones made. Gives the last one's output. */
-static assay_value through_layers(struct build *build, assay_value input) {
-  const uint32_t first = build->first_layer, end = build->end_layer > 0 ? build->end_layer : build->settings->layer_count;
-  assay_value *outputs = ASSAY_NEW_ARRAY(build->arena, assay_value, end), images = assay_invalid();
-  if (outputs == NULL || end == 0) {
-    assay_build_fail(build, outputs == NULL ? "out of memory" : "the network has no layers; name them in [network] layers");
-    return assay_invalid();
-  }
-  if (first == 0) images = assay_patches_cut(build->b, &build->settings->data, normalised(build, input));
-  else outputs[first - 1] = input;
-  if (build->context.training) build->patch_keys = assay_patches_keys(build->b, &build->settings->data, build->context.keys);
-  for (uint32_t i = 0; i < first; i++) build->option_count += runtime_options(&build->settings->layers[i].component);
-  for (uint32_t i = first; i < end; i++) {
-    const uint32_t streams = assay_builder_streams(build->b);
-    outputs[i] = layer(build, i, images, outputs);
-    note(build, i, streams, outputs[i]);
-  }
-  assay_function_context(build->b, &build->context);
-  return outputs[end - 1];
-}
-
-/* Pixels (or the output of the layers before the first one) and labels of the batch to logits and losses. */
-static void forward(struct build *build, assay_value input, assay_value labels) {
-  const uint32_t classes = build->facts->class_count;
-  build->labels = labels;
-  build->losses = build->shares = assay_invalid();
-  build->logits = assay_patches_join(build->b, &build->settings->data, through_layers(build, input), build->facts->first_is_positive);
-  const struct assay_tensor_type *type = assay_type(build->b, build->logits);
-  if (assay_is_valid(build->logits) && (type->rank != 2 || (type->extents[1] != classes && (classes != 2 || type->extents[1] != 1))))
-    assay_build_fail(build, "the last layer must give %s numbers (N, F) for %u classes; end the network in `classifier`", classes == 2 ? "1 or 2" : "as many", classes);
-  loss(build);
-}
 
 /* What every function with a batch begins with: feeds up to OPTIONS; gives the batch's pixels and labels, and the rows that they are of. */
 static void begin(struct build *build, assay_value *pixels, assay_value *labels, assay_value *indices) {
@@ -225,8 +40,8 @@ static void begin(struct build *build, assay_value *pixels, assay_value *labels,
 
 /* Where the optimizer's options begin: behind the count of updates, the layers and the loss. */
 static uint32_t options_before_optimizer(const struct assay_settings *settings) {
-  uint32_t count = 1 + runtime_options(&settings->train.loss);
-  for (uint32_t i = 0; i < settings->layer_count; i++) count += runtime_options(&settings->layers[i].component);
+  uint32_t count = 1 + assay_build_runtime_options(&settings->train.loss);
+  for (uint32_t i = 0; i < settings->layer_count; i++) count += assay_build_runtime_options(&settings->layers[i].component);
   return count;
 }
 
@@ -275,102 +90,6 @@ static struct account account(struct build *build, assay_value weights, assay_va
   return (struct account){total, weight, mean};
 }
 
-/* Trained parameters and their gradients, in the order of the program's variables. */
-struct gradients {
-  assay_value *parameters, *gradients;
-  uint32_t count;
-};
-
-/* All trained variables, their gradients still to be found; count 0 when memory is short. */
-static struct gradients list_parameters(struct build *build, struct assay_program_builder *program) {
-  const uint32_t variables = assay_program_variable_count(program);
-  struct gradients made = {ASSAY_NEW_ARRAY(build->arena, assay_value, variables), ASSAY_NEW_ARRAY(build->arena, assay_value, variables), 0};
-  if (made.parameters == NULL || made.gradients == NULL) {
-    assay_build_fail(build, "out of memory");
-    return made;
-  }
-  for (uint32_t i = 0; i < variables; i++)
-    if (assay_build_trains(build, assay_program_variable(program, i)->base.role, i)) made.parameters[made.count++] = assay_builder_variable(build->b, i);
-  return made;
-}
-
-/* Gradients of `loss` for all trained variables. */
-static struct gradients differentiate(struct build *build, struct assay_program_builder *program, assay_value loss) {
-  struct gradients made = list_parameters(build, program);
-  assay_builder_gradient(build->b, loss, made.parameters, made.count, made.gradients);
-  return made;
-}
-
-/* Where the gradients of pieces are added up: a variable a parameter, and one for the weights of their samples. The slash is as in sum_names. */
-static assay_value gathered(struct build *build, struct assay_program_builder *program, assay_value parameter) {
-  const int32_t index = assay_builder_variable_index(build->b, parameter);
-  if (index < 0) return assay_invalid(); /* the build has failed already */
-  const struct assay_variable *variable = &assay_program_variable(program, (uint32_t)index)->base;
-  const char *name = assay_arena_print(build->arena, "gathered/%s", variable->name);
-  if (name == NULL) return assay_fail(build->b, "out of memory");
-  assay_builder_scope(build->b, NULL, NULL);
-  return assay_state(build->b, name, &variable->type, 0, ASSAY_ROLE_OPTIMIZER);
-}
-
-static assay_value gathered_weight(struct build *build) {
-  const struct assay_tensor_type type = {ASSAY_F32, 0, {0}};
-  assay_builder_scope(build->b, NULL, NULL);
-  return assay_state(build->b, "gathered/weight", &type, 0, ASSAY_ROLE_OPTIMIZER);
-}
-
-/* Adds a piece's gradients of its summed loss. */
-static void gather(struct build *build, struct assay_program_builder *program, const struct account *account) {
-  struct assay_builder *b = build->b;
-  const struct gradients piece = differentiate(build, program, account->total);
-  for (uint32_t i = 0; i < piece.count; i++) {
-    const assay_value sum = gathered(build, program, piece.parameters[i]);
-    assay_assign(b, sum, assay_add(b, sum, piece.gradients[i]));
-  }
-  const assay_value weight = gathered_weight(build);
-  assay_assign(b, weight, assay_add(b, weight, account->weight));
-}
-
-/* The gradients of a whole batch's mean loss from those of its pieces, which start at zero again. */
-static struct gradients take_gathered(struct build *build, struct assay_program_builder *program) {
-  struct assay_builder *b = build->b;
-  struct gradients whole = list_parameters(build, program);
-  const assay_value weight = gathered_weight(build), divisor = assay_max(b, weight, assay_number(b, weight, 1e-20));
-  for (uint32_t i = 0; i < whole.count; i++) {
-    const assay_value sum = gathered(build, program, whole.parameters[i]);
-    const struct assay_tensor_type *type = assay_type(b, sum);
-    whole.gradients[i] = assay_div(b, sum, divisor);
-    assay_assign(b, sum, assay_broadcast(b, assay_number(b, sum, 0), type->rank, type->extents));
-  }
-  assay_assign(b, weight, assay_number(b, weight, 0));
-  return whole;
-}
-
-/* What the optimizer makes of the gradients. */
-static void update(struct build *build, struct assay_program_builder *program, struct gradients *given) {
-  struct assay_builder *b = build->b;
-  const struct assay_component *component = &build->settings->optimizer;
-  const struct assay_optimizer *vtable = component->plugin->vtable;
-  const struct assay_option_value *const *values = assay_build_enter(build, component);
-  const struct assay_option_value *const *const *groups = values == NULL ? NULL : assay_build_groups(build, values);
-  const double ema = build->settings->train.ema;
-  const assay_value share = ema > 0 ? assay_build_option(build, ema) : assay_invalid();
-  if (groups == NULL) {
-    assay_build_fail(build, "out of memory");
-    return;
-  }
-  if (vtable->prepare != NULL) vtable->prepare(b, values, given->gradients, given->count);
-  for (uint32_t i = 0; i < given->count; i++) {
-    const int32_t index = assay_builder_variable_index(b, given->parameters[i]);
-    if (index < 0) return; /* the build has failed already */
-    const struct assay_variable_definition *parameter = assay_program_variable(program, (uint32_t)index);
-    assay_builder_scope(b, parameter->base.name, component->where);
-    const uint32_t group = build->tuning != NULL && (uint32_t)index < build->tuning->variable_count ? build->tuning->groups[index] : 0;
-    const assay_value value = vtable->update(b, groups[group], given->parameters[i], given->gradients[i], parameter->base.role);
-    assay_assign(b, given->parameters[i], value);
-    if (ema > 0) assay_build_follow(b, value, share);
-  }
-}
-
 /* A function that has the optimizer's options, and so says where they stand. */
 static int end_update(struct assay_network *network, const struct build *build, struct assay_status *status) {
   network->rate_option = build->rate_option;
@@ -407,7 +126,7 @@ static void set_options(struct build *build, uint32_t count) { build->options = 
 
 /* Training: keys and the count of updates are there, and what is held is left as it is. */
 static void set_training(struct build *build, assay_value keys) {
-  const assay_value step = scalar(build->b, assay_slice(build->b, build->options, 0, 0, 1));
+  const assay_value step = assay_build_scalar(build->b, assay_slice(build->b, build->options, 0, 0, 1));
   build->context = (struct assay_build_context){sizeof build->context, 1, build->facts->class_count, keys, step};
   assay_function_context(build->b, &build->context);
   if (build->tuning != NULL) assay_function_hold(build->b, build->tuning->held[build->phase], build->tuning->variable_count);
@@ -427,18 +146,17 @@ static int build_step(struct assay_network *network, const struct assay_settings
   const assay_value weights = assay_function_feed(b, ASSAY_F32, 1, (const int64_t[]){batch});
   const assay_value keys = assay_function_feed(b, ASSAY_U32, 2, (const int64_t[]){batch, 2});
   set_training(&build, keys);
-  forward(&build, input, labels);
+  assay_build_forward(&build, input, labels);
   const bool resident = network->facts.resident > 0 || build.first_layer > 0;
   const int code = note_coupling(network, b, (const assay_value[]){indices, weights, keys, input, labels}, resident ? 3 : 5, status);
   if (code != 0) return code;
   const struct account sums = account(&build, weights, build.context.step);
   network->logit_count = (uint32_t)assay_extent(b, build.logits, 1);
   if (pieces) {
-    gather(&build, network->builder, &sums);
+    assay_build_gather(&build, sums.total, sums.weight);
     return assay_function_end(b, status);
   }
-  struct gradients gradients = differentiate(&build, network->builder, sums.mean);
-  update(&build, network->builder, &gradients);
+  assay_build_update(&build, sums.mean);
   return end_update(network, &build, status);
 }
 
@@ -450,8 +168,7 @@ static int build_update(struct assay_network *network, const struct assay_settin
   build.option_count = options_before_optimizer(settings);
   set_options(&build, network->option_count);
   set_training(&build, assay_invalid());
-  struct gradients gradients = take_gathered(&build, network->builder);
-  update(&build, network->builder, &gradients);
+  assay_build_update_gathered(&build);
   return end_update(network, &build, status);
 }
 
@@ -465,7 +182,7 @@ static int build_evaluate(struct assay_network *network, const struct assay_sett
   set_options(&build, network->option_count);
   build.context = (struct assay_build_context){sizeof build.context, 0, network->facts.class_count, assay_invalid(), assay_invalid()};
   if (settings->train.ema > 0) assay_build_read_averages(&build);
-  forward(&build, input, labels);
+  assay_build_forward(&build, input, labels);
   assay_function_fetch(b, build.logits);
   assay_function_fetch(b, build.losses);
   return assay_function_end(b, status);
@@ -483,7 +200,7 @@ static int build_features(struct assay_network *network, const struct assay_sett
   set_options(&build, network->option_count);
   build.end_layer = network->tuning->cut;
   build.context = (struct assay_build_context){sizeof build.context, 0, network->facts.class_count, assay_invalid(), assay_invalid()};
-  const assay_value features = through_layers(&build, pixels);
+  const assay_value features = assay_build_layers(&build, pixels);
   network->features_type = *assay_type(b, features);
   assay_function_fetch(b, features);
   return assay_function_end(b, status);
@@ -506,7 +223,7 @@ static int tune(struct assay_network *network, const struct assay_settings *sett
     begin(&build, &input, &labels, &indices);
     set_options(&build, network->option_count);
     set_training(&build, assay_function_feed(b, ASSAY_U32, 2, (const int64_t[]){INFERENCE_BATCH, 2}));
-    (void)through_layers(&build, input);
+    (void)assay_build_layers(&build, input);
     code = assay_function_end(b, status);
   }
   if (code == 0) {
@@ -625,7 +342,7 @@ int assay_network_create(const struct assay_settings *settings, const struct ass
   made->facts.training_counts = (const uint32_t *)assay_arena_copy_bytes(arena, facts->training_counts, facts->training_count_count * sizeof(uint32_t));
   made->batch = settings->train.batch;
   if (facts->piece >= made->batch) made->facts.piece = 0;
-  made->option_count = options_before_optimizer(settings) + runtime_options(&settings->optimizer) + assay_build_update_options(&settings->train, NULL) +
+  made->option_count = options_before_optimizer(settings) + assay_build_runtime_options(&settings->optimizer) + assay_build_update_options(&settings->train, NULL) +
                        assay_augment_count(&settings->augment);
   made->builder = assay_program_begin();
   const int code = made->facts.training_counts == NULL || made->builder == NULL ? assay_status_memory(status) : build_program(made, settings, status);
@@ -675,7 +392,7 @@ int assay_network_inference(const struct assay_settings *settings, const struct 
     const int64_t extents[4] = {INFERENCE_BATCH, facts->height, facts->width, facts->channels};
     const assay_value pixels = assay_function_feed(b, ASSAY_U8, 4, extents), labels = assay_function_feed(b, ASSAY_I32, 1, extents);
     build.context = (struct assay_build_context){sizeof build.context, 0, facts->class_count, assay_invalid(), assay_invalid()};
-    forward(&build, pixels, labels);
+    assay_build_forward(&build, pixels, labels);
     assay_function_fetch(b, build.logits);
     assay_function_fetch(b, build.losses);
     code = assay_function_end(b, status);
