@@ -8,14 +8,6 @@
 #include "report/html.h"
 #include "report/report.h"
 
-/* A trial's curves.csv. */
-struct page_curves {
-  uint32_t count;
-  uint32_t *folds, *epochs; /* [count] */
-  double *training, *validation, *rate; /* losses; learning rate */
-  bool *best; /* the epoch whose weights count */
-};
-
 struct page {
   struct assay_text *out;
   struct assay_arena *arena;
@@ -34,8 +26,6 @@ struct page {
 
 extern const char page_style[];
 
-/* Curves of a trial from the arena; NULL when there are none that can be read. */
-const struct page_curves *page_read_curves(const struct page *page, uint32_t trial);
 /* A value of an axis as it stands in the INI; never NULL. */
 const char *page_value(const struct page *page, uint32_t dimension, double value);
 

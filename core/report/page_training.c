@@ -5,8 +5,11 @@
 #include "report/page.h"
 
 #include "base/arena.h"
+#include "base/file.h"
+#include "base/status.h"
 #include "report/chart.h"
 #include "report/comparison.h"
+#include "report/verdict.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,37 +17,16 @@
 
 enum { MOST_FOLDS = 12 };
 
-/* Rows of one fold, copied so that they can be drawn. */
-struct fold {
-  uint32_t count;
-  double *epoch, *training, *validation;
-  int64_t best;
-};
-
-static struct fold take_fold(const struct page *page, const struct page_curves *curves, uint32_t number) {
-  struct fold fold = {.epoch = ASSAY_NEW_ARRAY(page->arena, double, curves->count),
-                      .training = ASSAY_NEW_ARRAY(page->arena, double, curves->count),
-                      .validation = ASSAY_NEW_ARRAY(page->arena, double, curves->count),
-                      .best = -1};
-  for (uint32_t row = 0; fold.epoch != NULL && fold.training != NULL && fold.validation != NULL && row < curves->count; row++) {
-    if (curves->folds[row] != number) continue;
-    if (curves->best[row]) fold.best = fold.count;
-    fold.epoch[fold.count] = curves->epochs[row] + 1.0;
-    fold.training[fold.count] = curves->training[row];
-    fold.validation[fold.count++] = curves->validation[row];
-  }
-  return fold;
-}
-
 /* All folds share their axes. A start far above the rest is cut, so that what follows can be seen. */
-static void find_range(const struct page_curves *curves, struct chart *chart) {
+static void find_range(const struct assay_curve *curves, uint32_t count, struct chart *chart) {
   double most = 0, last_epoch = 1, early = 0;
-  for (uint32_t row = 0; row < curves->count; row++) {
-    const double larger = fmax(curves->training[row], isfinite(curves->validation[row]) ? curves->validation[row] : 0);
-    if (curves->epochs[row] > 0) most = fmax(most, larger);
-    else early = fmax(early, larger);
-    last_epoch = fmax(last_epoch, curves->epochs[row] + 1.0);
-  }
+  for (uint32_t fold = 0; fold < count; fold++)
+    for (uint32_t epoch = 0; epoch < curves[fold].epoch_count; epoch++) {
+      const double validation = curves[fold].validation_loss[epoch], larger = fmax(curves[fold].training_loss[epoch], isfinite(validation) ? validation : 0);
+      if (epoch > 0) most = fmax(most, larger);
+      else early = fmax(early, larger);
+      last_epoch = fmax(last_epoch, epoch + 1.0);
+    }
   if (most == 0) most = early;
   chart->x_low = 1;
   chart->x_high = last_epoch > 1 ? last_epoch : 2;
@@ -52,43 +34,50 @@ static void find_range(const struct page_curves *curves, struct chart *chart) {
   chart->y_high = 1.05 * fmin(fmax(most, early), 2 * most);
 }
 
-static void draw_fold(struct page *page, const struct page_curves *curves, uint32_t number) {
-  struct fold fold = take_fold(page, curves, number);
-  struct chart chart = {.out = page->out, .width = 330, .height = 205, .x_whole = true, .x_label = "epoch", .y_label = "loss"};
+/* A line of losses, none above the chart. */
+static int draw_losses(struct page *page, struct chart *chart, const double *epochs, const double *losses, uint32_t count, const char *style) {
+  double *shown = ASSAY_NEW_ARRAY(page->arena, double, count);
+  if (shown == NULL) return assay_status_memory(page->status);
+  for (uint32_t i = 0; i < count; i++) shown[i] = isfinite(losses[i]) ? fmin(losses[i], chart->y_high) : losses[i];
+  chart_line(chart, epochs, shown, count, style);
+  return 0;
+}
+
+static int draw_fold(struct page *page, const struct assay_curve *curve, uint32_t number, struct chart chart) {
+  const uint32_t count = curve->epoch_count, best = curve->best_epoch;
+  double *epochs = ASSAY_NEW_ARRAY(page->arena, double, count);
   char title[96];
-  if (fold.count == 0) return;
-  find_range(curves, &chart);
-  for (uint32_t i = 0; i < fold.count; i++) {
-    fold.training[i] = fmin(fold.training[i], chart.y_high);
-    if (isfinite(fold.validation[i])) fold.validation[i] = fmin(fold.validation[i], chart.y_high);
-  }
-  assay_text_print(page->out, "<div><h3>Fold %u", number + 1);
-  if (fold.best >= 0) assay_text_print(page->out, ": best after epoch %.0f", fold.epoch[fold.best]);
-  assay_text_add(page->out, "</h3>");
-  snprintf(title, sizeof title, "Losses of fold %u over %u epochs", number + 1, fold.count);
+  if (epochs == NULL) return assay_status_memory(page->status);
+  for (uint32_t i = 0; i < count; i++) epochs[i] = i + 1.0;
+  assay_text_print(page->out, "<div><h3>Fold %u: best after epoch %u</h3>", number + 1, best + 1);
+  snprintf(title, sizeof title, "Losses of fold %u over %u epochs", number + 1, count);
   chart_begin(&chart, title);
-  if (fold.best >= 0) chart_vertical(&chart, fold.epoch[fold.best], "s0 thin dashed");
-  chart_line(&chart, fold.epoch, fold.training, fold.count, "s1");
-  chart_line(&chart, fold.epoch, fold.validation, fold.count, "s2");
-  if (fold.best >= 0) chart_dot(&chart, fold.epoch[fold.best], fold.validation[fold.best], 4, "s2 ring", "the epoch whose weights count");
+  chart_vertical(&chart, epochs[best], "s0 thin dashed");
+  int code = draw_losses(page, &chart, epochs, curve->training_loss, count, "s1");
+  if (code == 0) code = draw_losses(page, &chart, epochs, curve->validation_loss, count, "s2");
+  const double loss = curve->validation_loss[best];
+  chart_dot(&chart, epochs[best], isfinite(loss) ? fmin(loss, chart.y_high) : loss, 4, "s2 ring", "the epoch whose weights count");
   chart_end(&chart);
   assay_text_add(page->out, "</div>\n");
+  return code;
 }
 
 int page_curves_of(struct page *page, const struct assay_trial_record *record) {
-  const struct page_curves *curves = page_read_curves(page, record->number);
   static const char *const legend[] = {"s1", "training loss", "s2", "validation loss", "s0 thin dashed", "epoch whose weights count", NULL};
-  if (curves == NULL) return 0;
-  uint32_t folds = 0;
-  for (uint32_t row = 0; row < curves->count; row++)
-    if (curves->folds[row] + 1 > folds) folds = curves->folds[row] + 1;
+  const char *path = assay_arena_print(page->arena, "%s/trials/%u/curves.csv", page->sources->folder, record->number);
+  const struct assay_curve *curves;
+  uint32_t count;
+  /* Without curves that can be read, the page goes on without them. */
+  if (path == NULL || !assay_file_exists(path) || assay_curves_read(path, page->arena, &curves, &count, NULL) != 0 || count == 0) return 0;
+  struct chart chart = {.out = page->out, .width = 330, .height = 205, .x_whole = true, .x_label = "epoch", .y_label = "loss"};
+  int code = 0;
+  find_range(curves, count, &chart);
   chart_legend(page->out, legend);
   assay_text_add(page->out, "<div class=\"grid3\">");
-  for (uint32_t fold = 0; fold < folds && fold < MOST_FOLDS; fold++) draw_fold(page, curves, fold);
+  for (uint32_t fold = 0; code == 0 && fold < count && fold < MOST_FOLDS; fold++) code = draw_fold(page, &curves[fold], fold, chart);
   assay_text_add(page->out, "</div>\n");
-  if (folds > MOST_FOLDS)
-    assay_text_print(page->out, "<p class=\"note\">The other %u folds stand in trials/%u/curves.csv.</p>\n", folds - MOST_FOLDS, record->number);
-  return 0;
+  if (count > MOST_FOLDS) assay_text_print(page->out, "<p class=\"note\">The other %u folds stand in trials/%u/curves.csv.</p>\n", count - MOST_FOLDS, record->number);
+  return code;
 }
 
 static void add_comparison(struct page *page) {

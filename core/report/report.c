@@ -2,7 +2,6 @@
 #include "report/report.h"
 
 #include "base/arena.h"
-#include "base/csv.h"
 #include "base/file.h"
 #include "base/status.h"
 #include "report/page.h"
@@ -13,7 +12,6 @@
 #include <string.h>
 
 #define MOST_PICTURES ((size_t)64 << 20)
-#define MOST_CURVES ((size_t)64 << 20)
 
 /* ---- What is read ---- */
 
@@ -25,70 +23,6 @@ static json_t *read_json(const struct page *page, const char *name) {
   json_t *object = json_loadb(text, size, 0, NULL);
   free(text);
   return object;
-}
-
-static int column(const struct assay_csv *csv, const char *name) {
-  for (size_t i = 0; i < csv->count; i++)
-    if (strcmp(csv->fields[i], name) == 0) return (int)i;
-  return -1;
-}
-
-static double field_number(const struct assay_csv *csv, int field) {
-  double number;
-  return assay_parse_real(csv->fields[field], &number) ? number : NAN;
-}
-
-static struct page_curves *take_curves(const struct page *page, size_t rows) {
-  struct page_curves *curves = ASSAY_NEW(page->arena, struct page_curves);
-  if (curves == NULL) return NULL;
-  *curves = (struct page_curves){.folds = ASSAY_NEW_ARRAY(page->arena, uint32_t, rows),
-                                 .epochs = ASSAY_NEW_ARRAY(page->arena, uint32_t, rows),
-                                 .training = ASSAY_NEW_ARRAY(page->arena, double, rows),
-                                 .validation = ASSAY_NEW_ARRAY(page->arena, double, rows),
-                                 .rate = ASSAY_NEW_ARRAY(page->arena, double, rows),
-                                 .best = ASSAY_NEW_ARRAY(page->arena, bool, rows)};
-  const bool whole =
-      curves->folds != NULL && curves->epochs != NULL && curves->training != NULL && curves->validation != NULL && curves->rate != NULL && curves->best != NULL;
-  return whole ? curves : NULL;
-}
-
-static struct page_curves *parse_curves(const struct page *page, char *text, size_t size) {
-  enum { FOLD, EPOCH, TRAINING, VALIDATION, RATE, BEST, COLUMNS };
-  static const char *const names[] = {"fold", "epoch", "training_loss", "validation_loss", "learning_rate", "best"};
-  size_t rows = 1;
-  for (size_t i = 0; i < size; i++) rows += text[i] == '\n';
-  struct page_curves *curves = take_curves(page, rows);
-  struct assay_csv csv;
-  int columns[COLUMNS];
-  assay_csv_begin(&csv, text, size);
-  bool sound = curves != NULL && assay_csv_next(&csv);
-  const size_t width = csv.count;
-  for (int i = 0; sound && i < COLUMNS; i++) sound = (columns[i] = column(&csv, names[i])) >= 0;
-  while (sound && curves->count < rows && assay_csv_next(&csv)) {
-    if (csv.count != width) break;
-    const uint32_t row = curves->count++;
-    const double fold = field_number(&csv, columns[FOLD]), epoch = field_number(&csv, columns[EPOCH]);
-    sound = fold >= 0 && fold < 1e6 && epoch >= 0 && epoch < 1e9;
-    curves->folds[row] = sound ? (uint32_t)fold : 0;
-    curves->epochs[row] = sound ? (uint32_t)epoch : 0;
-    curves->training[row] = field_number(&csv, columns[TRAINING]);
-    curves->validation[row] = field_number(&csv, columns[VALIDATION]);
-    curves->rate[row] = field_number(&csv, columns[RATE]);
-    curves->best[row] = strcmp(csv.fields[columns[BEST]], "1") == 0;
-  }
-  assay_csv_end(&csv);
-  return sound && curves->count > 0 ? curves : NULL;
-}
-
-const struct page_curves *page_read_curves(const struct page *page, uint32_t trial) {
-  char name[64], *text;
-  size_t size;
-  snprintf(name, sizeof name, "trials/%u/curves.csv", trial);
-  const char *path = assay_path_join(page->arena, page->sources->folder, name);
-  if (path == NULL || !assay_file_exists(path) || assay_file_read(path, MOST_CURVES, ASSAY_E_DATA, &text, &size, NULL) != 0) return NULL;
-  const struct page_curves *curves = parse_curves(page, text, size);
-  free(text);
-  return curves;
 }
 
 const char *page_value(const struct page *page, uint32_t dimension, double value) {
