@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The peer of bench/step on a GPU: the same networks and products in PyTorch through CUDA, f32 with TF32 off (on the CPU where there is no CUDA).
 
-Prints one JSON object with the best median over contiguous and channels-last images. Usage: as bench/step.
+Prints one JSON object with the best median over contiguous and channels-last images. Usage: as bench/step; --who says in words what would be timed.
 """
 import argparse
 import json
@@ -85,7 +85,12 @@ def main():
         parser.add_argument("--" + name, type=int, default=value)
     parser.add_argument("--activation", default="relu")
     parser.add_argument("--network", default="student")
+    parser.add_argument("--who", action="store_true")
     options = parser.parse_args()
+    if options.who:
+        where = f"CUDA {torch.version.cuda} on {torch.cuda.get_device_name()}, f32 with TF32 off" if torch.cuda.is_available() else "the CPU: it finds no CUDA here"
+        print(f"PyTorch {torch.__version__} on {where}")
+        return
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     device = "cuda" if torch.cuda.is_available() else "cpu"
