@@ -4,15 +4,13 @@
  *   student   blocks of convolution, activation and max pooling with channels doubling, one logit, binary cross-entropy, Adam
  *   resnet18  the shape of ResNet-18 (He et al., 2016): batch norm after each convolution, 1000 classes, softmax cross-entropy, Adam
  *   gemm      a product of two square matrices of `size`
- *   peak      a chain of multiply-adds on 4096 * `size` numbers in registers: what the device's arithmetic can do
- *   copy      one addition on 64 MiB: what its memory can do
  *
  *   bench/step [--backend cpu] [--threads 1] [--channels 16] [--blocks 2] [--kernel 3] [--pool 2] [--activation relu] [--batch 16]
  *              [--height 30] [--width 60] [--steps 200] [--clock wall|thread]
  *              [--network student] [--training 1] [--size 1024] [--device ID]
  *
  * The thread's own clock makes sense with one thread on a busy machine. Prints one JSON object: milliseconds a step (median, minimum), the
- * loss of the first and the last step, and the GFLOP of a step's products (multiply-adds count two) or the bytes moved.
+ * loss of the first and the last step, and the GFLOP of a step's products (multiply-adds count two).
  */
 #include "base/arena.h"
 #include "graph/graph.h"
@@ -26,7 +24,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_PARAMETERS = 128, CHAIN = 256, CHAIN_LENGTH = 1 << 12, COPY_LENGTH = 1 << 24 };
+enum { MOST_PARAMETERS = 128 };
 
 struct settings {
   const char *backend, *activation, *threads, *clock, *network, *device;
@@ -158,36 +156,25 @@ static assay_value student(struct network *network, const struct settings *s, as
   return classify(network, x);
 }
 
-/* What measures the device instead of a network: a fetch of one number, computed from `size`. */
-static int build_measure(const struct settings *s, struct assay_program_builder *program, struct assay_status *status) {
+/* The product alone; its fetch is a number, as every network's. */
+static int build_product(const struct settings *s, struct assay_program_builder *program, struct assay_status *status) {
   struct assay_builder *b = assay_function_begin(program, "step");
   struct network network = {.b = b};
-  const int64_t square[2] = {s->size, s->size}, length = is_network(s, "peak") ? CHAIN_LENGTH * s->size : COPY_LENGTH, five = 5;
-  const bool gemm = is_network(s, "gemm");
-  const assay_value from = parameter(&network, "weight", gemm ? 2 : 1, gemm ? square : &length, ASSAY_INIT_UNIFORM, 1);
-  const assay_value to = assay_state(b, "result", assay_type(b, from), 0, ASSAY_ROLE_METRIC);
-  const assay_value vector = assay_function_feed(b, ASSAY_F32, 1, &five), number = assay_reshape(b, assay_slice(b, vector, 0, 1, 2), 0, NULL);
-  assay_value result = from;
-  if (gemm) result = assay_matmul(b, from, parameter(&network, "weight", 2, square, ASSAY_INIT_UNIFORM, 1), 0, 0);
-  else if (is_network(s, "copy")) result = assay_add(b, from, number);
-  else
-    for (int i = 0; i < CHAIN; i++) result = assay_add(b, assay_mul(b, result, from), number);
-  assay_assign(b, to, result);
-  assay_function_fetch(b, number);
+  const int64_t square[2] = {s->size, s->size}, five = 5;
+  const assay_value left = parameter(&network, "weight", 2, square, ASSAY_INIT_UNIFORM, 1), right = parameter(&network, "weight", 2, square, ASSAY_INIT_UNIFORM, 1);
+  const assay_value to = assay_state(b, "result", assay_type(b, left), 0, ASSAY_ROLE_METRIC);
+  const assay_value vector = assay_function_feed(b, ASSAY_F32, 1, &five);
+  assay_assign(b, to, assay_matmul(b, left, right, 0, 0));
+  assay_function_fetch(b, assay_reshape(b, assay_slice(b, vector, 0, 1, 2), 0, NULL));
   return assay_function_end(b, status);
 }
 
-static double measured_work(const struct settings *s) {
-  if (is_network(s, "gemm")) return 2.0 * (double)s->size * (double)s->size * (double)s->size;
-  return is_network(s, "peak") ? 2.0 * CHAIN * CHAIN_LENGTH * (double)s->size : 2.0 * sizeof(float) * COPY_LENGTH;
-}
-
-static bool is_measure(const struct settings *s) { return is_network(s, "gemm") || is_network(s, "peak") || is_network(s, "copy"); }
+static bool is_product(const struct settings *s) { return is_network(s, "gemm"); }
 
 /* Feeds: images f32 [N, H, W, 3], targets f32 [N, 1] or [N, 1000], options f32 [5]. Fetch: the mean loss. `operations`: of a step. */
 static int build(const struct settings *s, struct assay_program_builder *program, double *operations, struct assay_status *status) {
-  *operations = measured_work(s);
-  if (is_measure(s)) return build_measure(s, program, status);
+  *operations = 2.0 * (double)s->size * (double)s->size * (double)s->size;
+  if (is_product(s)) return build_product(s, program, status);
   struct assay_builder *b = assay_function_begin(program, "step");
   struct network network = {.b = b};
   const int64_t images[4] = {s->batch, s->height, s->width, 3}, targets[2] = {s->batch, is_network(s, "resnet18") ? 1000 : 1}, five = 5;
@@ -236,7 +223,7 @@ static int prepare(struct bench *bench, const struct settings *s, struct assay_s
   const int64_t pixels = s->batch * s->height * s->width * 3;
   const int64_t targets = s->batch * (is_network(s, "resnet18") ? 1000 : 1);
   const uint64_t sizes[3] = {(uint64_t)pixels * sizeof(float), (uint64_t)targets * sizeof(float), 5 * sizeof(float)};
-  if (is_measure(s)) {
+  if (is_product(s)) {
     const int error = bench->backend->buffer_create(device, sizeof(float), &bench->fetch, status);
     return error ? error : bench->backend->buffer_create(device, sizes[2], &bench->feeds[0], status);
   }
@@ -273,7 +260,7 @@ static int measure(const struct bench *bench, const struct settings *s, double o
   for (int64_t i = 0; i < s->steps && !error; i++) {
     const float options[5] = {(float)(i + 1), 1e-3f, 0.9f, 0.999f, 1e-8f};
     const double start = now(s);
-    error = bench->backend->buffer_write(bench->feeds[is_measure(s) ? 0 : 2], 0, options, sizeof options, status);
+    error = bench->backend->buffer_write(bench->feeds[is_product(s) ? 0 : 2], 0, options, sizeof options, status);
     if (!error) error = bench->backend->run(bench->executable, 0, bench->store, bench->feeds, &bench->fetch, status);
     if (!error) error = bench->backend->sync(assay_session_device(session), status);
     times[i] = now(s) - start;
@@ -283,8 +270,8 @@ static int measure(const struct bench *bench, const struct settings *s, double o
     if (s->steps == 1) last = first;
     const int64_t warm = s->steps / 5;
     qsort(times + warm, (size_t)(s->steps - warm), sizeof *times, ascending);
-    printf("{\"median_ms\": %.4f, \"minimum_ms\": %.4f, \"first_loss\": %.7g, \"last_loss\": %.7g, \"%s\": %.6g}\n", times[warm + (s->steps - warm) / 2], times[warm], first, last,
-           is_network(s, "copy") ? "gbyte" : "gflop", operations * 1e-9);
+    printf("{\"median_ms\": %.4f, \"minimum_ms\": %.4f, \"first_loss\": %.7g, \"last_loss\": %.7g, \"gflop\": %.6g}\n", times[warm + (s->steps - warm) / 2], times[warm], first, last,
+           operations * 1e-9);
   }
   free(times);
   return error;
@@ -365,8 +352,8 @@ int main(int argc, char **argv) {
     if (flags[f].text) *flags[f].text = argv[i + 1];
     else *flags[f].number = atoll(argv[i + 1]);
   }
-  if (!is_measure(&s) && !is_network(&s, "student") && !is_network(&s, "resnet18")) {
-    fprintf(stderr, "--network is student, resnet18, gemm, peak or copy\n");
+  if (!is_product(&s) && !is_network(&s, "student") && !is_network(&s, "resnet18")) {
+    fprintf(stderr, "--network is student, resnet18 or gemm\n");
     return 2;
   }
   if (s.blocks < 1 || s.blocks > 8 || s.channels < 1 || s.kernel < 1 || s.pool < 1 || s.batch < 1 || s.size < 1 || s.height < 1 || s.width < 1 || s.steps < 1) {
