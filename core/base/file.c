@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int assay_file_read(const char *path, size_t limit, int code, char **data, size_t *size, struct assay_status *status) {
+/* `own`: only what this user or root has, and not everybody may write. */
+static int read_file(const char *path, size_t limit, bool own, int code, char **data, size_t *size, struct assay_status *status) {
   *data = NULL;
   *size = 0;
   const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -24,6 +25,8 @@ int assay_file_read(const char *path, size_t limit, int code, char **data, size_
     result = assay_status_set(status, code, "%s: %s", path, strerror(errno));
   } else if (!S_ISREG(facts.st_mode)) {
     result = assay_status_set(status, code, "%s: is %s, not a file", path, S_ISDIR(facts.st_mode) ? "a folder" : "something special");
+  } else if (own && ((facts.st_uid != geteuid() && facts.st_uid != 0) || (facts.st_mode & S_IWOTH) != 0)) {
+    result = assay_status_set(status, code, "%s: somebody else can have written it", path);
   } else if ((uint64_t)facts.st_size > limit) {
     result = assay_status_set(status, code, "%s: has %lld bytes, more than the %zu that are allowed here", path, (long long)facts.st_size, limit);
   } else if ((bytes = malloc((size_t)facts.st_size + 1)) == NULL) {
@@ -48,6 +51,14 @@ int assay_file_read(const char *path, size_t limit, int code, char **data, size_
   }
   *data = bytes;
   return 0;
+}
+
+int assay_file_read(const char *path, size_t limit, int code, char **data, size_t *size, struct assay_status *status) {
+  return read_file(path, limit, false, code, data, size, status);
+}
+
+int assay_file_read_own(const char *path, size_t limit, int code, char **data, size_t *size, struct assay_status *status) {
+  return read_file(path, limit, true, code, data, size, status);
 }
 
 static int storage_error(struct assay_status *status, const char *path, const char *what) {
@@ -86,7 +97,7 @@ int assay_file_write(const char *path, const void *data, size_t size, struct ass
   }
   const mode_t mask = umask(0);
   umask(mask);
-  failed = failed || fchmod(file, 0666 & ~mask) != 0 || fsync(file) != 0;
+  failed = failed || fchmod(file, 0664 & ~mask) != 0 || fsync(file) != 0;
   int reason = errno;
   if (close(file) != 0 && !failed) {
     failed = 1;

@@ -13,6 +13,8 @@ struct assay_arena;
 /* The whole regular file, malloc'ed, with a NUL byte behind it that `size` does not count. Larger than `limit` is an error. `code` is
  * what a failure is to be called (ASSAY_E_DATA, ASSAY_E_CONFIG, …). */
 int assay_file_read(const char *path, size_t limit, int code, char **data, size_t *size, struct assay_status *status);
+/* The same of a file that only this user or root can have written (or their group, where it may write): any other is an error. */
+int assay_file_read_own(const char *path, size_t limit, int code, char **data, size_t *size, struct assay_status *status);
 /* Temporary name in the same folder, written, synced, renamed, folder synced. ASSAY_E_STORAGE on failure, the old file untouched. */
 int assay_file_write(const char *path, const void *data, size_t size, struct assay_status *status);
 /* As `mkdir -p`. ASSAY_E_STORAGE. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The table of services that backends get, and behind it the cache of compiled things: one file a key, never changed once written, checked in full when read; and what
- * the user may put beside what is built in: kernel sources of their own, and tuned parameters.
+ * The table of services that backends get, and behind it the cache of compiled things: one file a key, never changed once written, checked in full when read, and not taken
+ * where somebody else can have written it, since it will run with the user's rights; and what the user may put beside what is built in: kernel sources of their own, and tuned
+ * parameters.
  */
 #include "graph/session.h"
 
@@ -56,7 +57,7 @@ static int cache_load(const void *key, size_t key_size, void **data, size_t *siz
   char *bytes = NULL;
   size_t length = 0;
   struct entry_header header;
-  int error = path == NULL ? ASSAY_E_STORAGE : assay_file_read(path, LARGEST_ENTRY, ASSAY_E_STORAGE, &bytes, &length, NULL);
+  int error = path == NULL ? ASSAY_E_STORAGE : assay_file_read_own(path, LARGEST_ENTRY, ASSAY_E_STORAGE, &bytes, &length, NULL);
   if (error == 0 && !entry_is_sound(bytes, length, key, key_size, &header)) error = ASSAY_E_STORAGE;
   if (error == 0) {
     memmove(bytes, bytes + sizeof header + key_size, header.data_size);
