@@ -6,9 +6,13 @@
 #include "selftest.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "run/device.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+enum { LARGEST_TUNED_FILE = 1 << 20 };
 
 int command_list_devices(struct cli *cli) {
   struct assay_registry *registry;
@@ -82,12 +86,30 @@ static const char *problem_of(const struct assay_listed_device *device) {
   return device->problem != NULL ? device->problem : device->info.usable ? NULL : device->info.note;
 }
 
+/* What `assay tune` has found for the device: an object of parameters and values, as the lines of its file have them. */
+static json_t *list_tuned(struct cli *cli, const struct assay_listed_device *device) {
+  json_t *found = json_object();
+  const char *backend = assay_arena_print(cli->arena, "%.*s", (int)strcspn(device->name, ":"), device->name);
+  const char *key = assay_arena_print(cli->arena, "%s, %s", device->info.name, device->info.driver), *path = assay_tuned_path(cli->arena, backend);
+  char *text = NULL, *rest;
+  size_t size;
+  if (key == NULL || path == NULL || !assay_file_exists(path) || assay_file_read(path, LARGEST_TUNED_FILE, ASSAY_E_STORAGE, &text, &size, NULL) != 0) return found;
+  rest = text;
+  for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+    const char *name = strsep(&line, "\t"), *parameter = strsep(&line, "\t"), *value = strsep(&line, "\t");
+    if (value != NULL && strcmp(name, key) == 0 && strstr(parameter, ASSAY_TUNER_WITHOUT) == NULL) json_object_set_new(found, parameter, json_string(value));
+  }
+  free(text);
+  return found;
+}
+
 static json_t *describe(struct cli *cli, const struct assay_listed_device *device, const struct verdict *verdict) {
   const struct assay_device_info *info = &device->info;
   const char *problem = problem_of(device);
   json_t *object = json_pack("{s:s,s:b,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:s?}", "device", device->name, "usable", problem == NULL, "name", info->name, "kind", kinds[info->kind < 3 ? info->kind : 0],
                              "vendor", info->vendor, "driver", info->driver, "memory", (json_int_t)info->memory, "precisions", list_precisions(info->precisions), "extensions",
                              list_words(cli, info->extensions), "problem", problem);
+  json_object_set_new(object, "tuned", list_tuned(cli, device));
   json_object_set_new(object, "selftest", verdict == NULL ? json_null() : json_pack("{s:i,s:i,s:f,s:s?}", "passed", verdict->passed, "failed", verdict->failed, "seconds", verdict->seconds, "message", verdict->message));
   return object;
 }
@@ -96,7 +118,8 @@ static void print_line(FILE *stream, const char *what, const char *text) {
   if (text[0] != '\0') fprintf(stream, "%-12s %s%s\n", "", what, text);
 }
 
-static void print_device(FILE *stream, const struct assay_listed_device *device) {
+static void print_device(struct cli *cli, const struct assay_listed_device *device) {
+  FILE *stream = cli->results;
   const struct assay_device_info *info = &device->info;
   if (device->problem != NULL) {
     fprintf(stream, "%-12s cannot be used: %s\n", device->name, device->problem);
@@ -111,6 +134,9 @@ static void print_device(FILE *stream, const struct assay_listed_device *device)
     if (info->precisions >> dtype & 1) fprintf(stream, " %s", dtypes[dtype]);
   if (info->precisions != 0) fputc('\n', stream);
   print_line(stream, "extensions: ", info->extensions);
+  json_t *tuned = list_tuned(cli, device);
+  if (json_object_size(tuned) > 0) fprintf(stream, "%-12s tuned: %zu parameters by 'assay tune'\n", "", json_object_size(tuned));
+  json_decref(tuned);
   print_line(stream, info->usable ? "" : "cannot be used: ", info->note);
   fflush(stream);
 }
@@ -131,7 +157,7 @@ int command_devices(struct cli *cli) {
   for (uint32_t i = 0; i < count; i++) {
     const bool tested = problem_of(&devices[i]) == NULL && cli_option(cli, "no-selftest") == NULL;
     struct verdict verdict;
-    if (!cli->json) print_device(cli->results, &devices[i]);
+    if (!cli->json) print_device(cli, &devices[i]);
     if (tested) verdict = test_device(cli, devices[i].name);
     if (tested && !cli->json) print_verdict(cli->results, &verdict);
     if (tested) untrusted += verdict.failed > 0;

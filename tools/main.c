@@ -36,7 +36,13 @@ static const struct cli_option run_selftest_options[] = {{"op", "NAMES", ""},   
                                                          {"from", "NUMBER", ""}, {"against", "DEVICE", ""}, {NULL, NULL, NULL}};
 
 static const struct cli_option tune_options[] = {
-    {"again", NULL, "measure also what is known"}, {"seed", "NUMBER", "of the numbers that candidates are tried on; 1 unless given"}, {NULL, NULL, NULL}};
+    {"again", NULL, "measure also what is known"},
+    {"only", "NAMES", "only these parameters, with commas between; conv2d stands for all whose names begin with it and a dot"},
+    {"limit", "SECONDS", "a candidate that takes longer, with its compilation, is left out; 300 unless given"},
+    {"seed", "NUMBER", "of the numbers that candidates are tried on; 1 unless given"},
+    {NULL, NULL, NULL}};
+
+static const struct cli_option run_tune_options[] = {{"again", NULL, ""}, {"only", "NAMES", ""}, {"seed", "NUMBER", ""}, {"from", "NUMBER", ""}, {NULL, NULL, NULL}};
 
 static const struct cli_command commands[] = {
     {"init", "DIR", "write a commented INI for a folder, archive or list of images, and name the next command",
@@ -79,7 +85,7 @@ static const struct cli_command commands[] = {
     {"worker", "RUN MODE DEVICE WORKERS", "", NULL, CLI_HIDDEN, 4, 4, command_worker, NULL},
     {"run-selftest", "DEVICE MODE", "", NULL, CLI_HIDDEN | CLI_OVERRIDES, 2, 2, command_run_selftest, run_selftest_options},
     {"time-step", "RUN DEVICE CLASSES HEIGHT WIDTH CHANNELS", "", NULL, CLI_HIDDEN, 6, 6, command_time_step, NULL},
-    {"run-tune", "DEVICE", "", NULL, CLI_HIDDEN | CLI_OVERRIDES, 1, 1, command_run_tune, tune_options},
+    {"run-tune", "DEVICE", "", NULL, CLI_HIDDEN | CLI_OVERRIDES, 1, 1, command_run_tune, run_tune_options},
     {"list-devices", "BACKEND [DRIVER...]", "", NULL, CLI_HIDDEN, 1, UINT32_MAX, command_list_devices, NULL},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };

@@ -255,6 +255,7 @@ static int open_found(struct assay_device *device, const struct found *found, st
   cl_int error;
   device->platform = found->platform->id;
   device->id = found->id;
+  snprintf(device->platform_name, sizeof device->platform_name, "%s", found->platform->name);
   snprintf(device->platform_version, sizeof device->platform_version, "%s", found->platform->version);
   const int code = ask_device(device, status);
   if (code) return code;
@@ -278,10 +279,10 @@ int assay_cl_open(const struct assay_backend_host *host, const struct assay_opti
   if (!code) code = choose(inventory, id, &chosen, status);
   if (!code) {
     opened->host = host;
-    opened->clblast_from = DEFAULT_CLBLAST_FROM;
+    opened->gemms.clblast_from = DEFAULT_CLBLAST_FROM;
     code = open_found(opened, chosen, status);
     if (!code) assay_cl_tuned_load(opened);
-    if (options[0]->integer > 0) opened->clblast_from = (uint64_t)options[0]->integer;
+    if (options[0]->integer > 0) opened->gemms = (struct assay_cl_gemms){.clblast_from = (uint64_t)options[0]->integer};
   }
   free(inventory);
   if (code) {

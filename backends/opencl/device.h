@@ -8,6 +8,7 @@
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 
+#include "backends/opencl/gemm.h"
 #include "backends/opencl/support.h"
 #include "backends/opencl/tile.h"
 #include <assay/backend.h>
@@ -24,13 +25,16 @@ struct assay_cl_upload {
 
 enum { ASSAY_CL_UPLOADS = 8 };
 
+/* What `assay tune` measures: see tuned.h. */
+enum { ASSAY_CL_TILE_PARAMETERS = ASSAY_CL_FAMILIES * ASSAY_CL_ROW_CLASSES, ASSAY_CL_PARAMETERS = ASSAY_CL_TILE_PARAMETERS + ASSAY_CL_GEMM_CLASSES };
+
 struct assay_device {
   const struct assay_backend_host *host;
   cl_platform_id platform;
   cl_device_id id;
   cl_context context;
   cl_command_queue queue; /* in order */
-  char name[128], driver[128], platform_version[128];
+  char name[128], driver[128], platform_name[128], platform_version[128];
   uint64_t memory, largest_allocation;
   size_t alignment; /* of sub-buffers, bytes */
   size_t parameter_size; /* bytes of all arguments of a kernel */
@@ -39,7 +43,8 @@ struct assay_device {
   size_t local_memory; /* bytes a group may have */
   uint32_t kind;       /* enum assay_device_kind */
   struct assay_cl_tiles tiles;
-  uint64_t clblast_from; /* multiply-adds of a product from which on CLBlast does it */
+  struct assay_cl_gemms gemms;
+  uint8_t tuned[ASSAY_CL_PARAMETERS]; /* was measured by `assay tune` */
   uint64_t serial;       /* the last number given to a buffer or a store, so that a new one is never taken for an old one */
   struct assay_cl_program *programs;
   struct assay_cl_source *sources;

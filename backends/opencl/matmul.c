@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lowering of matrix products. CLBlast takes the large ones (option `clblast_from`, in multiply-adds): it is fast, but compiles for seconds
- * (on PoCL 20) when a process first uses it. The smaller ones and batches go to kernels/matmul.cl, which follows any strides.
+ * Lowering of matrix products. CLBlast takes those that gemm.h says: it is fast at large ones, but compiles for seconds (on PoCL 20) when a process
+ * first uses it. The others and batches go to kernels/matmul.cl, which follows any strides and puts elementwise operations behind its results.
  */
 #include "backends/opencl/lower.h"
 
@@ -130,8 +130,8 @@ static void lower_own(struct assay_cl_lowering *lowering, const struct matrix *a
   if (splits > 1) assay_cl_reduce(lowering, &store.result, 1, false, &tail->result);
 }
 
-static bool is_large(const struct assay_cl_lowering *lowering, const struct matrix *a, const struct matrix *b) {
-  return a->batch == 1 && (uint64_t)a->rows * (uint64_t)b->columns * (uint64_t)a->columns >= lowering->device->clblast_from;
+static bool is_for_clblast(const struct assay_cl_lowering *lowering, const struct matrix *a, const struct matrix *b) {
+  return a->batch == 1 && assay_cl_gemm_by_clblast(lowering->device, a->rows, b->columns, a->columns);
 }
 
 /* CLBlast's products end in memory, and one that is cut into stretches is not finished in its kernel. */
@@ -140,7 +140,7 @@ bool assay_cl_takes_tail(const struct assay_cl_lowering *lowering, const struct 
   const struct assay_matmul_attributes *attributes = node->attributes;
   const struct assay_cl_view view_a = assay_cl_view_dense(assay_cl_type(lowering, node->inputs[0]), 0), view_b = assay_cl_view_dense(assay_cl_type(lowering, node->inputs[1]), 0);
   const struct matrix a = matrix_of(&view_a, attributes->transpose_a), b = matrix_of(&view_b, attributes->transpose_b);
-  if (is_large(lowering, &a, &b)) return false;
+  if (is_for_clblast(lowering, &a, &b)) return false;
   if (few_elements(&a, &b)) return true;
   const struct assay_cl_tile tile = assay_cl_tile_choose(lowering->device, ASSAY_CL_MATMUL, a.rows, b.columns, a.batch);
   return splits_of(lowering->device, &a, pieces(b.columns, tile.columns) * pieces(a.rows, tile.rows)) == 1;
@@ -150,6 +150,6 @@ void assay_cl_lower_matmul(struct assay_cl_lowering *lowering, const struct assa
   const struct assay_matmul_attributes *attributes = node->attributes;
   struct assay_cl_view view_a = assay_cl_readable(lowering, node->inputs[0]), view_b = assay_cl_readable(lowering, node->inputs[1]);
   const struct matrix a = matrix_of(&view_a, attributes->transpose_a), b = matrix_of(&view_b, attributes->transpose_b);
-  if (is_large(lowering, &a, &b) && lower_clblast(lowering, &a, &b, tail->result.storage)) return;
+  if (is_for_clblast(lowering, &a, &b) && lower_clblast(lowering, &a, &b, tail->result.storage)) return;
   lower_own(lowering, &a, &b, tail);
 }

@@ -17,7 +17,7 @@ static const struct assay_option clblast_from = {
     .minimum = 0,
     .maximum = 9007199254740992.0,
     .help = "Multiply-adds of a matrix product from which on CLBlast does it, which compiles for seconds at first use; smaller ones take kernels of our own. 0: what "
-            "'assay tune' has found, or 134217728."};
+            "'assay tune' has found for each class of shapes, and 134217728 where it has not measured."};
 
 static const struct assay_option *const options[] = {&clblast_from, NULL};
 

@@ -144,11 +144,16 @@ struct assay_tuner {
   uint32_t reserved;
   uint64_t seed; /* of the numbers that candidates are tried on */
   void *context;
-  /* Parameter `number` of `count` comes now; `key` names it together with device and driver, without a line end. 0: measure it; 1: it is known, go on to the next. */
+  /* Parameter `number` of `count` comes now; `key` is the device's name and driver as `list` gives them with ", " between, tab, name of the parameter. 0: measure it; 1: there is a
+   * value, measure it only if that was not understood; 2: leave it. */
   int (*begin)(void *context, uint32_t number, uint32_t count, const char *key);
   /* The best value for the key, and what was measured, for people. Kept at once, so that nothing is lost when the process ends. */
   void (*result)(void *context, const char *key, const char *value, const char *note);
+  /* A value is tried now. 1: it ended the process when it was tried before, so leave it out. What ends or hangs the process between two calls is laid to the value. Lines about
+   * such values come back with the others; the name of their parameter ends with ASSAY_TUNER_WITHOUT. */
+  int (*candidate)(void *context, uint32_t number, uint32_t count, const char *value);
 };
+#define ASSAY_TUNER_WITHOUT " without"
 
 struct assay_device;     /* the backend's own */
 struct assay_executable; /* likewise */
