@@ -86,6 +86,8 @@ void cli_print_json(struct cli *cli, json_t *object);
 const char *cli_option(const struct cli *cli, const char *name);
 /* The same as a whole number within a range, `otherwise` when it was not given. */
 int cli_option_integer(struct cli *cli, const char *name, int64_t minimum, int64_t maximum, int64_t otherwise, int64_t *number);
+/* Ends the process from whatever thread, as if the command had failed with this: told, and with the code's exit code. What was printed so far comes out. */
+void cli_end(struct cli *cli, int code, const char *message) __attribute__((noreturn));
 /* Talk on standard error, unless --quiet. */
 void cli_say(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

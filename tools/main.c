@@ -269,6 +269,15 @@ static void tell_failure(struct cli *cli, int code) {
   if (code != ASSAY_E_FINDINGS || !cli->quiet) fprintf(stderr, "assay: %s\n", cli->status->message);
 }
 
+void cli_end(struct cli *cli, int code, const char *message) {
+  struct assay_status status = {0};
+  struct cli ending = *cli; /* the command may be writing into its own */
+  ending.status = &status;
+  tell_failure(&ending, assay_status_set(&status, code, "%s", message));
+  fflush(ending.results);
+  _exit(assay_exit_code(code));
+}
+
 /* Drivers and plugins cannot write into our results: the real standard output moves to a descriptor of its own. */
 static FILE *take_standard_output(void) {
   const int copy = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);

@@ -2,8 +2,8 @@
 #include "model.h"
 
 #include "config/ini.h"
-#include "run/device.h"
 #include "run/loader.h"
+#include "session.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,14 +32,9 @@ static int read_model(struct cli *cli, const char *path, struct model_in_use *us
 }
 
 int model_open(struct cli *cli, const char *path, struct model_in_use *use) {
-  struct assay_registry *registry;
-  const char *const *devices;
-  uint32_t device_count;
   *use = (struct model_in_use){0};
-  int result = cli_registry(cli, &registry);
-  if (result == 0) result = read_model(cli, path, use);
-  if (result == 0) result = assay_devices_choose(use->settings, registry, cli->plugin_path, cli->arena, &devices, &device_count, cli->status);
-  if (result == 0) result = assay_device_open(devices[0], use->settings, 1, registry, cli->arena, &use->session, cli->status);
+  int result = read_model(cli, path, use);
+  if (result == 0) result = session_open(cli, use->settings, &use->session);
   if (result == 0) result = assay_predictor_create(use->session, use->model, BATCH, &use->predictor, cli->status);
   if (result != 0) return result;
   use->images = assay_model_data_settings(use->model);

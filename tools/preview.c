@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "report/advice.h"
 #include "report/sheet.h"
-#include "run/device.h"
+#include "session.h"
 #include "train/preview.h"
 
 #include <ctype.h>
@@ -96,16 +96,6 @@ static int write_augmented(struct preview *preview, const uint32_t *numbers, uin
   return finish(preview, sheet, "augmented.png", code);
 }
 
-/* The first device that the settings name. */
-static int open_session(struct cli *cli, const struct assay_settings *settings, struct assay_session **session) {
-  struct assay_registry *registry;
-  const char *const *devices;
-  uint32_t count;
-  int code = cli_registry(cli, &registry);
-  if (code == 0) code = assay_devices_choose(settings, registry, cli->plugin_path, cli->arena, &devices, &count, cli->status);
-  return code == 0 ? assay_device_open(devices[0], settings, 1, registry, cli->arena, session, cli->status) : code;
-}
-
 static int augment_and_advise(struct preview *preview, const struct assay_dataset_summary *summary, json_t *warnings) {
   struct cli *cli = preview->cli;
   const struct assay_samples *samples = preview->samples;
@@ -115,7 +105,7 @@ static int augment_and_advise(struct preview *preview, const struct assay_datase
   uint8_t *originals = malloc(count * image + 1), *augmented = malloc(EPOCHS * count * image + 1);
   struct assay_session *session = NULL;
   struct assay_advice advice;
-  int code = originals == NULL || augmented == NULL ? assay_status_memory(cli->status) : open_session(cli, preview->settings, &session);
+  int code = originals == NULL || augmented == NULL ? assay_status_memory(cli->status) : session_open(cli, preview->settings, &session);
   for (uint32_t i = 0; i < count && code == 0; i++) memcpy(originals + i * image, samples->pixels[numbers[i]], image);
   for (uint32_t epoch = 0; epoch < EPOCHS && code == 0; epoch++)
     code = assay_preview_augment(session, preview->settings, samples, numbers, count, epoch, augmented + epoch * count * image, cli->status);

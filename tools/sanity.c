@@ -4,7 +4,7 @@
  */
 #include "sanity.h"
 
-#include "run/device.h"
+#include "session.h"
 #include "stop.h"
 #include "train/sanity.h"
 
@@ -24,10 +24,7 @@ struct work {
 
 static int begin(struct work *work) {
   struct cli *cli = work->cli;
-  struct assay_registry *registry;
   struct assay_audit *audit;
-  const char *const *devices;
-  uint32_t device_count;
   const struct assay_data_settings *data = &work->settings->data;
   int result = assay_dataset_scan(data, &work->dataset, cli->status);
   if (result == 0) result = assay_dataset_audit(work->dataset, &audit, cli->status);
@@ -38,9 +35,7 @@ static int begin(struct work *work) {
   if (result == 0) result = assay_dataset_split(work->dataset, data, cli->status);
   if (result == 0) result = assay_cache_open(work->dataset, data, &work->cache, cli->status);
   if (result == 0) result = assay_samples_collect(work->dataset, work->cache, data, cli->arena, &work->samples, cli->status);
-  if (result == 0) result = cli_registry(cli, &registry);
-  if (result == 0) result = assay_devices_choose(work->settings, registry, cli->plugin_path, cli->arena, &devices, &device_count, cli->status);
-  return result == 0 ? assay_device_open(devices[0], work->settings, 1, registry, cli->arena, &work->session, cli->status) : result;
+  return result == 0 ? session_open(cli, work->settings, &work->session) : result;
 }
 
 static void end(struct work *work) {

@@ -9,6 +9,7 @@
 #include "run/fastest.h"
 #include "run/supervisor.h"
 #include "run/worker.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -17,7 +18,6 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static atomic_bool asked_to_stop;
@@ -36,21 +36,12 @@ static void *listen_to_parent(void *context) {
   return NULL;
 }
 
-/* A call that a driver does not come back from cannot be ended, only the process can. The parent then starts another. */
-static void *watch_device(void *context) {
-  const double limit = *(const double *)context;
-  for (;;) {
-    char text[320];
-    nanosleep(&(struct timespec){.tv_nsec = 250000000}, NULL);
-    const double seconds = assay_backend_waiting(text, sizeof text);
-    if (seconds < limit) continue;
-    char message[512];
-    snprintf(message, sizeof message, "%s has not come back for %.0f s, so the device counts as hung; where a call may take longer, set [backend] timeout", text, seconds);
-    const struct assay_message end = {.kind = ASSAY_MESSAGE_FAILED, .code = ASSAY_E_DEVICE, .text = message};
-    assay_message_send(ASSAY_MESSAGE_DESCRIPTOR, &end);
-    _exit(1);
-  }
-  return NULL;
+/* The parent starts another. */
+static void end_hung(void *context, const char *message) {
+  (void)context;
+  const struct assay_message end = {.kind = ASSAY_MESSAGE_FAILED, .code = ASSAY_E_DEVICE, .text = message};
+  assay_message_send(ASSAY_MESSAGE_DESCRIPTOR, &end);
+  _exit(1);
 }
 
 static void send_note(void *context, int level, const char *message) {
@@ -70,8 +61,7 @@ int command_worker(struct cli *cli) {
   struct assay_run *run = NULL;
   int result = cli_registry(cli, &registry);
   if (result == 0) result = assay_run_load(cli->arguments[0], registry, &run, cli->status);
-  const double limit = result == 0 ? run->settings->timeout : 0;
-  if (limit > 0 && pthread_create(&thread, NULL, watch_device, (void *)&limit) != 0) result = assay_status_set(cli->status, ASSAY_E_FAILED, "no thread to watch over the device");
+  if (result == 0) result = watch_device(run->settings->timeout, end_hung, NULL, cli->status);
   if (result == 0) {
     struct assay_worker worker = {.run = run, .device = cli->arguments[2], .workers = (uint32_t)strtoul(cli->arguments[3], NULL, 10), .registry = registry, .messages = ASSAY_MESSAGE_DESCRIPTOR, .stopped = stopped};
     result = assay_worker_run(&worker, strcmp(cli->arguments[1], "final") == 0 ? ASSAY_WORKER_FINAL : ASSAY_WORKER_SEARCH, cli->status);

@@ -275,16 +275,21 @@ int assay_cl_open(const struct assay_backend_host *host, const struct assay_opti
   const struct found *chosen = NULL;
   struct inventory *inventory = malloc(sizeof *inventory);
   struct assay_device *opened = calloc(1, sizeof *opened);
+  if (opened) {
+    opened->host = host;
+    snprintf(opened->name, sizeof opened->name, "OpenCL"); /* until it is known */
+    assay_cl_waiting(opened, "opening a device");
+  }
   int code = inventory && opened ? take_inventory(inventory, status) : assay_cl_no_memory(status);
   if (!code) code = choose(inventory, id, &chosen, status);
   if (!code) {
-    opened->host = host;
     opened->gemms.clblast_from = DEFAULT_CLBLAST_FROM;
     code = open_found(opened, chosen, status);
     if (!code) assay_cl_tuned_load(opened);
     if (options[0]->integer > 0) opened->gemms = (struct assay_cl_gemms){.clblast_from = (uint64_t)options[0]->integer};
   }
   free(inventory);
+  if (opened) assay_cl_waited(opened);
   if (code) {
     assay_cl_close(opened);
     return code;

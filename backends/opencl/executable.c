@@ -73,7 +73,9 @@ static int make_kernel(struct assay_device *device, struct assay_cl_step *step, 
   cl_int error;
   int code = assay_cl_program(device, step->kernel_name, step->source, step->options, &program, status);
   if (code) return code;
+  assay_cl_waiting(device, "clCreateKernel");
   step->kernel = clCreateKernel(program, step->kernel_name, &error);
+  assay_cl_waited(device);
   if (error != CL_SUCCESS) {
     step->kernel = NULL;
     return assay_cl_fail(device, "clCreateKernel", error, status);
@@ -364,10 +366,12 @@ static int run_gemm(const struct call *call, const struct assay_cl_step *step, s
     uint64_t serial;
     memory[a] = storage->kind == ASSAY_CL_WORKSPACE ? call->function->parts[number] : call_memory(call, storage->kind, storage->number, &serial);
   }
+  assay_cl_waiting(device, "CLBlastSgemm"); /* which compiles when it sees a device for the first time */
   const CLBlastStatusCode error = CLBlastSgemmWithTempBuffer(
       CLBlastLayoutRowMajor, gemm->transpose_a ? CLBlastTransposeYes : CLBlastTransposeNo, gemm->transpose_b ? CLBlastTransposeYes : CLBlastTransposeNo, gemm->rows,
       gemm->columns, gemm->depth, 1.0f, memory[0], gemm->a_offset, gemm->a_leading, memory[1], gemm->b_offset, gemm->b_leading, 0.0f, memory[2], 0, gemm->columns,
       &device->queue, NULL, memory[3]);
+  assay_cl_waiting(device, "clEnqueueNDRangeKernel");
   return error == CLBlastSuccess ? ASSAY_OK : assay_cl_fail(device, "CLBlastSgemm", (cl_int)error, status); /* its codes are OpenCL's and some of its own */
 }
 
@@ -401,8 +405,8 @@ int assay_cl_run(struct assay_executable *executable, uint32_t function, struct 
   int code = check_buffers(source, source->feeds, source->feed_count, feeds, "feed", status);
   if (!code) code = check_buffers(source, source->fetches, source->fetch_count, fetches, "fetch", status);
   if (!code) code = need_workspace(executable, status); /* there already, unless the program has no variables and so needs no store */
-  if (!code) code = bind(&call, status);
   assay_cl_waiting(executable->device, "clEnqueueNDRangeKernel"); /* a driver whose queue is full may make us wait */
+  if (!code) code = bind(&call, status);
   for (uint32_t n = 0; n < call.function->plan.step_count && !code; n++) {
     const struct assay_cl_step *step = call.function->plan.steps[n];
     code = step->gemm ? run_gemm(&call, step, status) : launch(&call, step, status);

@@ -16,7 +16,9 @@ int assay_cl_block(struct assay_device *device, uint64_t size, const char *what,
   if (size > device->largest_allocation)
     return assay_cl_status(status, ASSAY_E_MEMORY, "%s: %s needs %llu MiB in one piece, but the driver gives at most %llu MiB; use a smaller batch or network", device->name,
                            what, (unsigned long long)(size >> 20), (unsigned long long)(device->largest_allocation >> 20));
+  assay_cl_waiting(device, "clCreateBuffer");
   *memory = clCreateBuffer(device->context, CL_MEM_READ_WRITE, size ? size : 1, NULL, &error);
+  assay_cl_waited(device);
   if (error == CL_SUCCESS) return ASSAY_OK;
   *memory = NULL;
   return assay_cl_fail(device, "clCreateBuffer", error, status);

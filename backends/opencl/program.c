@@ -106,6 +106,7 @@ int assay_cl_program(struct assay_device *device, const char *name, const char *
     return assay_cl_no_memory(status);
   }
   int code = ASSAY_OK;
+  assay_cl_waiting(device, "clBuildProgram");
   if (!(made->program = load(device, &key, options))) {
     char message[256];
     snprintf(message, sizeof message, "opencl: compiling %s %s for %s", name, options, device->name);
@@ -114,6 +115,7 @@ int assay_cl_program(struct assay_device *device, const char *name, const char *
     if (!code) save(device, &key, made->program);
     device->compiled++;
   }
+  assay_cl_waited(device);
   free(key.data);
   if (code) {
     program_release(made);

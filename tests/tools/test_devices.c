@@ -233,6 +233,41 @@ START_TEST(a_device_that_hangs_is_ended) {
 }
 END_TEST
 
+/* Wherever a driver hangs, in a worker or in the command's own process, there is an end within the time, and the call has a name. */
+START_TEST(a_hang_has_an_end_everywhere) {
+  static const struct {
+    const char *call, *words;
+  } hangs[] = {{"clCreateContext", "OpenCL: opening a device"}, {"clBuildProgram", "clBuildProgram"},          {"clCreateKernel", "clCreateKernel"},
+               {"clCreateBuffer", "clCreateBuffer"},            {"clEnqueueNDRangeKernel", "clEnqueueNDRangeKernel"}, {"clEnqueueReadBuffer", "clEnqueueReadBuffer"}};
+  char words[128];
+  if (!enter("opencl")) return;
+  tool_expect(0, NULL, "predict tried/model.safetensors photos -s backend.devices=opencl --quiet"); /* all kernels are in the cache */
+  for (size_t i = 0; i < sizeof hangs / sizeof *hangs; i++) {
+    unlink("table");
+    fail(hangs[i].call, "1", "1", "0");
+    snprintf(words, sizeof words, "%s has not come back for", hangs[i].words);
+    tool_expect(4, words, "predict tried/model.safetensors photos -s backend.devices=opencl -s backend.timeout=1 --quiet");
+  }
+  static const char *const others[] = {"eval tried/model.safetensors photos", "explain tried/model.safetensors photos/left/000.pgm -o heat", "check a.ini --overfit"};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    unlink("table");
+    fail("clBuildProgram", "1", "1", "0");
+    tool_expect(4, "clBuildProgram has not come back for", "%s -s backend.devices=opencl -s backend.timeout=1", others[i]);
+  }
+  unlink("table");
+  fail("clBuildProgram", "1", "1", "0");
+  struct outcome outcome = tool_run("eval tried/model.safetensors photos --json -s backend.devices=opencl -s backend.timeout=1");
+  json_t *object = json_loads(outcome.results, 0, NULL);
+  ck_assert_int_eq(outcome.code, 4);
+  ck_assert_msg(json_integer_value(json_object_get(json_object_get(object, "error"), "code")) == 4, "%s", outcome.results);
+  json_decref(object);
+  outcome_release(&outcome);
+  /* A worker that hangs while it compiles is replaced. */
+  unlink("table");
+  tool_expect(0, "clBuildProgram has not come back for", "train a.ini -o again -s backend.timeout=1");
+}
+END_TEST
+
 /* A trial for which there is no memory fails by itself, and the search goes on; predictions take what there is. */
 START_TEST(a_trial_without_memory_is_only_a_trial) {
   tool_enter_folder();
@@ -298,6 +333,7 @@ int main(void) {
   tcase_add_test(tests, a_device_that_fails_once_goes_on);
   tcase_add_test(tests, a_lost_device_is_left_alone);
   tcase_add_test(tests, a_device_that_hangs_is_ended);
+  tcase_add_test(tests, a_hang_has_an_end_everywhere);
   tcase_add_test(tests, a_trial_without_memory_is_only_a_trial);
   tcase_add_test(tests, opencl_has_the_curves_of_the_reference);
   suite_add_tcase(suite, tests);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A device in use by a command's own process: chosen by [backend] devices, opened, and watched over by [backend] timeout.
+ */
+#ifndef ASSAY_TOOLS_SESSION_H
+#define ASSAY_TOOLS_SESSION_H
+
+#include "cli.h"
+#include "graph/session.h"
+
+/* The first of the devices that the settings name. A device that hangs ends the process with exit code 4 and a message. */
+int session_open(struct cli *cli, const struct assay_settings *settings, struct assay_session **session);
+
+#endif
