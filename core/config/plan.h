@@ -31,11 +31,18 @@ struct assay_layer_setting {
 
 enum assay_fit { ASSAY_FIT_STRETCH = 0, ASSAY_FIT_CROP = 1, ASSAY_FIT_LETTERBOX = 2 };
 enum assay_filter { ASSAY_FILTER_AREA = 0, ASSAY_FILTER_BILINEAR = 1 };
+/* A part of upright pictures. */
+enum { ASSAY_REGION_WHOLE = 1000000 };
+struct assay_region {
+  uint32_t x, y, width, height; /* in pixels; width 0: the whole picture */
+  uint32_t shares;              /* 1: not in pixels, but in millionths (ASSAY_REGION_WHOLE) of the picture's sides */
+};
 /* How a picture is brought to a size. */
 struct assay_fitting {
   uint32_t fit;    /* enum assay_fit */
   uint32_t resize; /* CROP: the short side becomes so many pixels, then the middle is cut out; 0: the largest window is */
   uint32_t filter; /* enum assay_filter */
+  struct assay_region region; /* what of the picture is looked at */
 };
 enum assay_colour { ASSAY_COLOUR_RGB = 0, ASSAY_COLOUR_GREY = 1 };
 enum assay_near_duplicates { ASSAY_NEAR_TOGETHER = 0 /* found, and kept in one part and fold */, ASSAY_NEAR_IGNORE = 1 };

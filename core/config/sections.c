@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 #include <float.h>
+#include <math.h>
 #include <regex.h>
 #include <string.h>
 
@@ -57,6 +58,8 @@ INT_KEY(data_threads, "threads", "0", 0, 1024, 0, "threads that decode images; 0
 INT_KEY(data_limit, "limit", "0", 0, MOST_EXACT, 0, "at most so many images outside of the test, classes in proportion; 0: all");
 TEXT_KEY(data_group, "group", "", 0,
          "regular expression (POSIX extended) on the file's name, or with a / in it on the path: images that agree in its first parentheses stay together; empty: none");
+TEXT_KEY(data_region, "region", "", 0,
+         "the part of each image that is looked at: width x height + left + top in pixels, as 800x600+100+50, or in per cent of the image, as 50%x50%+25%+0%; empty: all of it");
 INT_KEY(data_min_defect, "min_defect", "0", 0, 65535, 0, "extent of the smallest defect in pixels of the image: a warning when size leaves less than 5 of them; 0: not known");
 TEXT_KEY(data_patches, "patches", "1x1", 0, "columns x rows into which a picture of size is cut, as 4x4: the network sees the patches one by one; 1x1: it is not cut");
 CHOICE_KEY(data_patch_score, "patch_score", "max", patch_scores, SEARCHABLE,
@@ -71,6 +74,7 @@ static const struct assay_option *const data_options[] = {
     [DATA_POSITIVE] = &data_positive,   [DATA_SEED] = &data_seed,   [DATA_THREADS] = &data_threads,       [DATA_LIMIT] = &data_limit,
     [DATA_GROUP] = &data_group,     [DATA_NEAR_DUPLICATES] = &data_near_duplicates,
     [DATA_MIN_DEFECT] = &data_min_defect, [DATA_PATCHES] = &data_patches, [DATA_PATCH_SCORE] = &data_patch_score,
+    [DATA_REGION] = &data_region,
     NULL};
 
 /* ---- [augment]: training images only ---- */
@@ -271,6 +275,46 @@ int assay_parse_size(const char *text, uint32_t *width, uint32_t *height, struct
   return REFUSE("size cannot be \"%.60s\": write width x height in pixels, as 60x30 (at most 65535 a side and 2^28 in all), or leave it empty", text);
 }
 
+/* A number of pixels, or of per cent in millionths; false when it is neither, or mixed with the other kind. */
+static bool parse_extent(char *text, int shares, uint32_t *number) {
+  const size_t length = strlen(text);
+  int64_t pixels;
+  double share;
+  if (length > 0 && (text[length - 1] == '%') != shares) return false;
+  if (shares) {
+    text[length - 1] = '\0';
+    if (!assay_parse_real(text, &share) || !(share >= 0 && share <= 100)) return false;
+    *number = (uint32_t)lround(share * (ASSAY_REGION_WHOLE / 100));
+    return true;
+  }
+  if (!assay_parse_integer(text, &pixels) || pixels < 0 || pixels > 65535) return false;
+  *number = (uint32_t)pixels;
+  return true;
+}
+
+int assay_parse_region(const char *text, struct assay_region *region, struct assay_status *status) {
+  static const char separators[] = "x++";
+  char copy[64];
+  struct assay_region parsed = {.shares = strchr(text, '%') != NULL};
+  uint32_t *const numbers[4] = {&parsed.width, &parsed.height, &parsed.x, &parsed.y};
+  *region = (struct assay_region){0};
+  if (text[0] == '\0') return 0;
+  bool right = strlen(text) < sizeof copy;
+  char *at = strcpy(copy, right ? text : "");
+  for (int i = 0; i < 4 && right; i++) {
+    char *end = i < 3 ? strchr(at, separators[i]) : NULL;
+    if (end != NULL) *end = '\0';
+    right = (end != NULL) == (i < 3) && parse_extent(at, (int)parsed.shares, numbers[i]);
+    at = end == NULL ? at : end + 1;
+  }
+  if (!right || parsed.width == 0 || parsed.height == 0)
+    return REFUSE("region cannot be \"%.60s\": write width x height + left + top in pixels, as 800x600+100+50, or in per cent, as 50%%x50%%+25%%+0%%, or leave it empty", text);
+  if (parsed.shares && (parsed.x + parsed.width > ASSAY_REGION_WHOLE || parsed.y + parsed.height > ASSAY_REGION_WHOLE))
+    return REFUSE("region = %.60s reaches beyond 100%%: left and width, top and height add up to at most that", text);
+  *region = parsed;
+  return 0;
+}
+
 int assay_parse_time(const char *text, double *seconds, struct assay_status *status) {
   *seconds = 0;
   if (strcmp(text, "none") == 0) return 0;
@@ -416,6 +460,8 @@ int assay_section_check(const char *section, const char *key, const char *text, 
   if (strcmp(section, "data") == 0 && strcmp(key, "size") == 0) return assay_parse_size(text, &width, &height, status);
   if (strcmp(section, "data") == 0 && strcmp(key, "patches") == 0 && (assay_parse_size(text, &width, &height, NULL) != 0 || width * height < 1 || width * height > 1024))
     return REFUSE("patches cannot be \"%.60s\": write columns x rows, as 4x4 (at most 1,024 in all), or 1x1 for none", text);
+  struct assay_region region;
+  if (strcmp(section, "data") == 0 && strcmp(key, "region") == 0) return assay_parse_region(text, &region, status);
   if (strcmp(section, "data") == 0 && strcmp(key, "group") == 0) return check_pattern(text, status);
   if (strcmp(section, "data") == 0 && strcmp(key, "test") == 0) return assay_parse_test(text, &number, &is_own, &is_folder, status);
   if (strcmp(section, "search") == 0 && strcmp(key, "time") == 0) return assay_parse_time(text, &number, status);

@@ -13,7 +13,7 @@ struct assay_arena;
 /* Indices into the tables below. */
 enum {
   DATA_PATH, DATA_SIZE, DATA_FIT, DATA_RESIZE, DATA_FILTER, DATA_COLOUR, DATA_NORMALISE, DATA_MEAN, DATA_DEVIATION,
-  DATA_FOLDS, DATA_VALIDATION, DATA_TEST, DATA_POSITIVE, DATA_SEED, DATA_THREADS, DATA_LIMIT, DATA_GROUP, DATA_NEAR_DUPLICATES, DATA_MIN_DEFECT, DATA_PATCHES, DATA_PATCH_SCORE
+  DATA_FOLDS, DATA_VALIDATION, DATA_TEST, DATA_POSITIVE, DATA_SEED, DATA_THREADS, DATA_LIMIT, DATA_GROUP, DATA_NEAR_DUPLICATES, DATA_MIN_DEFECT, DATA_PATCHES, DATA_PATCH_SCORE, DATA_REGION
 };
 enum { AUGMENT_BORDER = ASSAY_AUGMENT_COUNT }; /* the keys before it are enum assay_augment_kind */
 enum { STAGES_SIZE, STAGES_BATCH, STAGES_EPOCHS };
@@ -66,6 +66,8 @@ int assay_section_check(const char *section, const char *key, const char *text, 
 
 /* Texts with a grammar. Sentences without place. */
 int assay_parse_size(const char *text, uint32_t *width, uint32_t *height, struct assay_status *status); /* "60x30"; "": 0 and 0 */
+/* "800x600+100+50" or "50%x50%+25%+0%": width x height + left + top; "": the whole picture. */
+int assay_parse_region(const char *text, struct assay_region *region, struct assay_status *status);
 int assay_parse_time(const char *text, double *seconds, struct assay_status *status);                   /* "none": 0; "90s", "10m", "2h", "1d" */
 /* "none", "balanced" or numbers: an enum assay_class_weights, and for the list its numbers from `arena`. */
 int assay_parse_class_weights(const char *text, struct assay_arena *arena, uint32_t *mode, const double **list, uint32_t *count,

@@ -59,7 +59,9 @@ static int read_data(const struct reader *reader, struct assay_data_settings *da
   if (code == 0) code = assay_parse_test(values[DATA_TEST]->text, &data->test, &data->test_own, &is_folder, reader->status);
   if (code != 0) return code;
   data->path = values[DATA_PATH]->text;
-  data->fitting = (struct assay_fitting){(uint32_t)values[DATA_FIT]->integer, (uint32_t)values[DATA_RESIZE]->integer, (uint32_t)values[DATA_FILTER]->integer};
+  data->fitting = (struct assay_fitting){(uint32_t)values[DATA_FIT]->integer, (uint32_t)values[DATA_RESIZE]->integer, (uint32_t)values[DATA_FILTER]->integer, {0}};
+  code = assay_parse_region(values[DATA_REGION]->text, &data->fitting.region, reader->status);
+  if (code != 0) return code;
   data->colour = (uint32_t)values[DATA_COLOUR]->integer;
   data->normalise = (uint32_t)values[DATA_NORMALISE]->integer;
   data->mean_count = values[DATA_MEAN]->count;

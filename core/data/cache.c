@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "data/fit_plan.h"
 #include "data/parallel.h"
 #include "data/rows.h"
 #include "data/source.h"
@@ -30,7 +31,9 @@ bool assay_cache_has(const struct assay_dataset *dataset, const struct assay_dat
 
 struct assay_hash assay_cache_key(const struct assay_dataset *dataset, const struct assay_data_settings *settings, uint32_t width, uint32_t height) {
   const struct assay_fitting *fitting = &settings->fitting;
-  const uint32_t numbers[7] = {dataset->count, width, height, fitting->fit, settings->colour, fitting->resize, fitting->filter};
+  const struct assay_region *region = &fitting->region;
+  const uint32_t numbers[12] = {dataset->count, width, height, fitting->fit, settings->colour, fitting->resize, fitting->filter,
+                                region->x, region->y, region->width, region->height, region->shares};
   struct assay_hasher *hasher = assay_hasher_create();
   if (hasher == NULL) return dataset->content; /* memory is short: what follows fails, cleanly */
   assay_hasher_add(hasher, assay_image_decoder(), strlen(assay_image_decoder()));
@@ -70,7 +73,9 @@ static int decode_file(const struct making *making, uint32_t sample, uint8_t *pi
   if (memcmp(&hash, &making->dataset->samples[sample].hash, sizeof hash) != 0) {
     result = assay_status_set(status, ASSAY_E_DATA, "%s: has changed since it was read a moment ago; start again when the folder is at rest", path);
   } else {
-    result = assay_image_decode_fitted((const uint8_t *)bytes, size, cache->width, cache->height, cache->channels, making->settings->fitting, pixels, NULL, status);
+    const struct assay_image_target target = {cache->width, cache->height, cache->channels, making->settings->fitting, pixels};
+    const struct assay_image_request request = {.target_count = 1, .targets = &target, .grey = cache->channels == 1};
+    result = assay_image_decode_into((const uint8_t *)bytes, size, &request, NULL, status);
     if (result != 0) assay_status_prefix(status, "%s", path);
   }
   free(bytes);
@@ -161,21 +166,29 @@ static int make(struct making *making, const struct assay_hash *key, struct assa
   return result;
 }
 
-/* The images' own size, which must be one. */
-static int common_size(const struct assay_dataset *dataset, uint32_t *width, uint32_t *height, struct assay_status *status) {
+/* The size of what is looked at in a picture of so many pixels. */
+static void own_size(const struct assay_region *region, const struct assay_sample *sample, uint32_t *width, uint32_t *height) {
+  struct assay_window window;
+  (void)assay_region_window(region, sample->width, sample->height, sample->width, sample->height, &window); /* the scan has taken out where it does not fit */
+  *width = window.width;
+  *height = window.height;
+}
+
+/* The images' own size (or that of the region in them), which must be one. */
+static int common_size(const struct assay_dataset *dataset, const struct assay_region *region, uint32_t *width, uint32_t *height, struct assay_status *status) {
   const struct assay_sample *first = NULL;
   for (uint32_t i = 0; i < dataset->count; i++) {
     const struct assay_sample *sample = &dataset->samples[i];
+    uint32_t other_width, other_height;
     if (sample->format == NULL || sample->part == ASSAY_PART_NONE) continue;
-    if (first == NULL) first = sample;
-    if (sample->width != first->width || sample->height != first->height)
+    own_size(region, sample, &other_width, &other_height);
+    if (first == NULL) first = sample, *width = other_width, *height = other_height;
+    if (other_width != *width || other_height != *height)
       return assay_status_set(status, ASSAY_E_DATA,
-                              "%s has %u × %u pixels, but %s has %u × %u; write the size that the network is to see, such as size = 224x224", first->path,
-                              first->width, first->height, sample->path, sample->width, sample->height);
+                              "%s has %u × %u pixels%s, but %s has %u × %u; write the size that the network is to see, such as size = 224x224", first->path,
+                              *width, *height, region->width == 0 ? "" : " in the region", sample->path, other_width, other_height);
   }
   if (first == NULL) return assay_status_set(status, ASSAY_E_DATA, "%s: there is no image that can be used", dataset->root);
-  *width = first->width;
-  *height = first->height;
   return 0;
 }
 
@@ -183,7 +196,7 @@ int assay_cache_open(struct assay_dataset *dataset, const struct assay_data_sett
                      struct assay_status *status) {
   uint32_t width = settings->width, height = settings->height;
   if (width == 0 || height == 0) {
-    const int result = common_size(dataset, &width, &height, status);
+    const int result = common_size(dataset, &settings->fitting.region, &width, &height, status);
     if (result != 0) return result;
   }
   struct assay_cache *cache = calloc(1, sizeof *cache);

@@ -105,11 +105,6 @@ static int read_palette(struct assay_decode *decode, struct bitmap *bitmap) {
 
 /* ---- Pixels ---- */
 
-static uint8_t *row_of(const struct assay_decode *decode, const struct bitmap *bitmap, uint32_t y) {
-  const struct assay_image *image = decode->image;
-  return (uint8_t *)image->pixels + (size_t)(bitmap->top_down ? y : bitmap->height - 1 - y) * image->width * image->channels;
-}
-
 /* False when the palette has no such colour. */
 static bool put_index(const struct bitmap *bitmap, uint8_t *row, uint32_t x, uint32_t index) {
   if (index >= bitmap->palette_count) return false;
@@ -124,25 +119,55 @@ static uint8_t masked(uint32_t pixel, uint32_t mask) {
   return (uint8_t)(((uint64_t)value * 255 + most / 2) / most);
 }
 
-/* 16 and 32 bits by their masks. Many writers leave the alpha at zero everywhere: then it means nothing. */
-static int read_fields(struct assay_decode *decode, const struct bitmap *bitmap, size_t stride) {
+/* Many writers leave the alpha at zero everywhere: then it means nothing. */
+static bool has_alpha(const struct assay_decode *decode, const struct bitmap *bitmap, size_t stride) {
   const uint32_t bytes_a_pixel = bitmap->bits / 8;
-  bool with_alpha = false;
-  for (uint32_t y = 0; y < bitmap->height && bitmap->masks[3] != 0 && !with_alpha; y++)
+  for (uint32_t y = 0; y < bitmap->height && bitmap->masks[3] != 0; y++)
     for (uint32_t x = 0; x < bitmap->width; x++) {
       const uint8_t *at = decode->bytes + bitmap->data + y * stride + (size_t)x * bytes_a_pixel;
-      with_alpha |= ((bytes_a_pixel == 2 ? get16(at) : get32(at)) & bitmap->masks[3]) != 0;
+      if (((bytes_a_pixel == 2 ? get16(at) : get32(at)) & bitmap->masks[3]) != 0) return true;
     }
-  for (uint32_t y = 0; y < bitmap->height; y++) {
-    const uint8_t *at = decode->bytes + bitmap->data + y * stride;
-    uint8_t *rgb = row_of(decode, bitmap, y);
-    for (uint32_t x = 0; x < bitmap->width; x++, at += bytes_a_pixel, rgb += 3) {
-      const uint32_t pixel = bytes_a_pixel == 2 ? get16(at) : get32(at);
-      uint8_t rgba[4];
-      for (int c = 0; c < 4; c++) rgba[c] = masked(pixel, bitmap->masks[c]);
-      if (with_alpha) assay_decode_composite(rgba, rgb, 1, 3, 8);
-      else memcpy(rgb, rgba, 3);
-    }
+  return false;
+}
+
+/* 16 and 32 bits by their masks. */
+static void fields_row(const struct bitmap *bitmap, const uint8_t *at, bool with_alpha, uint8_t *rgb) {
+  const uint32_t bytes_a_pixel = bitmap->bits / 8;
+  for (uint32_t x = 0; x < bitmap->width; x++, at += bytes_a_pixel, rgb += 3) {
+    const uint32_t pixel = bytes_a_pixel == 2 ? get16(at) : get32(at);
+    uint8_t rgba[4];
+    for (int c = 0; c < 4; c++) rgba[c] = masked(pixel, bitmap->masks[c]);
+    if (with_alpha) assay_decode_composite(rgba, rgb, 1, 3, 8);
+    else memcpy(rgb, rgba, 3);
+  }
+}
+
+static void colours_row(const struct bitmap *bitmap, const uint8_t *at, uint8_t *rgb) {
+  for (uint32_t x = 0; x < bitmap->width; x++, at += 3, rgb += 3)
+    for (int c = 0; c < 3; c++) rgb[c] = at[2 - c];
+}
+
+/* False at a pixel whose colour the palette lacks: *bad is its place. */
+static bool palette_row(const struct bitmap *bitmap, const uint8_t *at, uint8_t *row, uint32_t *bad) {
+  for (uint32_t x = 0; x < bitmap->width; x++) {
+    const size_t bit = (size_t)x * bitmap->bits;
+    *bad = x;
+    if (!put_index(bitmap, row, x, at[bit / 8] >> (8 - bitmap->bits - bit % 8) & ((1u << bitmap->bits) - 1))) return false;
+  }
+  return true;
+}
+
+static int read_rows(struct assay_decode *decode, const struct bitmap *bitmap, size_t stride, uint8_t *row) {
+  const bool fields = bitmap->bits == 16 || bitmap->bits == 32, with_alpha = fields && has_alpha(decode, bitmap, stride);
+  for (uint32_t y = decode->needs.first_row; y < decode->needs.row_end; y++) {
+    const uint32_t line = bitmap->top_down ? y : bitmap->height - 1 - y;
+    const uint8_t *at = decode->bytes + bitmap->data + line * stride;
+    uint32_t bad;
+    if (fields) fields_row(bitmap, at, with_alpha, row);
+    else if (bitmap->bits == 24) colours_row(bitmap, at, row);
+    else if (!palette_row(bitmap, at, row, &bad))
+      return assay_decode_fail(decode, "BMP pixel (%u, %u) has a colour that its palette lacks; copy or save it again", bad, line);
+    assay_decode_row(decode, y, row);
   }
   return 0;
 }
@@ -151,32 +176,24 @@ static int read_uncompressed(struct assay_decode *decode, const struct bitmap *b
   const size_t stride = ((size_t)bitmap->width * bitmap->bits + 31) / 32 * 4;
   if (bitmap->data > decode->size || decode->size - bitmap->data < stride * (bitmap->height - 1) + ((size_t)bitmap->width * bitmap->bits + 7) / 8)
     return fail_short(decode);
-  const int result = assay_decode_allocate(decode, bitmap->width, bitmap->height, bitmap->grey ? 1 : 3, 8);
+  const uint32_t channels = bitmap->grey ? 1 : 3;
+  int result = assay_decode_begin(decode, bitmap->width, bitmap->height, channels, 8);
   if (result != 0) return result;
-  if (bitmap->bits == 16 || bitmap->bits == 32) return read_fields(decode, bitmap, stride);
-  for (uint32_t y = 0; y < bitmap->height; y++) {
-    const uint8_t *at = decode->bytes + bitmap->data + y * stride;
-    uint8_t *row = row_of(decode, bitmap, y);
-    for (uint32_t x = 0; x < bitmap->width; x++) {
-      if (bitmap->bits == 24) {
-        for (int c = 0; c < 3; c++) row[3 * (size_t)x + c] = at[3 * (size_t)x + 2 - c];
-        continue;
-      }
-      const size_t bit = (size_t)x * bitmap->bits;
-      const uint32_t index = at[bit / 8] >> (8 - bitmap->bits - bit % 8) & ((1u << bitmap->bits) - 1);
-      if (!put_index(bitmap, row, x, index))
-        return assay_decode_fail(decode, "BMP pixel (%u, %u) has a colour that its palette lacks; copy or save it again", x, y);
-    }
-  }
-  return 0;
+  uint8_t *row = malloc((size_t)bitmap->width * channels);
+  if (row == NULL) return assay_status_memory(decode->status);
+  result = read_rows(decode, bitmap, stride, row);
+  free(row);
+  return result;
 }
 
-/* Runs: (count, value); (0, 0) end of line; (0, 1) end; (0, 2, dx, dy) skip; (0, n, …) n literal values, padded to 16 bits. Four-bit values come two a byte. */
+/* Runs: (count, value); (0, 0) end of line; (0, 1) end; (0, 2, dx, dy) skip; (0, n, …) n literal values, padded to 16 bits. Four-bit values come two a byte.
+ * From the bottom, and with leaps: so into a plane. */
 static int read_runs(struct assay_decode *decode, const struct bitmap *bitmap) {
-  const int result = assay_decode_allocate(decode, bitmap->width, bitmap->height, bitmap->grey ? 1 : 3, 8);
+  const int result = assay_decode_plane(decode, bitmap->width, bitmap->height, bitmap->grey ? 1 : 3, 8);
   if (result != 0) return result;
-  struct assay_image *image = decode->image;
-  memset(image->pixels, 0, (size_t)image->width * image->height * image->channels);
+  const struct assay_image *plane = &decode->plane;
+  const size_t stride = (size_t)plane->width * plane->channels;
+  memset(plane->pixels, 0, stride * plane->height);
   const bool four = bitmap->compression == RLE4;
   const uint8_t *bytes = decode->bytes;
   size_t at = bitmap->data;
@@ -206,7 +223,7 @@ static int read_runs(struct assay_decode *decode, const struct bitmap *bitmap) {
       return assay_decode_fail(decode, "BMP runs leave the picture at line %u; copy or save it again", y);
     for (uint32_t i = 0; i < count && x < bitmap->width; i++, x++) {
       const uint32_t pair = !literal ? value : bytes[at + (four ? i / 2 : i)];
-      if (!put_index(bitmap, row_of(decode, bitmap, y), x, !four ? pair : i % 2 == 0 ? pair >> 4 : pair & 15))
+      if (!put_index(bitmap, (uint8_t *)plane->pixels + (bitmap->height - 1 - y) * stride, x, !four ? pair : i % 2 == 0 ? pair >> 4 : pair & 15))
         return assay_decode_fail(decode, "BMP pixel (%u, %u) has a colour that its palette lacks; copy or save it again", x, y);
     }
     at += (length + 1) / 2 * 2;

@@ -15,7 +15,7 @@
 
 enum {
   MOST_SCANS = 100, /* a picture has about ten; thousands are an attack that makes a small file run for hours; see count_scans for large pictures */
-  LEAST_SIDE = 128, /* of a scaled picture: what near-duplicates are told by needs it */
+  ROWS = 8,         /* decoded at a time */
   MOST_SPARE = 64   /* bytes before a marker that decoding did not need: some cameras pad, but more means that it lost its way */
 };
 
@@ -75,20 +75,6 @@ static uint32_t find_orientation(const struct jpeg_decompress_struct *jpeg) {
   return 1;
 }
 
-/* The largest of 1, 2, 4, 8 that leaves at least two pixels a side for each pixel of the fitted picture: the exact average does the last step. */
-static unsigned choose_divisor(const struct assay_decode *decode) {
-  const struct assay_image_request *request = decode->request;
-  if (request->width == 0 || request->height == 0) return 1;
-  const bool swapped = decode->facts->orientation >= 5;
-  const struct assay_fit_plan plan = assay_fit_plan(request->fitting, decode->facts->width, decode->facts->height, swapped ? request->height : request->width,
-                                                    swapped ? request->width : request->height);
-  unsigned divisor = 8;
-  while (divisor > 1 && (plan.source_width / divisor < 2 * (uint64_t)plan.scaled_width || plan.source_height / divisor < 2 * (uint64_t)plan.scaled_height ||
-                         decode->facts->width / divisor < LEAST_SIDE || decode->facts->height / divisor < LEAST_SIDE))
-    divisor /= 2;
-  return divisor;
-}
-
 static int choose_colours(struct assay_decode *decode, struct jpeg_decompress_struct *jpeg) {
   switch (jpeg->jpeg_color_space) {
   case JCS_GRAYSCALE: jpeg->out_color_space = JCS_GRAYSCALE; return 0;
@@ -109,24 +95,24 @@ static void cmyk_row(const uint8_t *cmyk, uint8_t *rgb, uint32_t width, bool inv
     }
 }
 
+/* Rows that nobody looks at are passed over without their transform; what lies behind the last needed one is not even read. */
 static int read_rows(struct assay_decode *decode, struct jpeg_decompress_struct *jpeg) {
-  const uint32_t width = jpeg->output_width, height = jpeg->output_height, channels = jpeg->out_color_space == JCS_GRAYSCALE ? 1 : 3;
-  const int result = assay_decode_allocate(decode, width, height, channels, 8);
+  const uint32_t width = jpeg->output_width, channels = jpeg->out_color_space == JCS_GRAYSCALE ? 1 : 3;
+  const bool inks = jpeg->out_color_space == JCS_CMYK;
+  const int result = assay_decode_begin(decode, width, jpeg->output_height, channels, 8);
   if (result != 0) return result;
-  uint8_t *pixels = decode->image->pixels;
-  const size_t stride = (size_t)width * channels;
-  if (jpeg->out_color_space == JCS_CMYK) {
-    JSAMPARRAY row = jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, 4 * width, 1);
-    for (uint32_t y; (y = jpeg->output_scanline) < height;)
-      if (jpeg_read_scanlines(jpeg, row, 1) == 1) cmyk_row(row[0], pixels + y * stride, width, jpeg->saw_Adobe_marker);
-    return 0;
+  JSAMPARRAY rows = jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, (inks ? 4 : channels) * width, ROWS);
+  JSAMPARRAY mixed = inks ? jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, 3 * width, 1) : NULL;
+  const struct assay_needs needs = decode->needs;
+  if (needs.first_row > 0) jpeg_skip_scanlines(jpeg, needs.first_row);
+  while (jpeg->output_scanline < needs.row_end) {
+    const uint32_t y = jpeg->output_scanline, count = jpeg_read_scanlines(jpeg, rows, ROWS);
+    for (uint32_t i = 0; i < count; i++) {
+      if (inks) cmyk_row(rows[i], mixed[0], width, jpeg->saw_Adobe_marker);
+      assay_decode_row(decode, y + i, inks ? mixed[0] : rows[i]);
+    }
   }
-  while (jpeg->output_scanline < height) {
-    JSAMPROW rows[8];
-    uint32_t count = 0;
-    for (uint32_t y = jpeg->output_scanline; count < 8 && y < height; y++) rows[count++] = pixels + y * stride;
-    jpeg_read_scanlines(jpeg, rows, count);
-  }
+  if (needs.row_end == jpeg->output_height) jpeg_finish_decompress(jpeg);
   return 0;
 }
 
@@ -143,11 +129,9 @@ static int read_jpeg(struct assay_decode *decode, struct reader *reader) {
   if (result != 0) return result;
   decode->facts->orientation = find_orientation(jpeg);
   jpeg->scale_num = 1;
-  jpeg->scale_denom = choose_divisor(decode);
+  jpeg->scale_denom = assay_decode_divisor(decode);
   jpeg_start_decompress(jpeg);
-  result = read_rows(decode, jpeg);
-  if (result == 0) jpeg_finish_decompress(jpeg);
-  return result;
+  return read_rows(decode, jpeg);
 }
 
 static int read_guarded(struct assay_decode *decode, struct reader *reader) {

@@ -16,7 +16,7 @@ struct reader {
   char words[200]; /* libpng's, of a failure */
   bool ended;      /* more was asked for than there is */
   /* Kept here because a jump skips the frames that made them. */
-  void *with_alpha;
+  void *row;
   png_bytep *rows;
 };
 
@@ -54,6 +54,69 @@ static void set_transforms(png_structp png, png_infop info) {
   png_read_update_info(png, info);
 }
 
+static void find_orientation(struct reader *reader, png_structp png, png_infop info) {
+#ifdef PNG_eXIf_SUPPORTED
+  png_bytep exif;
+  png_uint_32 size;
+  if (png_get_eXIf_1(png, info, &size, &exif) != 0) reader->decode->facts->orientation = assay_exif_orientation(exif, size);
+#endif
+}
+
+/* Does the orientation come behind the pixels? Chunks: length 4, type 4, data, checksum 4. */
+static bool turns_late(const struct reader *reader, png_structp png, png_infop info) {
+  const struct assay_decode *decode = reader->decode;
+  if (png_get_valid(png, info, PNG_INFO_eXIf)) return false;
+  for (size_t at = 8; decode->size - at >= 12;) {
+    const uint8_t *chunk = decode->bytes + at;
+    const size_t length = (size_t)chunk[0] << 24 | (size_t)chunk[1] << 16 | (size_t)chunk[2] << 8 | chunk[3];
+    if (memcmp(chunk + 4, "eXIf", 4) == 0) return true;
+    if (length > decode->size - at - 12) return false;
+    at += length + 12;
+  }
+  return false;
+}
+
+/* ---- Pixels ---- */
+
+static uint32_t colours_of(png_structp png, png_infop info) { return png_get_channels(png, info) >= 3 ? 3 : 1; }
+
+static int read_rows(struct reader *reader, png_structp png, png_infop info) {
+  struct assay_decode *decode = reader->decode;
+  const uint32_t width = png_get_image_width(png, info), height = png_get_image_height(png, info), depth = png_get_bit_depth(png, info);
+  const uint32_t colours = colours_of(png, info), channels = png_get_channels(png, info);
+  const int result = assay_decode_begin(decode, width, height, colours, depth);
+  if (result != 0) return result;
+  reader->row = malloc(png_get_rowbytes(png, info));
+  if (reader->row == NULL) return assay_status_memory(decode->status);
+  for (uint32_t y = 0; y < decode->needs.row_end; y++) {
+    png_read_row(png, reader->row, NULL);
+    if (y < decode->needs.first_row) continue;
+    if (channels != colours) assay_decode_composite(reader->row, reader->row, width, colours, depth);
+    assay_decode_row(decode, y, reader->row);
+  }
+  if (decode->needs.row_end == height) png_read_end(png, info);
+  return 0;
+}
+
+/* Interlaced pictures, and those whose orientation comes last. */
+static int read_plane(struct reader *reader, png_structp png, png_infop info) {
+  struct assay_decode *decode = reader->decode;
+  const uint32_t width = png_get_image_width(png, info), height = png_get_image_height(png, info), depth = png_get_bit_depth(png, info);
+  const uint32_t colours = colours_of(png, info), channels = png_get_channels(png, info);
+  const int result = assay_decode_plane(decode, width, height, channels, depth);
+  if (result != 0) return result;
+  uint8_t *pixels = decode->plane.pixels;
+  reader->rows = malloc(height * sizeof *reader->rows);
+  if (reader->rows == NULL) return assay_status_memory(decode->status);
+  for (uint32_t y = 0; y < height; y++) reader->rows[y] = pixels + (size_t)y * width * channels * (depth / 8);
+  png_read_image(png, reader->rows);
+  png_read_end(png, info);
+  if (channels != colours) assay_decode_composite(pixels, pixels, (size_t)width * height, colours, depth);
+  decode->plane.channels = colours;
+  find_orientation(reader, png, info);
+  return 0;
+}
+
 static int read_png(struct reader *reader, png_structp png, png_infop info) {
   struct assay_decode *decode = reader->decode;
   png_set_read_fn(png, reader, read_bytes);
@@ -71,25 +134,10 @@ static int read_png(struct reader *reader, png_structp png, png_infop info) {
   if ((uint64_t)width * height * bits_a_pixel / 8 > (uint64_t)decode->size * 1032)
     return assay_decode_fail(decode, "its header says %u × %u pixels, more than its %zu bytes can hold: the file is truncated or damaged; copy it again", width,
                              height, decode->size);
+  find_orientation(reader, png, info);
+  const bool in_order = png_get_interlace_type(png, info) == PNG_INTERLACE_NONE && !turns_late(reader, png, info);
   set_transforms(png, info);
-  const uint32_t depth = png_get_bit_depth(png, info), channels = png_get_channels(png, info), colours = channels >= 3 ? 3 : 1;
-  result = assay_decode_allocate(decode, width, height, colours, depth);
-  if (result != 0) return result;
-  const size_t stride = (size_t)width * channels * (depth / 8);
-  uint8_t *pixels = decode->image->pixels;
-  if (channels != colours) pixels = reader->with_alpha = malloc(stride * height);
-  reader->rows = malloc(height * sizeof *reader->rows);
-  if (pixels == NULL || reader->rows == NULL) return assay_status_memory(decode->status);
-  for (uint32_t y = 0; y < height; y++) reader->rows[y] = pixels + y * stride;
-  png_read_image(png, reader->rows);
-  png_read_end(png, info);
-  if (channels != colours) assay_decode_composite(pixels, decode->image->pixels, (size_t)width * height, colours, depth);
-#ifdef PNG_eXIf_SUPPORTED
-  png_bytep exif;
-  png_uint_32 exif_size;
-  if (png_get_eXIf_1(png, info, &exif_size, &exif) != 0) decode->facts->orientation = assay_exif_orientation(exif, exif_size);
-#endif
-  return 0;
+  return in_order ? read_rows(reader, png, info) : read_plane(reader, png, info);
 }
 
 static int explain(const struct reader *reader) {
@@ -112,7 +160,7 @@ int assay_decode_png(struct assay_decode *decode) {
   }
   const int result = read_guarded(&reader, png, info);
   png_destroy_read_struct(&png, &info, NULL);
-  free(reader.with_alpha);
+  free(reader.row);
   free(reader.rows);
   return result;
 }

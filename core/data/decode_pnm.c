@@ -83,48 +83,61 @@ static int read_pam_header(struct assay_decode *decode, struct anymap *map) {
   return map->samples >= 1 && map->samples <= 4 ? 0 : fail_header(decode);
 }
 
-static int read_plain(struct assay_decode *decode, const struct anymap *map, uint16_t *values, size_t count) {
-  size_t at = map->data;
+/* ---- Rows ---- */
+
+static int fail_value(struct assay_decode *decode, const struct anymap *map) {
+  return assay_decode_fail(decode, "PNM data has a value beyond its largest, %u; copy or save it again", map->most);
+}
+
+/* The next values from `at` on, which moves. */
+static int read_plain(struct assay_decode *decode, const struct anymap *map, size_t *at, uint16_t *values, size_t count) {
   for (size_t i = 0; i < count; i++) {
     uint32_t value;
     if (map->inverted) { /* digits of P1 need no blanks between them */
-      skip_blanks(decode, &at);
-      if (at >= decode->size) return fail_short(decode);
-      value = decode->bytes[at++] - (uint32_t)'0';
-    } else if (!read_number(decode, &at, &value)) {
-      return at >= decode->size ? fail_short(decode) : assay_decode_fail(decode, "PNM data has something that is not a number; copy or save it again");
+      skip_blanks(decode, at);
+      if (*at >= decode->size) return fail_short(decode);
+      value = decode->bytes[(*at)++] - (uint32_t)'0';
+    } else if (!read_number(decode, at, &value)) {
+      return *at >= decode->size ? fail_short(decode) : assay_decode_fail(decode, "PNM data has something that is not a number; copy or save it again");
     }
-    if (value > map->most) return assay_decode_fail(decode, "PNM data has a value beyond its largest, %u; copy or save it again", map->most);
+    if (value > map->most) return fail_value(decode, map);
     values[i] = (uint16_t)value;
   }
   return 0;
 }
 
-static int read_raw(struct assay_decode *decode, const struct anymap *map, uint16_t *values, size_t count) {
-  const uint8_t *bytes = decode->bytes + map->data;
+static int read_raw(struct assay_decode *decode, const struct anymap *map, const uint8_t *row, uint16_t *values, size_t count) {
   uint32_t most = 0;
-  if (map->bits) {
-    const size_t stride = ((size_t)map->width + 7) / 8;
-    for (uint32_t y = 0; y < map->height; y++, bytes += stride)
-      for (uint32_t x = 0; x < map->width; x++) *values++ = bytes[x / 8] >> (7 - x % 8) & 1;
-    return 0;
-  }
   for (size_t i = 0; i < count; i++) {
-    values[i] = map->most > 255 ? (uint16_t)(bytes[2 * i] << 8 | bytes[2 * i + 1]) : bytes[i];
+    values[i] = map->bits ? row[i / 8] >> (7 - i % 8) & 1 : map->most > 255 ? (uint16_t)(row[2 * i] << 8 | row[2 * i + 1]) : row[i];
     if (values[i] > most) most = values[i];
   }
-  return most <= map->most ? 0 : assay_decode_fail(decode, "PNM data has a value beyond its largest, %u; copy or save it again", map->most);
+  return most <= map->most ? 0 : fail_value(decode, map);
 }
 
-/* Stretches 0 … most to the whole range of the picture's depth; in place for 16 bits. */
+/* Stretches 0 … most to the whole range of the depth; in place for 16 bits. */
 static void stretch(const struct anymap *map, const uint16_t *values, void *samples, size_t count, uint32_t depth) {
   const uint32_t range = depth == 8 ? 255 : 65535;
   for (size_t i = 0; i < count; i++) {
     const uint32_t value = map->inverted ? map->most - values[i] : values[i];
-    const uint32_t wide = (uint32_t)(((uint64_t)value * range + map->most / 2) / map->most);
-    if (depth == 8) ((uint8_t *)samples)[i] = (uint8_t)wide;
+    const uint32_t wide = map->most == range ? value : (uint32_t)(((uint64_t)value * range + map->most / 2) / map->most);
+    if (depth == 8) ((uint8_t *)samples)[i] = (uint8_t)wide; /* in place, too: what is written never overtakes what is read */
     else ((uint16_t *)samples)[i] = (uint16_t)wide;
   }
+}
+
+/* `values`: a line of samples. */
+static int read_rows(struct assay_decode *decode, const struct anymap *map, uint32_t colours, uint32_t depth, uint16_t *values) {
+  const size_t count = (size_t)map->width * map->samples, stride = map->bits ? (count + 7) / 8 : count * (map->most > 255 ? 2 : 1);
+  size_t at = map->data;
+  for (uint32_t y = map->plain ? 0 : decode->needs.first_row; y < decode->needs.row_end; y++) {
+    const int result = map->plain ? read_plain(decode, map, &at, values, count) : read_raw(decode, map, decode->bytes + map->data + y * stride, values, count);
+    if (result != 0) return result;
+    stretch(map, values, values, count, depth);
+    if (map->samples != colours) assay_decode_composite(values, values, map->width, colours, depth);
+    assay_decode_row(decode, y, values);
+  }
+  return 0;
 }
 
 static uint32_t bits_of(uint32_t most) { return 32 - (uint32_t)__builtin_clz(most); }
@@ -143,17 +156,11 @@ int assay_decode_pnm(struct assay_decode *decode) {
                                    : count * (map.most > 255 ? 2 : 1);
   if (map.data > decode->size || decode->size - map.data < needed) return fail_short(decode);
   const uint32_t colours = map.samples >= 3 ? 3 : 1, depth = map.most > 255 ? 16 : 8;
-  result = assay_decode_allocate(decode, map.width, map.height, colours, depth);
+  result = assay_decode_begin(decode, map.width, map.height, colours, depth);
   if (result != 0) return result;
-  uint16_t *values = malloc(count * sizeof *values);
+  uint16_t *values = malloc((size_t)map.width * map.samples * sizeof *values);
   if (values == NULL) return assay_status_memory(decode->status);
-  result = map.plain ? read_plain(decode, &map, values, count) : read_raw(decode, &map, values, count);
-  if (result == 0 && map.samples == colours) {
-    stretch(&map, values, decode->image->pixels, count, depth);
-  } else if (result == 0) {
-    stretch(&map, values, values, count, depth); /* narrowing in place: what is written never overtakes what is read */
-    assay_decode_composite(values, decode->image->pixels, (size_t)map.width * map.height, colours, depth);
-  }
+  result = read_rows(decode, &map, colours, depth, values);
   free(values);
   return result;
 }

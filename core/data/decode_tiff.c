@@ -24,7 +24,10 @@ struct reader {
   uint32_t colours;
   uint16_t *palette[3];
   uint32_t palette_range; /* 65535, or 255 in files of old writers */
-  void *scratch;          /* a line or a tile as stored */
+  void *scratch;          /* a line, strip or tile as stored */
+  /* Rows as they are given, from `band_top` on. */
+  uint32_t depth, band_top, band_rows;
+  uint8_t *band;
 };
 
 /* ---- A file in memory ---- */
@@ -182,15 +185,14 @@ static uint32_t stored_sample(const uint8_t *line, size_t number, uint32_t bits)
   return value;
 }
 
-/* Sample `sample` of the pixel at `place` of the picture. Alpha comes after the colours, in every file. */
+/* Sample `sample` of the pixel at `place` of the band. Alpha comes after the colours, in every file. */
 static void put_sample(const struct reader *reader, size_t place, uint32_t sample, uint32_t value) {
-  const struct assay_image *image = reader->decode->image;
-  const uint32_t most = (1u << reader->bits) - 1, range = image->depth == 8 ? 255 : 65535;
-  uint8_t *bytes = (uint8_t *)image->pixels + place * reader->colours * (image->depth / 8);
+  const uint32_t most = (1u << reader->bits) - 1, range = reader->depth == 8 ? 255 : 65535;
+  uint8_t *bytes = reader->band + place * reader->colours * (reader->depth / 8);
   uint16_t *words = (uint16_t *)(void *)bytes; /* one of the two, by depth */
   if ((int)sample == reader->alpha) {
     for (uint32_t c = 0; c < reader->colours; c++) {
-      if (image->depth == 8) bytes[c] = (uint8_t)((bytes[c] * value + most / 2) / most);
+      if (reader->depth == 8) bytes[c] = (uint8_t)((bytes[c] * value + most / 2) / most);
       else words[c] = (uint16_t)(((uint64_t)words[c] * value + most / 2) / most);
     }
   } else if (reader->photometric == PHOTOMETRIC_PALETTE) {
@@ -199,12 +201,12 @@ static void put_sample(const struct reader *reader, size_t place, uint32_t sampl
   } else if (sample < reader->colours) {
     if (reader->photometric == PHOTOMETRIC_MINISWHITE) value = most - value;
     if (most != range) value = (uint32_t)(((uint64_t)value * range + most / 2) / most);
-    if (image->depth == 8) bytes[sample] = (uint8_t)value;
+    if (reader->depth == 8) bytes[sample] = (uint8_t)value;
     else words[sample] = (uint16_t)value;
   }
 }
 
-/* `count` pixels of a line as stored, to the picture at (x, y). `plane`: the one sample that the line holds, with planes apart. */
+/* `count` pixels of a line as stored, to (x, y) of the band. `plane`: the one sample that the line holds, with planes apart. */
 static void put_line(const struct reader *reader, const uint8_t *line, uint32_t x, uint32_t y, uint32_t count, uint32_t plane) {
   const bool apart = reader->planar == PLANARCONFIG_SEPARATE;
   const uint32_t samples = apart ? 1 : reader->samples;
@@ -213,11 +215,34 @@ static void put_line(const struct reader *reader, const uint8_t *line, uint32_t 
       reader->photometric != PHOTOMETRIC_PALETTE && reader->photometric != PHOTOMETRIC_MINISWHITE && samples == reader->colours && !(apart && plane > 0);
   if (same && (reader->bits == 8 || reader->bits == 16)) {
     const size_t pixel = samples * (reader->bits / 8u);
-    memcpy((uint8_t *)reader->decode->image->pixels + place * pixel, line, count * pixel);
+    memcpy(reader->band + place * pixel, line, count * pixel);
     return;
   }
   for (uint32_t i = 0; i < count; i++)
     for (uint32_t s = 0; s < samples; s++) put_sample(reader, place + i, apart ? plane : s, stored_sample(line, (size_t)i * samples + s, reader->bits));
+}
+
+/* The band has been filled as far as row `end` of the picture. */
+static void give_band(const struct reader *reader, uint32_t end) {
+  const size_t stride = (size_t)reader->width * reader->colours * (reader->depth / 8);
+  for (uint32_t y = reader->band_top; y < end; y++) assay_decode_row(reader->decode, y, reader->band + (y - reader->band_top) * stride);
+}
+
+static int take_band(struct reader *reader, uint32_t rows) {
+  reader->band_rows = rows < reader->height ? rows : reader->height;
+  reader->band = calloc((size_t)reader->width * reader->band_rows, reader->colours * (reader->depth / 8u));
+  return reader->band == NULL ? assay_status_memory(reader->decode->status) : 0;
+}
+
+/* Of a band of tiles those that somebody looks at. */
+static int read_tile_row(struct reader *reader, uint32_t tile_width, uint32_t rows, tmsize_t line, uint32_t plane) {
+  const struct assay_needs *needs = &reader->decode->needs;
+  for (uint32_t left = needs->first_column / tile_width * tile_width; left < needs->column_end; left += tile_width) {
+    if (TIFFReadTile(reader->tiff, reader->scratch, left, reader->band_top, 0, (uint16_t)plane) < 0) return fail_reading(reader);
+    const uint32_t columns = tile_width < reader->width - left ? tile_width : reader->width - left;
+    for (uint32_t y = 0; y < rows; y++) put_line(reader, (const uint8_t *)reader->scratch + (size_t)y * (size_t)line, left, y, columns, plane);
+  }
+  return 0;
 }
 
 static int read_tiles(struct reader *reader, uint32_t planes) {
@@ -228,42 +253,108 @@ static int read_tiles(struct reader *reader, uint32_t planes) {
   const tmsize_t size = TIFFTileSize(tiff), line = TIFFTileRowSize(tiff);
   if (tile_width == 0 || tile_height == 0 || size <= 0 || line <= 0 || size > (tmsize_t)1 << 31 || line > size / (tmsize_t)tile_height)
     return fail_reading(reader);
+  const int result = take_band(reader, tile_height);
+  if (result != 0) return result;
   reader->scratch = malloc((size_t)size);
   if (reader->scratch == NULL) return assay_status_memory(reader->decode->status);
-  for (uint32_t plane = 0; plane < planes; plane++)
-    for (uint32_t top = 0; top < reader->height; top += tile_height)
-      for (uint32_t left = 0; left < reader->width; left += tile_width) {
-        if (TIFFReadTile(tiff, reader->scratch, left, top, 0, (uint16_t)plane) < 0) return fail_reading(reader);
-        const uint32_t columns = tile_width < reader->width - left ? tile_width : reader->width - left;
-        for (uint32_t y = 0; y < tile_height && y < reader->height - top; y++)
-          put_line(reader, (const uint8_t *)reader->scratch + (size_t)y * (size_t)line, left, top + y, columns, plane);
-      }
+  for (uint64_t top = reader->decode->needs.first_row / tile_height * tile_height; top < reader->decode->needs.row_end; top += tile_height) {
+    const uint32_t rows = tile_height < reader->height - top ? tile_height : (uint32_t)(reader->height - top);
+    reader->band_top = (uint32_t)top;
+    for (uint32_t plane = 0; plane < planes; plane++) {
+      const int code = read_tile_row(reader, tile_width, rows, line, plane);
+      if (code != 0) return code;
+    }
+    give_band(reader, reader->band_top + rows);
+  }
   return 0;
 }
 
-static int read_lines(struct reader *reader, uint32_t planes) {
-  const tmsize_t size = TIFFScanlineSize(reader->tiff);
-  const uint64_t needed = ((uint64_t)reader->width * (reader->planar == PLANARCONFIG_SEPARATE ? 1 : reader->samples) * reader->bits + 7) / 8;
-  if (size <= 0 || (uint64_t)size < needed) return fail_reading(reader);
+/* A strip of each plane at a time. */
+static int read_planes(struct reader *reader, uint32_t planes, uint32_t strip_rows) {
+  TIFF *tiff = reader->tiff;
+  const tmsize_t size = TIFFStripSize(tiff), line = TIFFScanlineSize(tiff);
+  if (size <= 0 || line <= 0 || size > (tmsize_t)1 << 31 || (uint64_t)line < ((uint64_t)reader->width * reader->bits + 7) / 8 || line > size) return fail_reading(reader);
+  const int result = take_band(reader, strip_rows);
+  if (result != 0) return result;
   reader->scratch = malloc((size_t)size);
   if (reader->scratch == NULL) return assay_status_memory(reader->decode->status);
-  for (uint32_t plane = 0; plane < planes; plane++)
-    for (uint32_t y = 0; y < reader->height; y++) {
-      if (TIFFReadScanline(reader->tiff, reader->scratch, y, (uint16_t)plane) < 0) return fail_reading(reader);
-      put_line(reader, reader->scratch, 0, y, reader->width, plane);
+  for (uint64_t top = reader->decode->needs.first_row / strip_rows * strip_rows; top < reader->decode->needs.row_end; top += strip_rows) {
+    const uint32_t rows = strip_rows < reader->height - top ? strip_rows : (uint32_t)(reader->height - top);
+    reader->band_top = (uint32_t)top;
+    for (uint32_t plane = 0; plane < planes; plane++) {
+      const uint32_t strip = TIFFComputeStrip(tiff, reader->band_top, (uint16_t)plane);
+      if (TIFFReadEncodedStrip(tiff, strip, reader->scratch, (tmsize_t)rows * line) < (tmsize_t)rows * line) return fail_reading(reader);
+      for (uint32_t y = 0; y < rows; y++) put_line(reader, (const uint8_t *)reader->scratch + (size_t)y * (size_t)line, 0, y, reader->width, plane);
     }
+    give_band(reader, reader->band_top + rows);
+  }
   return 0;
+}
+
+/* Line by line; a strip can only be read from its first line on. */
+static int read_lines(struct reader *reader, uint32_t strip_rows) {
+  const tmsize_t size = TIFFScanlineSize(reader->tiff);
+  const uint64_t needed = ((uint64_t)reader->width * reader->samples * reader->bits + 7) / 8;
+  if (size <= 0 || (uint64_t)size < needed) return fail_reading(reader);
+  const int result = take_band(reader, 1);
+  if (result != 0) return result;
+  reader->scratch = malloc((size_t)size);
+  if (reader->scratch == NULL) return assay_status_memory(reader->decode->status);
+  for (uint32_t y = reader->decode->needs.first_row / strip_rows * strip_rows; y < reader->decode->needs.row_end; y++) {
+    if (TIFFReadScanline(reader->tiff, reader->scratch, y, 0) < 0) return fail_reading(reader);
+    put_line(reader, reader->scratch, 0, 0, reader->width, 0);
+    reader->band_top = y;
+    give_band(reader, y + 1);
+  }
+  return 0;
+}
+
+/* Rows of a strip; all of them where the file does not say, or makes no sense. */
+static uint32_t strip_rows_of(const struct reader *reader) {
+  uint32_t rows = 0;
+  TIFFGetFieldDefaulted(reader->tiff, TIFFTAG_ROWSPERSTRIP, &rows);
+  return rows == 0 || rows > reader->height ? reader->height : rows;
 }
 
 static int read_plain(struct reader *reader) {
-  const uint32_t depth = reader->photometric == PHOTOMETRIC_PALETTE || reader->bits <= 8 ? 8 : 16;
   const uint32_t planes = reader->planar == PLANARCONFIG_SEPARATE ? reader->samples : 1;
-  const int result = assay_decode_allocate(reader->decode, reader->width, reader->height, reader->colours, depth);
+  reader->depth = reader->photometric == PHOTOMETRIC_PALETTE || reader->bits <= 8 ? 8 : 16;
+  const int result = assay_decode_begin(reader->decode, reader->width, reader->height, reader->colours, reader->depth);
   if (result != 0) return result;
-  return TIFFIsTiled(reader->tiff) ? read_tiles(reader, planes) : read_lines(reader, planes);
+  if (TIFFIsTiled(reader->tiff)) return read_tiles(reader, planes);
+  return planes > 1 ? read_planes(reader, planes, strip_rows_of(reader)) : read_lines(reader, strip_rows_of(reader));
 }
 
 /* ---- Through libtiff's RGBA ---- */
+
+/* As many rows at a time as the file keeps together: libtiff begins such a strip or row of tiles anew for each call. Alpha is multiplied in, which is compositing
+ * on black. */
+static int read_bands(struct reader *reader, TIFFRGBAImage *converter) {
+  uint32_t rows = strip_rows_of(reader);
+  if (TIFFIsTiled(reader->tiff)) TIFFGetField(reader->tiff, TIFFTAG_TILELENGTH, &rows);
+  reader->colours = 3;
+  reader->depth = 8;
+  if (rows == 0) return fail_reading(reader);
+  int result = assay_decode_begin(reader->decode, reader->width, reader->height, 3, 8);
+  if (result == 0) result = take_band(reader, rows);
+  if (result != 0) return result;
+  uint32_t *raster = reader->scratch = malloc((size_t)reader->width * reader->band_rows * sizeof *raster);
+  if (raster == NULL) return assay_status_memory(reader->decode->status);
+  for (uint64_t top = reader->decode->needs.first_row / rows * rows; top < reader->decode->needs.row_end; top += rows) {
+    const uint32_t count = rows < reader->height - top ? rows : (uint32_t)(reader->height - top);
+    reader->band_top = (uint32_t)top;
+    converter->row_offset = (int)top;
+    memset(raster, 0, (size_t)reader->width * count * sizeof *raster);
+    if (!TIFFRGBAImageGet(converter, raster, reader->width, count)) return fail_reading(reader);
+    for (size_t i = 0; i < (size_t)reader->width * count; i++) {
+      reader->band[3 * i] = (uint8_t)TIFFGetR(raster[i]);
+      reader->band[3 * i + 1] = (uint8_t)TIFFGetG(raster[i]);
+      reader->band[3 * i + 2] = (uint8_t)TIFFGetB(raster[i]);
+    }
+    give_band(reader, reader->band_top + count);
+  }
+  return 0;
+}
 
 static int read_converted(struct reader *reader) {
   if (reader->sample_format != SAMPLEFORMAT_UINT && reader->sample_format != SAMPLEFORMAT_VOID)
@@ -276,20 +367,7 @@ static int read_converted(struct reader *reader) {
     return fail_reading(reader);
   }
   converter.orientation = converter.req_orientation = ORIENTATION_TOPLEFT; /* as stored: turning is done later, for all formats alike */
-  int result = assay_decode_allocate(reader->decode, reader->width, reader->height, 3, 8);
-  const size_t count = (size_t)reader->width * reader->height;
-  uint32_t *raster = result == 0 ? calloc(count, sizeof *raster) : NULL;
-  if (result == 0 && raster == NULL) result = assay_status_memory(reader->decode->status);
-  if (result == 0 && !TIFFRGBAImageGet(&converter, raster, reader->width, reader->height)) result = fail_reading(reader);
-  if (result == 0) {
-    uint8_t *rgb = reader->decode->image->pixels;
-    for (size_t i = 0; i < count; i++) { /* alpha is multiplied in already, which is compositing on black */
-      rgb[3 * i] = (uint8_t)TIFFGetR(raster[i]);
-      rgb[3 * i + 1] = (uint8_t)TIFFGetG(raster[i]);
-      rgb[3 * i + 2] = (uint8_t)TIFFGetB(raster[i]);
-    }
-  }
-  free(raster);
+  const int result = read_bands(reader, &converter);
   TIFFRGBAImageEnd(&converter);
   return result;
 }
@@ -302,5 +380,6 @@ int assay_decode_tiff(struct assay_decode *decode) {
   if (result == 0) result = is_plain(&reader) ? read_plain(&reader) : read_converted(&reader);
   TIFFClose(reader.tiff);
   free(reader.scratch);
+  free(reader.band);
   return result;
 }

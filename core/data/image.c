@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What all formats share: telling them apart, limits, turning pictures upright, grey.
+ * Telling the formats apart, and decoding.
  */
 #include "data/image.h"
 
@@ -8,8 +8,6 @@
 #include "data/decode.h"
 
 #include <png.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -90,170 +88,32 @@ bool assay_image_name(const char *path) {
   return false;
 }
 
-/* ---- For the readers ---- */
-
-int assay_decode_fail(struct assay_decode *decode, const char *format, ...) {
-  char message[512];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(message, sizeof message, format, arguments);
-  va_end(arguments);
-  return assay_status_set(decode->status, ASSAY_E_DATA, "%s", message);
-}
-
-void assay_decode_quote(const char *words, char *text, size_t size) {
-  size_t length = 0;
-  for (; *words != '\0' && length + 1 < size; words++) text[length++] = *words >= ' ' && *words <= '~' ? *words : '?';
-  while (length > 0 && (text[length - 1] == '.' || text[length - 1] == ' ' || text[length - 1] == '?')) length--;
-  text[length] = '\0';
-}
-
-int assay_decode_extents(struct assay_decode *decode, uint64_t width, uint64_t height, uint32_t channels, uint32_t bits) {
-  if (width == 0 || height == 0)
-    return assay_decode_fail(decode, "its header says %llu × %llu pixels: there is no picture in it", (unsigned long long)width, (unsigned long long)height);
-  const uint64_t own = decode->request->pixel_limit;
-  const uint64_t limit = own != 0 && own < ASSAY_IMAGE_MAX_PIXELS ? own : ASSAY_IMAGE_MAX_PIXELS;
-  if (width > ASSAY_IMAGE_MAX_SIDE || height > ASSAY_IMAGE_MAX_SIDE || width * height > limit)
-    return assay_decode_fail(decode, "its header says %llu × %llu pixels, beyond the limit of %u a side and %llu in all; if that is true, cut it into tiles",
-                             (unsigned long long)width, (unsigned long long)height, ASSAY_IMAGE_MAX_SIDE, (unsigned long long)limit);
-  decode->facts->width = (uint32_t)width;
-  decode->facts->height = (uint32_t)height;
-  decode->facts->channels = channels;
-  decode->facts->bits = bits;
-  return 0;
-}
-
-int assay_decode_allocate(struct assay_decode *decode, uint32_t width, uint32_t height, uint32_t channels, uint32_t depth) {
-  struct assay_image *image = decode->image;
-  *image = (struct assay_image){.width = width, .height = height, .channels = channels, .depth = depth};
-  image->pixels = malloc((size_t)width * height * channels * (depth / 8)); /* below 2^31 by the limits */
-  return image->pixels == NULL ? assay_status_memory(decode->status) : 0;
-}
-
-#define COMPOSITE(type, most)                                                                                                                                  \
-  for (size_t i = 0; i < count; i++) {                                                                                                                         \
-    const type *pixel = (const type *)from + i * (colours + 1);                                                                                                \
-    const uint32_t alpha = pixel[colours];                                                                                                                     \
-    for (uint32_t c = 0; c < colours; c++) ((type *)to)[i * colours + c] = (type)((pixel[c] * alpha + (most) / 2) / (most));                                   \
-  }
-
-void assay_decode_composite(const void *from, void *to, size_t count, uint32_t colours, uint32_t depth) {
-  if (depth == 8) {
-    COMPOSITE(uint8_t, 255u)
-  } else {
-    COMPOSITE(uint16_t, 65535u)
-  }
-}
-
-/* ---- EXIF ---- */
-
-static uint32_t number(const uint8_t *at, int length, bool big) {
-  uint32_t value = 0;
-  for (int i = 0; i < length; i++) value |= (uint32_t)at[i] << 8 * (big ? length - 1 - i : i);
-  return value;
-}
-
-uint32_t assay_exif_orientation(const uint8_t *bytes, size_t size) {
-  if (size < 14 || (memcmp(bytes, "II*\0", 4) != 0 && memcmp(bytes, "MM\0*", 4) != 0)) return 1;
-  const bool big = bytes[0] == 'M';
-  const size_t directory = number(bytes + 4, 4, big);
-  if (directory > size - 2) return 1;
-  const uint32_t entries = number(bytes + directory, 2, big);
-  for (uint32_t i = 0; i < entries; i++) {
-    const size_t entry = directory + 2 + (size_t)12 * i; /* tag 2, type 2, count 4, value 4 */
-    if (entry + 12 > size) return 1;
-    if (number(bytes + entry, 2, big) != 0x0112) continue;
-    const uint32_t type = number(bytes + entry + 2, 2, big), value = number(bytes + entry + 8, type == 4 ? 4 : 2, big);
-    return (type == 3 || type == 4) && value >= 1 && value <= 8 ? value : 1;
-  }
-  return 1;
-}
-
-/* ---- Upright, and grey ---- */
-
-/* to[y][x] = from[start + x * across + y * down], in pixels; small squares keep both sides in the processor's cache. */
-#define TURN(bytes_a_pixel)                                                                                                                                    \
-  for (uint32_t top = 0; top < height; top += 32)                                                                                                              \
-    for (uint32_t left = 0; left < width; left += 32)                                                                                                          \
-      for (uint32_t y = top; y < height && y < top + 32; y++)                                                                                                  \
-        for (uint32_t x = left; x < width && x < left + 32; x++)                                                                                               \
-          memcpy(to + ((size_t)y * width + x) * (bytes_a_pixel), from + (size_t)(start + x * across + y * down) * (bytes_a_pixel), (bytes_a_pixel));
-
-/* EXIF's eight: 2 mirrored, 3 upside down, 4 both, 5 transposed, 6 needs a quarter turn clockwise, 7 transposed over the other diagonal, 8 needs a quarter turn
- * back. */
-static int turn_upright(struct assay_decode *decode) {
-  const uint32_t orientation = decode->facts->orientation;
-  if (orientation == 1) return 0;
-  struct assay_image *image = decode->image;
-  const int64_t w = image->width, h = image->height;
-  const int64_t starts[9] = {0, 0, w - 1, w * h - 1, w * (h - 1), 0, w * (h - 1), w * h - 1, w - 1};
-  const int64_t acrosses[9] = {0, 1, -1, -1, 1, w, -w, -w, w};
-  const int64_t downs[9] = {0, w, w, -w, -w, 1, 1, -1, -1};
-  const int64_t start = starts[orientation], across = acrosses[orientation], down = downs[orientation];
-  const bool swapped = orientation >= 5;
-  const uint32_t width = swapped ? image->height : image->width, height = swapped ? image->width : image->height;
-  const size_t pixel = image->channels * (image->depth / 8);
-  uint8_t *to = malloc((size_t)width * height * pixel);
-  if (to == NULL) return assay_status_memory(decode->status);
-  const uint8_t *from = image->pixels;
-  switch (pixel) {
-  case 1: TURN(1) break;
-  case 2: TURN(2) break;
-  case 3: TURN(3) break;
-  default: TURN(6) break;
-  }
-  free(image->pixels);
-  image->pixels = to;
-  image->width = width;
-  image->height = height;
-  if (swapped) {
-    const uint32_t stored = decode->facts->width;
-    decode->facts->width = decode->facts->height;
-    decode->facts->height = stored;
-  }
-  return 0;
-}
-
-#define LUMA(type)                                                                                                                                             \
-  for (size_t i = 0; i < count; i++) {                                                                                                                         \
-    const type *rgb = (const type *)image->pixels + 3 * i;                                                                                                     \
-    ((type *)image->pixels)[i] = (type)((19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 32768u) >> 16);                                                  \
-  }
-
-static void make_grey(struct assay_image *image) {
-  if (image->channels != 3) return;
-  const size_t count = (size_t)image->width * image->height;
-  if (image->depth == 8) {
-    LUMA(uint8_t)
-  } else {
-    LUMA(uint16_t)
-  }
-  image->channels = 1;
-}
-
 /* ---- Decoding ---- */
+
+static int decode(struct assay_decode *decode) {
+  *decode->facts = (struct assay_image_facts){.orientation = 1};
+  if (decode->size == 0) return assay_decode_fail(decode, "the file is empty; copy it again");
+  const struct kind *kind = find_kind(decode->bytes, decode->size);
+  if (kind == NULL) {
+    return assay_decode_fail(
+        decode,
+        "is not a picture of a kind that is known here (JPEG, PNG, BMP, PNM, TIFF) by its first bytes; it may be damaged: copy it again, or remove it");
+  }
+  if (kind->read == NULL) return assay_decode_fail(decode, "%s", kind->advice);
+  decode->facts->format = kind->format;
+  return assay_decode_finish(decode, kind->read(decode));
+}
 
 int assay_image_decode(const uint8_t *bytes, size_t size, const struct assay_image_request *request, struct assay_image *image, struct assay_image_facts *facts,
                        struct assay_status *status) {
   struct assay_image_facts own_facts;
-  if (facts == NULL) facts = &own_facts;
-  *facts = (struct assay_image_facts){.orientation = 1};
   *image = (struct assay_image){0};
-  struct assay_decode decode = {bytes, size, request, image, facts, status};
-  if (size == 0) return assay_decode_fail(&decode, "the file is empty; copy it again");
-  const struct kind *kind = find_kind(bytes, size);
-  if (kind == NULL) {
-    return assay_decode_fail(
-        &decode,
-        "is not a picture of a kind that is known here (JPEG, PNG, BMP, PNM, TIFF) by its first bytes; it may be damaged: copy it again, or remove it");
-  }
-  if (kind->read == NULL) return assay_decode_fail(&decode, "%s", kind->advice);
-  facts->format = kind->format;
-  int result = kind->read(&decode);
-  if (result == 0 && request->grey) make_grey(image);
-  if (result == 0) result = turn_upright(&decode);
-  if (result != 0) assay_image_release(image);
-  return result;
+  return decode(&(struct assay_decode){.bytes = bytes, .size = size, .request = request, .image = image, .facts = facts != NULL ? facts : &own_facts, .status = status});
+}
+
+int assay_image_decode_into(const uint8_t *bytes, size_t size, const struct assay_image_request *request, struct assay_image_facts *facts, struct assay_status *status) {
+  struct assay_image_facts own_facts;
+  return decode(&(struct assay_decode){.bytes = bytes, .size = size, .request = request, .facts = facts != NULL ? facts : &own_facts, .status = status});
 }
 
 void assay_image_release(struct assay_image *image) {
@@ -261,14 +121,16 @@ void assay_image_release(struct assay_image *image) {
   *image = (struct assay_image){0};
 }
 
-int assay_image_decode_fitted(const uint8_t *bytes, size_t size, uint32_t width, uint32_t height, uint32_t channels, struct assay_fitting fitting, uint8_t *pixels,
-                              struct assay_image_facts *facts, struct assay_status *status) {
-  const struct assay_image_request request = {.width = width, .height = height, .fitting = fitting, .grey = channels == 1};
-  struct assay_image image;
-  int result = assay_image_decode(bytes, size, &request, &image, facts, status);
-  if (result == 0) result = assay_image_fit(&image, width, height, channels, fitting, pixels, status);
-  assay_image_release(&image);
-  return result;
+/* ---- Regions ---- */
+
+bool assay_image_region_fits(const struct assay_region *region, uint32_t width, uint32_t height) {
+  struct assay_window window;
+  return assay_region_window(region, width, height, width, height, &window);
+}
+
+int assay_image_region_refused(const struct assay_region *region, uint32_t width, uint32_t height, struct assay_status *status) {
+  return assay_status_set(status, ASSAY_E_DATA, "has %u × %u pixels, beyond which the region (%ux%u+%u+%u) reaches; change [data] region, or take the image out", width, height,
+                          region->width, region->height, region->x, region->y);
 }
 
 /* ---- Identity ---- */
@@ -278,5 +140,5 @@ int assay_image_decode_fitted(const uint8_t *bytes, size_t size, uint32_t width,
 
 /* The number grows whenever a reader or the resize comes to give other pixels or verdicts. */
 const char *assay_image_decoder(void) {
-  return "assay 2, libjpeg-turbo " TEXT(LIBJPEG_TURBO_VERSION) ", libpng " PNG_LIBPNG_VER_STRING ", libtiff " TEXT(TIFFLIB_VERSION);
+  return "assay 3, libjpeg-turbo " TEXT(LIBJPEG_TURBO_VERSION) ", libpng " PNG_LIBPNG_VER_STRING ", libtiff " TEXT(TIFFLIB_VERSION);
 }

@@ -95,8 +95,9 @@ static int load(const struct assay_found *found, const struct assay_data_setting
   size_t size;
   int result = assay_found_read(found, &bytes, &size, status);
   if (result != 0) return result;
-  const uint32_t channels = settings->colour == ASSAY_COLOUR_GREY ? 1 : 3;
-  result = assay_image_decode_fitted((const uint8_t *)bytes, size, settings->width, settings->height, channels, settings->fitting, pixels, NULL, status);
+  const struct assay_image_target target = {settings->width, settings->height, settings->colour == ASSAY_COLOUR_GREY ? 1 : 3, settings->fitting, pixels};
+  const struct assay_image_request request = {.target_count = 1, .targets = &target, .grey = target.channels == 1};
+  result = assay_image_decode_into((const uint8_t *)bytes, size, &request, NULL, status);
   if (result != 0) assay_status_prefix(status, "%s", found->path);
   free(bytes);
   return result;

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "data/decode.h"
+#include "data/fit_plan.h"
 #include "data/parallel.h"
 #include "data/rows.h"
 
@@ -143,33 +143,32 @@ static void set_problem(struct assay_scan *scan, uint32_t i, const struct assay_
   sample->format = NULL;
 }
 
-static int put_row(struct assay_scan *scan, uint32_t i, const struct assay_image *image, uint32_t channels, struct assay_status *status) {
+/* Decodes into `row` (NULL: only to know whether it can be decoded) and into a print. All of the file is looked at: this is where damage is found. */
+static int decode_to(struct assay_scan *scan, uint32_t i, const uint8_t *bytes, size_t size, uint8_t *row, struct assay_image_facts *facts, struct assay_status *status) {
   const struct assay_data_settings *settings = scan->settings;
-  uint8_t *pixels = malloc((size_t)settings->width * settings->height * channels);
-  if (pixels == NULL) return assay_status_memory(status);
-  const int result = assay_image_fit(image, settings->width, settings->height, channels, settings->fitting, pixels, status);
-  if (result == 0) assay_rows_put(scan->rows, i, pixels);
-  free(pixels);
+  struct assay_source *source = scan->dataset->source;
+  const bool grey = row != NULL && settings->colour == ASSAY_COLOUR_GREY;
+  uint8_t small[3];
+  struct assay_image_target targets[2] = {{.width = 1, .height = 1, .channels = 3, .pixels = small}}; /* as small as it gets */
+  if (row != NULL) targets[0] = (struct assay_image_target){settings->width, settings->height, grey ? 1 : 3, settings->fitting, row};
+  if (source->prints != NULL)
+    targets[1] = (struct assay_image_target){.width = ASSAY_PRINT_SIDE, .height = ASSAY_PRINT_SIDE, .channels = 1, .pixels = source->prints + (size_t)i * ASSAY_PRINT_SIZE};
+  const struct assay_image_request request = {.target_count = source->prints == NULL ? 1 : 2, .targets = targets, .grey = grey, .verify = true};
+  const int result = assay_image_decode_into(bytes, size, &request, facts, status);
+  if (result == 0 && source->prints != NULL) source->printed[i] = assay_print_wanted(facts->width, facts->height);
   return result;
 }
 
-static int make_print(struct assay_scan *scan, uint32_t i, const struct assay_image *image, const struct assay_image_facts *facts, struct assay_status *status) {
-  struct assay_source *source = scan->dataset->source;
-  if (source->prints == NULL || !assay_print_wanted(facts->width, facts->height)) return 0;
-  source->printed[i] = true;
-  return assay_image_fit(image, ASSAY_PRINT_SIDE, ASSAY_PRINT_SIDE, 1, (struct assay_fitting){.fit = ASSAY_FIT_STRETCH}, source->prints + (size_t)i * ASSAY_PRINT_SIZE, status);
-}
-
+/* To the network's size when the cache is filled on the way. */
 static int decode_one(struct assay_scan *scan, uint32_t i, const uint8_t *bytes, size_t size, struct assay_image_facts *facts, struct assay_status *status) {
   const struct assay_data_settings *settings = scan->settings;
-  const uint32_t channels = settings->colour == ASSAY_COLOUR_GREY ? 1 : 3;
-  const struct assay_image_request small = {.width = 1, .height = 1}; /* only to know whether it can be decoded: as small as it gets */
-  const struct assay_image_request fitted = {.width = settings->width, .height = settings->height, .fitting = settings->fitting, .grey = channels == 1};
-  struct assay_image image;
-  int result = assay_image_decode(bytes, size, scan->rows == NULL ? &small : &fitted, &image, facts, status);
-  if (result == 0 && scan->rows != NULL) result = put_row(scan, i, &image, channels, status);
-  if (result == 0) result = make_print(scan, i, &image, facts, status);
-  assay_image_release(&image);
+  if (scan->rows == NULL) return decode_to(scan, i, bytes, size, NULL, facts, status);
+  uint8_t *row = malloc((size_t)settings->width * settings->height * (settings->colour == ASSAY_COLOUR_GREY ? 1 : 3));
+  if (row == NULL) return assay_status_memory(status);
+  int result = decode_to(scan, i, bytes, size, row, facts, status);
+  if (result == 0) assay_rows_put(scan->rows, i, row);
+  else if (settings->fitting.region.width != 0) result = decode_to(scan, i, bytes, size, NULL, facts, status); /* that the region does not fit is no fault of the file's */
+  free(row);
   return result;
 }
 
@@ -244,13 +243,31 @@ static int read_samples(struct assay_scan *scan) {
   return 0;
 }
 
-/* ---- Small defects ---- */
+/* ---- Region and small defects ---- */
+
+/* An image that the region does not lie in cannot be used, with this region. */
+static int check_region(struct assay_scan *scan) {
+  const struct assay_region *region = &scan->settings->fitting.region;
+  for (uint32_t i = 0; region->width != 0 && i < scan->dataset->count; i++) {
+    struct assay_sample *sample = &scan->dataset->samples[i];
+    struct assay_status status = {0};
+    if (sample->format == NULL || assay_image_region_fits(region, sample->width, sample->height)) continue;
+    (void)assay_image_region_refused(region, sample->width, sample->height, &status);
+    sample->problem = assay_arena_copy(scan->arena, status.message);
+    sample->format = NULL;
+    if (sample->problem == NULL) return out_of_memory(scan);
+  }
+  return 0;
+}
+
 
 enum { LEAST_DEFECT = 5 /* pixels a side that a network needs to see one */ };
 
 /* How far the image is shrunk along its worse axis: pixels of the image for one of the network. */
 static double shrinkage(const struct assay_data_settings *settings, const struct assay_sample *sample) {
-  const struct assay_fit_plan plan = assay_fit_plan(settings->fitting, sample->width, sample->height, settings->width, settings->height);
+  struct assay_window window;
+  (void)assay_region_window(&settings->fitting.region, sample->width, sample->height, sample->width, sample->height, &window);
+  const struct assay_fit_plan plan = assay_fit_plan(&settings->fitting, &window, settings->width, settings->height);
   const double across = (double)plan.source_width / plan.scaled_width, down = (double)plan.source_height / plan.scaled_height;
   return across > down ? across : down;
 }
@@ -270,7 +287,7 @@ static void warn_of_small_defects(struct assay_scan *scan) {
     if (factor > worst) example = sample, worst = factor;
   }
   if (count > 0)
-    assay_log_message(ASSAY_LOG_WARNING, "a defect of [data] min_defect = %u pixels is %.1f wide after %s is brought to %ux%u, less than %d (%u images): enlarge size %.1f times",
+    assay_log_message(ASSAY_LOG_WARNING, "a defect of [data] min_defect = %u pixels is %.1f wide after %s is brought to %ux%u, less than %d (%u images): enlarge size %.1f times, or look at a part of the image with region",
                       settings->min_defect, settings->min_defect / worst, example->path, settings->width, settings->height, LEAST_DEFECT, count,
                       LEAST_DEFECT * worst / settings->min_defect);
 }
@@ -350,6 +367,7 @@ static int run_scan(struct assay_scan *scan) {
     if (result == 0) result = order_reading(scan);
     if (result == 0) result = read_samples(scan);
   }
+  if (result == 0) result = check_region(scan);
   if (result == 0) warn_of_small_defects(scan);
   if (result == 0) result = find_copies(scan);
   if (result == 0) result = hash_content(scan);

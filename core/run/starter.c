@@ -135,6 +135,9 @@ static void write_data(const struct assay_dataset *dataset, const struct facts *
   assay_text_print(text, "\n; A value may be followed by ~ and a domain; `assay search` explores it, `assay train` uses the value before the ~.\n\n[data]\npath      = \"%s\"\n", path);
   assay_text_print(text, "size      = %ux%u        ; width x height that the network sees; the commonest size here is %ux%u\n", width > 0 ? width : 1, height > 0 ? height : 1,
                    facts->width, facts->height);
+  if (longest > most && facts->width >= 8 && facts->height >= 8)
+    assay_text_print(text, "; region  = %ux%u+%u+%u     ; if only a part of each image matters: width x height + left + top in its pixels, or in per cent, as 50%%x50%%+25%%+25%%\n",
+                     facts->width / 2, facts->height / 2, facts->width / 4, facts->height / 4);
   if (facts->grey) assay_text_add(text, "colour    = grey         ; every image here is grey\n");
   if (dataset->has_validation) {
     assay_text_add(text, "folds     = 1            ; the val/ folder is used as it is\n");

@@ -27,6 +27,7 @@
 
 static const char *const fits[] = {"stretch", "crop", "letterbox"};
 static const char *const filters[] = {"area", "bilinear"};
+static const char *const units[] = {"pixels", "millionths"};
 static const char *const colours[] = {"rgb", "grey"};
 
 static const char *tensor_name(struct assay_arena *arena, const struct assay_model *model, uint32_t member, const char *variable) {
@@ -55,6 +56,10 @@ static json_t *description(const struct assay_model *model) {
   assay_hash_print(&data, hash);
   json_t *input = json_pack("{s:i, s:i, s:i, s:s, s:i, s:s, s:s}", "width", (int)model->width, "height", (int)model->height, "channels", (int)model->channels, "fit", fits[model->fitting.fit],
                             "resize", (int)model->fitting.resize, "filter", filters[model->fitting.filter], "colour", colours[model->colour]);
+  const struct assay_region *region = &model->fitting.region;
+  if (region->width != 0)
+    json_object_set_new(input, "region", json_pack("{s:s, s:[i, i, i, i]}", "unit", units[region->shares], "window", (int)region->x, (int)region->y, (int)region->width,
+                                                   (int)region->height));
   return json_pack("{s:i, s:s, s:o, s:o, s:f, s:f, s:o, s:i, s:s, s:i, s:o, s:o}", "schema", SCHEMA, "version", model->version, "classes",
                    strings_to_json(model->classes, model->class_count), "positive", model->positive < 0 ? json_null() : json_string(model->classes[model->positive]),
                    "threshold", model->threshold, "temperature", model->temperature, "input", input, "logits", (int)model->logit_count, "data", hash, "members", (int)model->member_count, "variables",
@@ -147,6 +152,23 @@ static int read_classes(const char *name, const json_t *json, struct assay_model
   return positive == NULL || model->positive >= 0 ? 0 : REFUSE("%s: the positive class is none of the classes", name);
 }
 
+/* Absent: the whole image. */
+static bool read_region(const json_t *json, struct assay_region *region) {
+  const json_t *window = json_object_get(json, "window");
+  uint32_t *const numbers[4] = {&region->x, &region->y, &region->width, &region->height};
+  *region = (struct assay_region){0};
+  if (json == NULL) return true;
+  if (!read_word(json, "unit", units, 2, &region->shares) || json_array_size(window) != 4) return false;
+  const json_int_t most = region->shares ? ASSAY_REGION_WHOLE : 65535;
+  for (size_t i = 0; i < 4; i++) {
+    const json_t *number = json_array_get(window, i);
+    const json_int_t value = json_is_integer(number) ? json_integer_value(number) : -1;
+    if (value < (i >= 2) || value > most) return false;
+    *numbers[i] = (uint32_t)value;
+  }
+  return !region->shares || (region->x + region->width <= ASSAY_REGION_WHOLE && region->y + region->height <= ASSAY_REGION_WHOLE);
+}
+
 static int read_facts(const char *name, const json_t *json, struct assay_model *model, struct assay_status *status) {
   uint32_t schema = 0;
   if (!read_count(json, "schema", 1, UINT32_MAX, &schema)) return REFUSE("%s: this is no model of Assay's", name);
@@ -162,7 +184,7 @@ static int read_facts(const char *name, const json_t *json, struct assay_model *
                      read_count(input, "channels", 1, 4, &model->channels) && read_word(input, "fit", fits, 3, &model->fitting.fit) &&
                      (json_object_get(input, "resize") == NULL || read_count(input, "resize", 0, MOST_PIXELS, &model->fitting.resize)) &&
                      (json_object_get(input, "filter") == NULL || read_word(input, "filter", filters, 2, &model->fitting.filter)) &&
-                     read_word(input, "colour", colours, 2, &model->colour) && read_count(json, "members", 1, MOST_MEMBERS, &model->member_count) &&
+                     read_region(json_object_get(input, "region"), &model->fitting.region) && read_word(input, "colour", colours, 2, &model->colour) && read_count(json, "members", 1, MOST_MEMBERS, &model->member_count) &&
                      read_count(json, "logits", 1, MOST_CLASSES, &model->logit_count) &&
                      (model->logit_count == model->class_count || (model->logit_count == 1 && model->class_count == 2)) &&
                      read_hash(json_string_value(json_object_get(json, "data")), model->data_hash) && json_is_number(json_object_get(json, "threshold")) &&

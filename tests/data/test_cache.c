@@ -146,6 +146,52 @@ START_TEST(each_way_of_making_has_its_file) {
 }
 END_TEST
 
+/* Row 1 and 2, columns 1 to 3 of 5 × 3: pixel 5 y + x is worth 10 more than the one before. */
+START_TEST(a_region_alone) {
+  make_dataset();
+  folder_write("d/a/small.pgm", "P5 4 2 255\n12345678", 19);
+  struct assay_data_settings settings = settings_of("d");
+  settings.width = 3;
+  settings.height = 2;
+  settings.fitting.region = (struct assay_region){1, 1, 3, 2, 0};
+  for (int seen = 0; seen < 2; seen++) { /* filled by the scan; then from what is remembered */
+    struct assay_dataset *dataset = scan(&settings);
+    struct assay_cache *cache = open_cache(dataset, &settings);
+    for (uint32_t n = 0; n < 11; n++) {
+      const uint8_t *pixels = assay_cache_pixels(cache, n);
+      const struct assay_sample *sample = &dataset->samples[n];
+      if (strcmp(sample->path, "a/small.pgm") == 0) {
+        ck_assert_ptr_null(pixels);
+        ck_assert_int_eq(sample->part, ASSAY_PART_NONE);
+        ck_assert_ptr_nonnull(strstr(sample->problem, "has 4 × 2 pixels, beyond which the region (3x2+1+1) reaches"));
+        continue;
+      }
+      const uint32_t number = n < 5 ? n : n - 1;
+      ck_assert_ptr_nonnull(pixels);
+      for (uint32_t i = 0; i < 6; i++) ck_assert_uint_eq(pixels[i], 10 * (5 * (1 + i / 3) + 1 + i % 3) + 3 * number);
+    }
+    uint8_t pixels[6];
+    struct assay_status status;
+    ck_assert_int_eq(assay_image_load("d/b/7.pgm", &settings, pixels, &status), 0);
+    ck_assert_mem_eq(assay_cache_pixels(cache, 8), pixels, 6);
+    assay_cache_close(cache);
+    settings.width = settings.height = 0; /* the region's own size */
+    cache = open_cache(dataset, &settings);
+    uint32_t width, height, channels;
+    assay_cache_extents(cache, &width, &height, &channels);
+    ck_assert(width == 3 && height == 2);
+    assay_cache_close(cache);
+    settings.width = 3;
+    settings.height = 2;
+    assay_dataset_release(dataset);
+  }
+  settings.fitting.region = (struct assay_region){0}; /* no fault of the file's */
+  struct assay_dataset *dataset = scan(&settings);
+  for (uint32_t n = 0; n < 11; n++) ck_assert_ptr_null(dataset->samples[n].problem);
+  assay_dataset_release(dataset);
+}
+END_TEST
+
 START_TEST(the_images_own_size) {
   make_dataset();
   struct assay_data_settings settings = settings_of("d");
@@ -598,6 +644,7 @@ int main(void) {
   TCase *cases = tcase_create("cache");
   tcase_add_checked_fixture(cases, folder_enter, folder_leave);
   tcase_set_timeout(cases, 60);
+  tcase_add_test(cases, a_region_alone);
   tcase_add_test(cases, the_scan_fills_the_cache);
   tcase_add_test(cases, each_way_of_making_has_its_file);
   tcase_add_test(cases, the_images_own_size);

@@ -189,14 +189,14 @@ START_TEST(large_jpeg_comes_scaled) {
   uint16_t *samples = squares(320, 256, 3);
   struct bytes bytes = make_jpeg(&(struct picture){320, 256, 3, 8, samples, 6}, JPEG_PLAIN);
   struct assay_image_facts facts;
-  const struct assay_image_request request = {.width = 32, .height = 40};
+  const struct assay_image_target target = {.width = 32, .height = 40}, larger = {.width = 129, .height = 40};
+  const struct assay_image_request request = {.target_count = 1, .targets = &target}, close = {.target_count = 1, .targets = &larger};
   struct assay_image image = decode(bytes, &request, &facts);
   ck_assert_uint_eq(facts.width, 256); /* the facts are of the file, upright */
   ck_assert_uint_eq(facts.height, 320);
   ck_assert_uint_eq(image.width, 128); /* half: at least two pixels for each of the fitted picture, and 128 a side */
   ck_assert_uint_eq(image.height, 160);
   assay_image_release(&image);
-  const struct assay_image_request close = {.width = 129, .height = 40};
   image = decode(bytes, &close, NULL);
   ck_assert_uint_eq(image.width, 256);
   assay_image_release(&image);
@@ -411,7 +411,8 @@ static struct bytes specimen(int number) {
 static int decode_copy(const uint8_t *data, size_t size, struct assay_status *status) {
   uint8_t *copy = malloc(size == 0 ? 1 : size), pixels[20 * 20 * 3];
   if (size > 0) memcpy(copy, data, size);
-  const int result = assay_image_decode_fitted(copy, size, 20, 20, 3, (struct assay_fitting){.fit = ASSAY_FIT_LETTERBOX}, pixels, NULL, status);
+  const struct assay_image_target target = {20, 20, 3, {.fit = ASSAY_FIT_LETTERBOX}, pixels};
+  const int result = assay_image_decode_into(copy, size, &(struct assay_image_request){.target_count = 1, .targets = &target}, NULL, status);
   free(copy);
   return result;
 }

@@ -159,8 +159,8 @@ START_TEST(extreme_shapes) {
     fit(samples, 1, w, 1, 8, 3, 3, 1, how, out);
   }
   for (uint32_t filter = ASSAY_FILTER_AREA; filter <= ASSAY_FILTER_BILINEAR; filter++) {
-    fit_so(samples, w, 1, 1, 8, 3, 3, 1, (struct assay_fitting){ASSAY_FIT_CROP, 65535, filter}, out);
-    fit_so(samples, 1, w, 1, 8, 3, 3, 1, (struct assay_fitting){ASSAY_FIT_CROP, 1, filter}, out);
+    fit_so(samples, w, 1, 1, 8, 3, 3, 1, (struct assay_fitting){ASSAY_FIT_CROP, 65535, filter, {0}}, out);
+    fit_so(samples, 1, w, 1, 8, 3, 3, 1, (struct assay_fitting){ASSAY_FIT_CROP, 1, filter, {0}}, out);
   }
   fit(samples, w, 1, 1, 8, 2, 1, 1, ASSAY_FIT_STRETCH, out);
   ck_assert_uint_eq(out[0], 0);
@@ -171,7 +171,7 @@ END_TEST
 
 /* Pillow rounds after each axis, so one grey value apart is right. */
 START_TEST(a_short_side_and_the_middle_are_as_torchvisions) {
-  const struct assay_fitting how = {ASSAY_FIT_CROP, 10, ASSAY_FILTER_BILINEAR};
+  const struct assay_fitting how = {ASSAY_FIT_CROP, 10, ASSAY_FILTER_BILINEAR, {0}};
   uint8_t samples[23 * 17], out[8 * 7];
   for (int i = 0; i < 23 * 17; i++) samples[i] = (uint8_t)((i * i * 7 + i * 31) % 251);
   fit_so(samples, 23, 17, 1, 8, 8, 7, 1, how, out);

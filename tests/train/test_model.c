@@ -63,6 +63,8 @@ START_TEST(a_file_brings_the_model_back) {
     struct assay_model *model, *read;
     struct toy *toy = trained(classes, ASSAY_FINAL_REFIT, &trial, &model);
     assay_model_set_threshold(model, 0.37);
+    const struct assay_region region = {100000, 200000, 700000, 600000, classes == 4};
+    if (classes == 4) model->fitting.region = region;
     ck_assert_msg(assay_model_write(model, model_path(), &status) == 0, "%s", status.message);
     ck_assert_msg(assay_model_read(model_path(), &read, &status) == 0, "%s", status.message);
     ck_assert_uint_eq(read->class_count, classes);
@@ -73,6 +75,7 @@ START_TEST(a_file_brings_the_model_back) {
     ck_assert_uint_eq(read->height, TOY_SIDE);
     ck_assert_uint_eq(read->channels, TOY_CHANNELS);
     ck_assert_uint_eq(read->fitting.fit, ASSAY_FIT_CROP);
+    ck_assert_mem_eq(&read->fitting, &model->fitting, sizeof model->fitting);
     ck_assert_mem_eq(read->data_hash, model->data_hash, 16);
     ck_assert_uint_eq(read->member_count, 1);
     ck_assert_uint_eq(read->program->functions[0]->graph->node_count, model->program->functions[0]->graph->node_count);
