@@ -10,9 +10,10 @@
  *              [--network student] [--training 1] [--size 1024] [--device ID]
  *
  * The thread's own clock makes sense with one thread on a busy machine. Prints one JSON object: milliseconds a step (median, minimum), the
- * loss of the first and the last step, and the GFLOP of a step's products (multiply-adds count two).
+ * loss of the first and the last step, the GFLOP of a step's products (multiply-adds count two), and from a backend that tells the launches of a step.
  */
 #include "base/arena.h"
+#include "base/log.h"
 #include "graph/graph.h"
 #include "graph/session.h"
 #include "plugin/registry.h"
@@ -198,6 +199,15 @@ static int build(const struct settings *s, struct assay_program_builder *program
 
 /* ---- Running ---- */
 
+static int launches; /* of a step, as the backend says when it compiles; 0: it says nothing */
+
+static void listen(void *context, int level, const char *message) {
+  (void)context;
+  if (level == ASSAY_LOG_WARNING) fprintf(stderr, "%s\n", message);
+  int count;
+  if (sscanf(message, "opencl: function step: %d launches", &count) == 1) launches = count;
+}
+
 struct bench {
   const struct assay_backend *backend;
   struct assay_executable *executable;
@@ -270,8 +280,10 @@ static int measure(const struct bench *bench, const struct settings *s, double o
     if (s->steps == 1) last = first;
     const int64_t warm = s->steps / 5;
     qsort(times + warm, (size_t)(s->steps - warm), sizeof *times, ascending);
-    printf("{\"median_ms\": %.4f, \"minimum_ms\": %.4f, \"first_loss\": %.7g, \"last_loss\": %.7g, \"gflop\": %.6g}\n", times[warm + (s->steps - warm) / 2], times[warm], first, last,
+    printf("{\"median_ms\": %.4f, \"minimum_ms\": %.4f, \"first_loss\": %.7g, \"last_loss\": %.7g, \"gflop\": %.6g", times[warm + (s->steps - warm) / 2], times[warm], first, last,
            operations * 1e-9);
+    if (launches > 0) printf(", \"launches\": %d", launches);
+    printf("}\n");
   }
   free(times);
   return error;
@@ -361,6 +373,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   struct assay_status status = {0, {0}};
+  assay_log_set(listen, NULL);
   const int error = run(&s, &status);
   if (error) fprintf(stderr, "%s\n", status.message[0] ? status.message : "out of memory");
   return error ? 1 : 0;

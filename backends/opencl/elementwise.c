@@ -56,7 +56,7 @@ static enum assay_cl_walk walk_of(const struct assay_cl_kernel *kernel, const st
   int64_t stride = 1;
   bool linear = !view->offset;
   for (int32_t axis = kernel->rank - 1; axis >= 0; axis--) {
-    linear = linear && view->strides[axis] == stride;
+    linear = linear && (kernel->extents[axis] == 1 || view->strides[axis] == stride);
     stride *= kernel->extents[axis];
   }
   return linear ? ASSAY_CL_WALK_LINEAR : ASSAY_CL_WALK_STRIDED;
@@ -137,14 +137,14 @@ char *assay_cl_kernel_keep(struct assay_cl_lowering *lowering, const struct assa
 
 static const char *text_of(const struct assay_cl_text *text) { return text->data ? text->data : ""; }
 
-static char *finish_text(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel) {
+/* Parameters and body of the function for one element, in which all that the kernel computes is said. */
+static char *element_text(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel) {
   struct assay_cl_text text = {0};
-  const char *helpers = assay_cl_helpers(lowering);
   bool strided = false;
   for (uint32_t i = 0; i < kernel->input_count + kernel->output_count; i++) strided = strided || kernel->operands[i].walk == ASSAY_CL_WALK_STRIDED;
-  assay_cl_print(&text, "%s\n__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void elementwise(const uint count", helpers);
+  assay_cl_print(&text, "(const uint index");
   for (int32_t axis = 1; axis < kernel->rank; axis++) assay_cl_print(&text, ", const uint extent%d", axis);
-  assay_cl_print(&text, "%s) {\n  const uint index = get_global_id(0);\n  if (index >= count) return;\n", text_of(&kernel->declarations));
+  assay_cl_print(&text, "%s) {\n", text_of(&kernel->declarations));
   if (strided) {
     assay_cl_print(&text, "  uint rest = index;\n");
     for (int32_t axis = kernel->rank - 1; axis > 0; axis--)
@@ -152,6 +152,16 @@ static char *finish_text(struct assay_cl_lowering *lowering, struct assay_cl_ker
     assay_cl_print(&text, "  const uint position0 = rest;\n");
   }
   assay_cl_print(&text, "%s%s%s}\n", text_of(&kernel->loads), text_of(&kernel->body), text_of(&kernel->stores));
+  return assay_cl_kernel_keep(lowering, kernel, &text);
+}
+
+static char *kernel_text(struct assay_cl_lowering *lowering, struct assay_cl_kernel *kernel, const char *element) {
+  struct assay_cl_text text = {0};
+  assay_cl_print(&text, "%s\nvoid element%s\n__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void elementwise(const uint count", assay_cl_helpers(lowering), element);
+  for (int32_t axis = 1; axis < kernel->rank; axis++) assay_cl_print(&text, ", const uint extent%d", axis);
+  assay_cl_print(&text, "%s) {\n  const uint index = get_global_id(0);\n  if (index < count) element(index", text_of(&kernel->declarations));
+  for (int32_t axis = 1; axis < kernel->rank; axis++) assay_cl_print(&text, ", extent%d", axis);
+  assay_cl_print(&text, "%s);\n}\n", text_of(&kernel->names));
   return assay_cl_kernel_keep(lowering, kernel, &text);
 }
 
@@ -184,9 +194,10 @@ static void emit_kernel(struct assay_cl_lowering *lowering, struct assay_cl_kern
   kernel->count = assay_cl_view_count(shape);
   merge_axes(kernel, shape);
   assay_cl_kernel_operands(kernel, locals);
-  const char *source = finish_text(lowering, kernel);
+  const char *element = element_text(lowering, kernel), *source = element ? kernel_text(lowering, kernel, element) : NULL;
   if (!source) return;
   struct assay_cl_step *step = assay_cl_step_source(lowering, source, "elementwise", "", 1 + (uint32_t)kernel->rank + assay_cl_kernel_argument_count(kernel));
+  step->element = element;
   assay_cl_natural(lowering, step, kernel->count);
   for (int32_t axis = 1; axis < kernel->rank; axis++) assay_cl_natural(lowering, step, kernel->extents[axis]);
   assay_cl_kernel_arguments(lowering, step, kernel);

@@ -18,6 +18,10 @@
 enum { SECONDS_OF_SILENCE = 3 };
 #define LARGEST_PIECE ((uint64_t)4 << 20) /* of zeros that a new store is filled with, bytes */
 
+/* The parameters of a sweep's kernel. */
+enum { SWEEP_TABLE, SWEEP_WORKSPACE, SWEEP_VARIABLES, SWEEP_UNIT, SWEEP_FEEDS };
+#define WHOLE_STORE UINT32_MAX /* in place of a variable's number */
+
 /* An argument that is known only when the function runs. */
 struct binding {
   cl_kernel kernel;
@@ -29,7 +33,8 @@ struct binding {
 
 struct function {
   struct assay_cl_function plan;
-  cl_mem *parts; /* by storage: sub-buffers of the workspace; NULL for other storages */
+  cl_mem *parts;  /* by storage: sub-buffers of the workspace; NULL for other storages */
+  cl_mem *tables; /* by step: what sweeps read; NULL for other steps */
   struct binding *bindings;
   uint32_t binding_count;
 };
@@ -40,7 +45,7 @@ struct assay_executable {
   struct assay_cl_pool *pool;
   struct function *functions;
   uint64_t *offsets; /* by variable, in a store's block */
-  uint64_t store_size, workspace_size;
+  uint64_t store_size, workspace_size, tables_size;
   cl_mem workspace; /* NULL until the first store is made */
 };
 
@@ -80,9 +85,25 @@ static int make_kernel(struct assay_device *device, struct assay_cl_step *step, 
     step->kernel = NULL;
     return assay_cl_fail(device, "clCreateKernel", error, status);
   }
+  const cl_uint unit = (cl_uint)device->alignment;
+  if (step->sweep) return set_argument(device, step->kernel_name, step->kernel, SWEEP_UNIT, sizeof unit, &unit, status);
   for (uint32_t a = 0; a < step->argument_count && !code; a++)
     if (!step->arguments[a].access) code = set_argument(device, step->kernel_name, step->kernel, a, step->arguments[a].size, &step->arguments[a].value, status);
   return code;
+}
+
+/* Are the arguments of the step those of its kernel? */
+static bool binds_arguments(const struct assay_cl_step *step) { return step->kernel && !step->sweep; }
+
+static void add_binding(struct function *function, cl_kernel kernel, cl_uint index, enum assay_cl_storage_kind kind, uint32_t number) {
+  function->bindings[function->binding_count++] = (struct binding){kernel, index, kind, number, 0};
+}
+
+static void collect_from_sweep(struct function *function, const struct assay_cl_step *step) {
+  uint32_t feeds[ASSAY_CL_SWEEP_FEEDS];
+  const uint32_t count = assay_cl_sweep_feeds(&function->plan, step, feeds);
+  add_binding(function, step->kernel, SWEEP_VARIABLES, ASSAY_CL_VARIABLE, WHOLE_STORE);
+  for (uint32_t f = 0; f < count; f++) add_binding(function, step->kernel, SWEEP_FEEDS + f, ASSAY_CL_FEED, feeds[f]);
 }
 
 static int collect_bindings(struct assay_executable *executable, struct function *function, struct assay_status *status) {
@@ -91,13 +112,16 @@ static int collect_bindings(struct assay_executable *executable, struct function
   for (uint32_t n = 0; n < plan->step_count; n++) count += plan->steps[n]->argument_count;
   function->bindings = ASSAY_CL_NEW(&executable->pool, struct binding, (size_t)count + 1);
   if (!function->bindings) return assay_cl_no_memory(status);
-  for (uint32_t n = 0; n < plan->step_count; n++)
-    for (uint32_t a = 0; plan->steps[n]->kernel && a < plan->steps[n]->argument_count; a++) {
-      const struct assay_cl_argument *argument = &plan->steps[n]->arguments[a];
+  for (uint32_t n = 0; n < plan->step_count; n++) {
+    const struct assay_cl_step *step = plan->steps[n];
+    if (step->sweep) collect_from_sweep(function, step);
+    for (uint32_t a = 0; binds_arguments(step) && a < step->argument_count; a++) {
+      const struct assay_cl_argument *argument = &step->arguments[a];
       if (!argument->access || plan->storages[argument->storage].kind == ASSAY_CL_WORKSPACE) continue;
       const struct assay_cl_storage *storage = &plan->storages[argument->storage];
-      function->bindings[function->binding_count++] = (struct binding){plan->steps[n]->kernel, a, storage->kind, storage->number, 0};
+      add_binding(function, step->kernel, a, storage->kind, storage->number);
     }
+  }
   return ASSAY_OK;
 }
 
@@ -108,6 +132,7 @@ static int lower_function(struct assay_executable *executable, uint32_t number, 
   int code = assay_cl_lower(device, executable->program, number, &executable->pool, &function->plan, &refused[1], status);
   if (code) return code;
   if (function->plan.workspace > executable->workspace_size) executable->workspace_size = function->plan.workspace;
+  for (uint32_t n = 0; n < function->plan.step_count; n++) executable->tables_size += assay_cl_sweep_table_size(function->plan.steps[n]);
   char message[256];
   snprintf(message, sizeof message, "opencl: function %s: %u launches, %" PRIu64 " bytes of workspace", executable->program->functions[number]->name,
            function->plan.step_count, function->plan.workspace);
@@ -196,7 +221,7 @@ int assay_cl_compile(struct assay_device *device, const struct assay_program *pr
 
 void assay_cl_memory_need(const struct assay_executable *executable, struct assay_memory_need *need) {
   need->store = executable->store_size;
-  need->workspace = executable->workspace_size;
+  need->workspace = executable->workspace_size + executable->tables_size;
 }
 
 /* Gives the workspace and its parts back. */
@@ -205,7 +230,9 @@ static void workspace_release(struct assay_executable *executable) {
     struct function *function = &executable->functions[f];
     for (uint32_t s = 0; function->parts && s < function->plan.storage_count; s++)
       if (function->parts[s]) clReleaseMemObject(function->parts[s]);
-    function->parts = NULL;
+    for (uint32_t n = 0; function->tables && n < function->plan.step_count; n++)
+      if (function->tables[n]) clReleaseMemObject(function->tables[n]);
+    function->parts = function->tables = NULL;
   }
   if (executable->workspace) clReleaseMemObject(executable->workspace);
   executable->workspace = NULL;
@@ -221,20 +248,38 @@ void assay_cl_release(struct assay_executable *executable) {
 
 /* ---- Workspace ---- */
 
+/* The table of a sweep, and what else its kernel gets before it runs. */
+static int bind_sweep(struct assay_executable *executable, struct function *function, uint32_t number, struct assay_status *status) {
+  struct assay_device *device = executable->device;
+  const struct assay_cl_step *step = function->plan.steps[number];
+  const uint64_t size = assay_cl_sweep_table_size(step);
+  cl_uint *table = assay_cl_sweep_table(device, &function->plan, step, executable->offsets);
+  int code = table ? assay_cl_block(device, size, "the table of a network's variables", &function->tables[number], status) : assay_cl_no_memory(status);
+  if (!code) code = assay_cl_upload(device, function->tables[number], 0, table, size, status);
+  if (!code) code = set_argument(device, step->kernel_name, step->kernel, SWEEP_TABLE, sizeof(cl_mem), &function->tables[number], status);
+  if (!code) code = set_argument(device, step->kernel_name, step->kernel, SWEEP_WORKSPACE, sizeof(cl_mem), &executable->workspace, status);
+  free(table);
+  return code;
+}
+
 static int bind_workspace(struct assay_executable *executable, struct function *function, struct assay_status *status) {
   const struct assay_cl_function *plan = &function->plan;
   function->parts = ASSAY_CL_NEW(&executable->pool, cl_mem, (size_t)plan->storage_count + 1);
-  if (!function->parts) return assay_cl_no_memory(status);
+  function->tables = ASSAY_CL_NEW(&executable->pool, cl_mem, (size_t)plan->step_count + 1);
+  if (!function->parts || !function->tables) return assay_cl_no_memory(status);
   int code = ASSAY_OK;
   for (uint32_t s = 0; s < plan->storage_count && !code; s++)
     if (plan->storages[s].kind == ASSAY_CL_WORKSPACE && plan->storages[s].first_step >= 0)
       code = assay_cl_part(executable->device, executable->workspace, plan->storages[s].offset, plan->storages[s].size, &function->parts[s], status);
-  for (uint32_t n = 0; n < plan->step_count; n++)
-    for (uint32_t a = 0; plan->steps[n]->kernel && a < plan->steps[n]->argument_count && !code; a++) {
-      const struct assay_cl_argument *argument = &plan->steps[n]->arguments[a];
+  for (uint32_t n = 0; n < plan->step_count && !code; n++) {
+    const struct assay_cl_step *step = plan->steps[n];
+    if (step->sweep) code = bind_sweep(executable, function, n, status);
+    for (uint32_t a = 0; binds_arguments(step) && a < step->argument_count && !code; a++) {
+      const struct assay_cl_argument *argument = &step->arguments[a];
       if (argument->access && function->parts[argument->storage])
-        code = set_argument(executable->device, plan->steps[n]->kernel_name, plan->steps[n]->kernel, a, sizeof(cl_mem), &function->parts[argument->storage], status);
+        code = set_argument(executable->device, step->kernel_name, step->kernel, a, sizeof(cl_mem), &function->parts[argument->storage], status);
     }
+  }
   return code;
 }
 
@@ -335,7 +380,7 @@ struct call {
 static cl_mem call_memory(const struct call *call, enum assay_cl_storage_kind kind, uint32_t number, uint64_t *serial) {
   if (kind == ASSAY_CL_VARIABLE) {
     *serial = call->store->serial;
-    return call->store->parts[number];
+    return number == WHOLE_STORE ? call->store->block : call->store->parts[number];
   }
   const struct assay_buffer *buffer = kind == ASSAY_CL_FEED ? call->feeds[number] : call->fetches[number];
   *serial = buffer->serial;

@@ -143,10 +143,10 @@ void assay_cl_need_inputs(struct assay_cl_lowering *lowering, const struct assay
       }
 }
 
-/* Groups of single elements (corrections of Adam's moments, sums of an epoch) are worth no kernel of their own: they wait for one another. */
+/* Groups of scalars (corrections of Adam's moments, sums of an epoch) are worth no kernel of their own: they wait for one another. */
 static bool wait_as_scalars(struct assay_cl_lowering *lowering, const uint32_t *nodes, uint32_t count) {
   const struct assay_graph *graph = lowering->graph;
-  if (assay_element_count(assay_cl_type(lowering, graph->nodes[nodes[0]]->first_output)) != 1) return false;
+  if (assay_cl_type(lowering, graph->nodes[nodes[0]]->first_output)->rank != 0) return false;
   if (!lowering->scalar_count) lowering->scalar_group = lowering->next_group++;
   for (uint32_t n = 0; n < count; n++) {
     lowering->groups[nodes[n]] = lowering->scalar_group;

@@ -157,11 +157,11 @@ void assay_cl_memory(struct assay_cl_lowering *lowering, struct assay_cl_step *s
 }
 
 void assay_cl_natural(struct assay_cl_lowering *lowering, struct assay_cl_step *step, int64_t value) {
-  add_argument(lowering, step, (struct assay_cl_argument){.size = sizeof(cl_uint), .value.natural = (cl_uint)value});
+  add_argument(lowering, step, (struct assay_cl_argument){.dtype = ASSAY_U32, .size = sizeof(cl_uint), .value.natural = (cl_uint)value});
 }
 
 void assay_cl_integer(struct assay_cl_lowering *lowering, struct assay_cl_step *step, int64_t value) {
-  add_argument(lowering, step, (struct assay_cl_argument){.size = sizeof(cl_int), .value.integer = (cl_int)value});
+  add_argument(lowering, step, (struct assay_cl_argument){.dtype = ASSAY_I32, .size = sizeof(cl_int), .value.integer = (cl_int)value});
 }
 
 /* Truncated towards zero and saturated; not-a-number gives 0. */
@@ -171,7 +171,7 @@ static int64_t saturate(double value, int64_t low, int64_t high) {
 }
 
 void assay_cl_number(struct assay_cl_lowering *lowering, struct assay_cl_step *step, int32_t dtype, double value) {
-  struct assay_cl_argument argument = {.size = assay_dtype_size(dtype)};
+  struct assay_cl_argument argument = {.dtype = dtype, .size = assay_dtype_size(dtype)};
   switch (dtype) {
   case ASSAY_F32: argument.value.real = (float)value; break;
   case ASSAY_I32: argument.value.integer = (cl_int)saturate(value, INT32_MIN, INT32_MAX); break;
@@ -491,6 +491,7 @@ static void lower_all(struct assay_cl_lowering *lowering) {
   assay_cl_lower_scalars(lowering);
   copy_fetches(lowering, false);
   if (!lowering->code) lower_assigns(lowering);
+  if (!lowering->code) assay_cl_join_sweeps(lowering);
   if (!lowering->code) plan_workspace(lowering);
 }
 

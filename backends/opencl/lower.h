@@ -34,6 +34,7 @@ enum assay_cl_access {
 struct assay_cl_argument {
   uint32_t access;  /* 0: a number, `size` bytes of `value` */
   uint32_t storage; /* when `access` is set */
+  int32_t dtype;    /* of a number */
   size_t size;
   union {
     cl_int integer;
@@ -49,9 +50,22 @@ struct assay_cl_gemm {
   size_t rows, columns, depth, a_offset, a_leading, b_offset, b_leading;
 };
 
+/* Steps that became one launch: sweep.c. */
+struct assay_cl_member {
+  uint32_t first_argument, argument_count;
+  uint32_t function; /* of the kernel's functions for an element */
+};
+struct assay_cl_sweep {
+  struct assay_cl_member *members;
+  uint32_t member_count;
+  uint32_t stretch; /* elements that a work-group takes */
+};
+
 struct assay_cl_step {
   const char *source, *options, *kernel_name; /* of a kernel launch */
   const struct assay_cl_gemm *gemm;           /* of a CLBlast call; else NULL */
+  const char *element; /* of a generated elementwise kernel: parameters and body of the function for one element. Behind `index` come the arguments behind the first. Else NULL */
+  const struct assay_cl_sweep *sweep; /* whose arguments are those of the steps that it stands for; else NULL */
   const char *origin;                         /* the layer that it came from */
   cl_kernel kernel;
   struct assay_cl_argument *arguments;
@@ -147,6 +161,15 @@ const char *assay_cl_tile_options(struct assay_cl_lowering *lowering, const stru
 bool assay_cl_elementwise_op(uint32_t op);
 void assay_cl_lower_elementwise(struct assay_cl_lowering *lowering, const uint32_t *nodes, uint32_t count);
 void assay_cl_copy(struct assay_cl_lowering *lowering, const struct assay_cl_view *from, const struct assay_cl_view *to);
+
+/* sweep.c: steps that update variables alike become one. After assigns, before memory is planned. */
+void assay_cl_join_sweeps(struct assay_cl_lowering *lowering);
+/* What a sweep reads in place of arguments; `variables`: where each variable lies. Memory is planned by now. NULL when memory is short; the caller frees it. */
+cl_uint *assay_cl_sweep_table(const struct assay_device *device, const struct assay_cl_function *function, const struct assay_cl_step *step, const uint64_t *variables);
+uint64_t assay_cl_sweep_table_size(const struct assay_cl_step *step); /* bytes; 0 for what is no sweep */
+/* Numbers of the feeds that a sweep's kernel gets behind its other parameters; gives how many. */
+enum { ASSAY_CL_SWEEP_FEEDS = 8 };
+uint32_t assay_cl_sweep_feeds(const struct assay_cl_function *function, const struct assay_cl_step *step, uint32_t feeds[ASSAY_CL_SWEEP_FEEDS]);
 
 /* groups.c: which nodes share a kernel. */
 void assay_cl_pair_groups(struct assay_cl_lowering *lowering);                   /* before the walk */

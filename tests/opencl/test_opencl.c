@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the conformance suite does not see of the backend `opencl`: how many kernels a step takes, and that a whole network trains as on the reference.
+ * What the conformance suite does not see of the backend `opencl`: how many kernels a step takes, that updates of many variables are one launch, and that a whole network
+ * trains as on the reference.
  */
 #include "components.h"
 
@@ -163,12 +164,80 @@ START_TEST(step_takes_few_launches) {
 }
 END_TEST
 
+/* Twenty variables of many sizes, in two ranks; each is updated with a number of its own from the options and a constant of its own: variable i, v, becomes
+ * v * options[i] + 0.25 (i + 1), or for every fourth the square of that. */
+enum { UPDATED = 20 };
+static int64_t updated_extent(int i) { return i == 7 ? 20000 : 1 + 37 * i; }
+
+static const struct assay_program *build_updates(struct assay_program_builder *builder) {
+  struct assay_builder *b = assay_function_begin(builder, "step");
+  const struct assay_program *program;
+  struct assay_status status;
+  const int64_t count = UPDATED;
+  const assay_value options = assay_function_feed(b, ASSAY_F32, 1, &count);
+  for (int i = 0; i < UPDATED; i++) {
+    char name[16];
+    const int64_t extents[2] = {updated_extent(i), 2};
+    snprintf(name, sizeof name, "weight%d", i);
+    const assay_value v = assay_parameter(b, name, i % 2 ? 2 : 1, extents, ASSAY_INIT_UNIFORM, 1, ASSAY_ROLE_WEIGHT);
+    const assay_value scale = assay_reshape(b, assay_slice(b, options, 0, i, i + 1), 0, NULL), made = assay_mul(b, v, scale);
+    const assay_value sum = assay_add(b, made, assay_number(b, made, 0.25 * (i + 1)));
+    assay_assign(b, v, i % 4 == 3 ? assay_mul(b, sum, sum) : sum);
+  }
+  ck_assert_msg(assay_function_end(b, &status) == 0, "%s", status.message);
+  ck_assert_msg(assay_program_finish(builder, &program, &status) == 0, "%s", status.message);
+  return program;
+}
+
+START_TEST(updates_are_one_launch) {
+  struct assay_session *session = open_session("opencl");
+  if (session == NULL) return;
+  const struct assay_backend *backend = assay_session_backend(session);
+  struct assay_program_builder *builder = assay_program_begin();
+  const struct assay_program *program = build_updates(builder);
+  struct assay_executable *executable;
+  struct assay_store *stores[2];
+  struct assay_buffer *feed;
+  struct assay_status status;
+  float options[UPDATED], values[2 * 20000];
+  assay_log_set(listen_to_backend, NULL);
+  step_launches = -1;
+  ck_assert_msg(assay_session_compile(session, program, &executable, &status) == 0, "%s", status.message);
+  assay_log_set(NULL, NULL);
+  ck_assert_int_eq(step_launches, 1);
+  ck_assert_int_eq(backend->buffer_create(assay_session_device(session), sizeof options, &feed, &status), 0);
+  for (int i = 0; i < UPDATED; i++) options[i] = 1 + 0.125f * (float)i;
+  ck_assert_int_eq(backend->buffer_write(feed, 0, options, sizeof options, &status), 0);
+  for (int s = 0; s < 2; s++) { /* two sets of variables, in turns: the sweep has to work on the one at hand */
+    ck_assert_int_eq(backend->store_create(executable, &stores[s], &status), 0);
+    for (uint32_t v = 0; v < UPDATED; v++) {
+      for (int64_t k = 0; k < assay_element_count(&program->variables[v]->type); k++) values[k] = (float)(s + 1) * (float)(k % 16);
+      ck_assert_int_eq(backend->store_write(stores[s], v, values, &status), 0);
+    }
+  }
+  for (int s = 0; s < 2; s++) ck_assert_int_eq(backend->run(executable, 0, stores[s], &feed, NULL, &status), 0);
+  for (int s = 0; s < 2; s++)
+    for (uint32_t v = 0; v < UPDATED; v++) {
+      ck_assert_int_eq(backend->store_read(stores[s], v, values, &status), 0);
+      for (int64_t k = 0; k < assay_element_count(&program->variables[v]->type); k++) { /* all of these numbers are exact in f32 */
+        const float sum = (float)(s + 1) * (float)(k % 16) * options[v] + 0.25f * (float)(v + 1);
+        ck_assert_float_eq(values[k], v % 4 == 3 ? sum * sum : sum);
+      }
+    }
+  for (int s = 0; s < 2; s++) backend->store_release(stores[s]);
+  backend->buffer_release(feed);
+  assay_session_close(session);
+  assay_program_release(builder);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("opencl");
   TCase *cases = tcase_create("all");
   tcase_set_timeout(cases, 120);
   tcase_add_checked_fixture(cases, components_setup, components_teardown);
   tcase_add_test(cases, step_takes_few_launches);
+  tcase_add_test(cases, updates_are_one_launch);
   tcase_add_test(cases, network_trains_as_on_the_reference);
   suite_add_tcase(suite, cases);
   return assay_run_suite(suite);
