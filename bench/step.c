@@ -10,7 +10,8 @@
  *              [--network student] [--training 1] [--size 1024] [--device ID]
  *
  * The thread's own clock makes sense with one thread on a busy machine. Prints one JSON object: milliseconds a step (median, minimum), the
- * loss of the first and the last step, the GFLOP of a step's products (multiply-adds count two), and from a backend that tells the launches of a step.
+ * loss of the first and the last step, the GFLOP of a step's products (multiply-adds count two), and from a backend that only submits its work:
+ * the launches of a step and the median of the processor time that this thread itself takes to submit one, driver included.
  */
 #include "base/arena.h"
 #include "base/log.h"
@@ -251,11 +252,14 @@ static int prepare(struct bench *bench, const struct settings *s, struct assay_s
   return error;
 }
 
-static double now(const struct settings *s) {
+static double milliseconds(clockid_t clock) {
   struct timespec time;
-  clock_gettime(strcmp(s->clock, "thread") == 0 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
+  clock_gettime(clock, &time);
   return (double)time.tv_sec * 1e3 + (double)time.tv_nsec * 1e-6;
 }
+
+static double thread_time(void) { return milliseconds(CLOCK_THREAD_CPUTIME_ID); }
+static double now(const struct settings *s) { return strcmp(s->clock, "thread") == 0 ? thread_time() : milliseconds(CLOCK_MONOTONIC); }
 
 static int ascending(const void *a, const void *b) {
   const double x = *(const double *)a, y = *(const double *)b;
@@ -263,15 +267,16 @@ static int ascending(const void *a, const void *b) {
 }
 
 static int measure(const struct bench *bench, const struct settings *s, double operations, struct assay_session *session, struct assay_status *status) {
-  double *times = calloc((size_t)s->steps, sizeof *times);
+  double *times = calloc((size_t)s->steps, 2 * sizeof *times), *host_times = times + s->steps;
   if (times == NULL) return ASSAY_E_MEMORY;
   float first = 0, last = 0;
   int error = 0;
   for (int64_t i = 0; i < s->steps && !error; i++) {
     const float options[5] = {(float)(i + 1), 1e-3f, 0.9f, 0.999f, 1e-8f};
-    const double start = now(s);
+    const double start = now(s), host_start = thread_time();
     error = bench->backend->buffer_write(bench->feeds[is_product(s) ? 0 : 2], 0, options, sizeof options, status);
     if (!error) error = bench->backend->run(bench->executable, 0, bench->store, bench->feeds, &bench->fetch, status);
+    host_times[i] = thread_time() - host_start;
     if (!error) error = bench->backend->sync(assay_session_device(session), status);
     times[i] = now(s) - start;
     if (!error && (i == 0 || i + 1 == s->steps)) error = bench->backend->buffer_read(bench->fetch, 0, i == 0 ? &first : &last, sizeof first, status);
@@ -280,9 +285,10 @@ static int measure(const struct bench *bench, const struct settings *s, double o
     if (s->steps == 1) last = first;
     const int64_t warm = s->steps / 5;
     qsort(times + warm, (size_t)(s->steps - warm), sizeof *times, ascending);
+    qsort(host_times + warm, (size_t)(s->steps - warm), sizeof *times, ascending);
     printf("{\"median_ms\": %.4f, \"minimum_ms\": %.4f, \"first_loss\": %.7g, \"last_loss\": %.7g, \"gflop\": %.6g", times[warm + (s->steps - warm) / 2], times[warm], first, last,
            operations * 1e-9);
-    if (launches > 0) printf(", \"launches\": %d", launches);
+    if (launches > 0) printf(", \"host_ms\": %.4f, \"launches\": %d", host_times[warm + (s->steps - warm) / 2], launches);
     printf("}\n");
   }
   free(times);

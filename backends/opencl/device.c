@@ -5,6 +5,7 @@
  */
 #include "backends/opencl/device.h"
 
+#include "backends/opencl/memory.h"
 #include "backends/opencl/program.h"
 #include "backends/opencl/source.h"
 #include "backends/opencl/tuned.h"
@@ -306,10 +307,7 @@ void assay_cl_close(struct assay_device *device) {
     clFinish(device->queue);
     assay_cl_waited(device);
   }
-  for (int i = 0; i < ASSAY_CL_UPLOADS; i++) {
-    if (device->uploads[i].event) clReleaseEvent(device->uploads[i].event);
-    free(device->uploads[i].bytes);
-  }
+  assay_cl_staging_release(device, &device->staging);
   assay_cl_programs_release(device);
   assay_cl_sources_release(device);
   if (device->queue) clReleaseCommandQueue(device->queue);

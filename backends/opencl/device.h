@@ -16,14 +16,17 @@
 struct assay_cl_program;
 struct assay_cl_source;
 
-/* A copy of what a non-blocking upload reads from. */
-struct assay_cl_upload {
-  void *bytes;
-  size_t capacity;
-  cl_event event; /* of the last upload; NULL: never used */
+/* Pinned memory of the host that uploads are made from, in two parts that take turns: while the device fetches one, the next upload is put into the other. Starts as
+ * zeros: memory.h. */
+struct assay_cl_staging {
+  struct {
+    cl_mem memory;
+    void *bytes;    /* mapped as long as it lives */
+    cl_event event; /* of the last upload; NULL: none is under way */
+  } parts[2];
+  uint64_t capacity; /* of each part, bytes */
+  uint32_t next;
 };
-
-enum { ASSAY_CL_UPLOADS = 8 };
 
 /* What `assay tune` measures: see tuned.h. */
 enum { ASSAY_CL_TILE_PARAMETERS = ASSAY_CL_FAMILIES * ASSAY_CL_ROW_CLASSES, ASSAY_CL_PARAMETERS = ASSAY_CL_TILE_PARAMETERS + ASSAY_CL_GEMM_CLASSES };
@@ -49,8 +52,7 @@ struct assay_device {
   struct assay_cl_program *programs;
   struct assay_cl_source *sources;
   uint64_t compiled; /* programs that were not in the cache */
-  struct assay_cl_upload uploads[ASSAY_CL_UPLOADS];
-  uint32_t next_upload;
+  struct assay_cl_staging staging; /* of what goes into stores */
 };
 
 int assay_cl_list(const struct assay_backend_host *host, const struct assay_option_value *const *options, const char *const *drivers, assay_found_device found,

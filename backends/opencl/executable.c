@@ -255,7 +255,7 @@ static int bind_sweep(struct assay_executable *executable, struct function *func
   const uint64_t size = assay_cl_sweep_table_size(step);
   cl_uint *table = assay_cl_sweep_table(device, &function->plan, step, executable->offsets);
   int code = table ? assay_cl_block(device, size, "the table of a network's variables", &function->tables[number], status) : assay_cl_no_memory(status);
-  if (!code) code = assay_cl_upload(device, function->tables[number], 0, table, size, status);
+  if (!code) code = assay_cl_upload(device, &device->staging, function->tables[number], 0, table, size, status);
   if (!code) code = set_argument(device, step->kernel_name, step->kernel, SWEEP_TABLE, sizeof(cl_mem), &function->tables[number], status);
   if (!code) code = set_argument(device, step->kernel_name, step->kernel, SWEEP_WORKSPACE, sizeof(cl_mem), &executable->workspace, status);
   free(table);
@@ -300,7 +300,7 @@ static int clear_block(struct assay_device *device, cl_mem block, uint64_t size,
   void *zeros = calloc(1, piece);
   int code = zeros ? ASSAY_OK : assay_cl_no_memory(status);
   for (uint64_t offset = 0; offset < size && !code; offset += piece)
-    code = assay_cl_upload(device, block, offset, zeros, size - offset < piece ? size - offset : piece, status);
+    code = assay_cl_upload(device, &device->staging, block, offset, zeros, size - offset < piece ? size - offset : piece, status);
   free(zeros);
   return code;
 }
@@ -351,7 +351,7 @@ static int check_variable(const struct assay_store *store, uint32_t variable, st
 int assay_cl_store_write(struct assay_store *store, uint32_t variable, const void *data, struct assay_status *status) {
   const struct assay_executable *executable = store->executable;
   const int code = check_variable(store, variable, status);
-  return code ? code : assay_cl_upload(executable->device, store->block, executable->offsets[variable], data, variable_size(executable->program, variable), status);
+  return code ? code : assay_cl_upload(executable->device, &executable->device->staging, store->block, executable->offsets[variable], data, variable_size(executable->program, variable), status);
 }
 
 int assay_cl_store_read(struct assay_store *store, uint32_t variable, void *data, struct assay_status *status) {

@@ -12,14 +12,17 @@ struct assay_buffer {
   cl_mem memory;
   uint64_t size;
   uint64_t serial;
+  struct assay_cl_staging staging;
 };
 
 /* Device memory of at least one byte. `what` names it in the message. */
 int assay_cl_block(struct assay_device *device, uint64_t size, const char *what, cl_mem *memory, struct assay_status *status);
 /* Sub-buffer; the offset is a multiple of device->alignment. */
 int assay_cl_part(struct assay_device *device, cl_mem block, uint64_t offset, uint64_t size, cl_mem *part, struct assay_status *status);
-/* Submits a copy to the device and gives the data back at once, unless it is so large that waiting is cheaper than keeping a copy. */
-int assay_cl_upload(struct assay_device *device, cl_mem memory, uint64_t offset, const void *data, uint64_t size, struct assay_status *status);
+/* Copies the data aside and submits its upload; waits when both parts of the staging are still under way. Takes memory only when the data is larger than all before. */
+int assay_cl_upload(struct assay_device *device, struct assay_cl_staging *staging, cl_mem memory, uint64_t offset, const void *data, uint64_t size,
+                    struct assay_status *status);
+void assay_cl_staging_release(struct assay_device *device, struct assay_cl_staging *staging);
 int assay_cl_download(struct assay_device *device, cl_mem memory, uint64_t offset, void *data, uint64_t size, struct assay_status *status);
 
 int assay_cl_buffer_create(struct assay_device *device, uint64_t size, struct assay_buffer **buffer, struct assay_status *status);

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/status.h"
 
+#include <stdlib.h>
+
 #define RESIDENT_LIMIT ((uint64_t)1 << 30)
 
 static int list_part(struct assay_material *material, uint32_t fold, struct assay_status *status) {
@@ -27,20 +29,22 @@ static int list_part(struct assay_material *material, uint32_t fold, struct assa
   return 0;
 }
 
-static int send_pixels(struct assay_material *material, uint64_t image, struct assay_status *status) {
+static int send_samples(struct assay_material *material, uint64_t image, struct assay_status *status) {
   const struct assay_samples *samples = material->samples;
   const struct assay_backend *backend = assay_session_backend(material->session);
   struct assay_residency *residency = &material->residency;
+  int32_t *labels = malloc((residency->count + 1) * sizeof *labels);
   uint32_t row = 0;
-  for (uint32_t i = 0; i < samples->count; i++) {
+  int code = labels == NULL ? assay_status_memory(status) : 0;
+  for (uint32_t i = 0; code == 0 && i < samples->count; i++) {
     if (samples->pixels[i] == NULL) continue;
     residency->rows[i] = row;
-    int code = backend->buffer_write(residency->pixels, row * image, samples->pixels[i], image, status);
-    if (code == 0) code = backend->buffer_write(residency->labels, row * sizeof(int32_t), &samples->labels[i], sizeof(int32_t), status);
-    if (code != 0) return code;
-    row++;
+    labels[row] = samples->labels[i];
+    code = backend->buffer_write(residency->pixels, row++ * image, samples->pixels[i], image, status);
   }
-  return 0;
+  if (code == 0) code = backend->buffer_write(residency->labels, 0, labels, row * sizeof *labels, status);
+  free(labels);
+  return code;
 }
 
 /* Pixels stay on the device when there is room; else the residency stays empty. */
@@ -62,7 +66,7 @@ static int settle(struct assay_material *material, struct assay_status *status) 
     return 0;
   }
   residency->count = usable;
-  return send_pixels(material, image, status);
+  return send_samples(material, image, status);
 }
 
 int assay_material_open(struct assay_session *session, const struct assay_samples *samples, struct assay_arena *arena, struct assay_material *material,

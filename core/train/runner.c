@@ -82,6 +82,20 @@ static int make_buffers(struct assay_runner *runner, struct assay_status *status
   return 0;
 }
 
+/* Writes each buffer that steps are fed once, as a whole, so that the backend takes what memory it needs for that now and none within a step. */
+static int write_first(struct assay_runner *runner, struct assay_status *status) {
+  const struct assay_backend *backend = runner->backend;
+  const uint64_t capacity = runner->capacity;
+  const bool streamed = runner->residency->count == 0;
+  int code = backend->buffer_write(runner->indices, 0, runner->host_indices, capacity * sizeof(int32_t), status);
+  if (code == 0) code = backend->buffer_write(runner->options, 0, runner->host_options, runner->network->option_count * sizeof(float), status);
+  if (code == 0) code = backend->buffer_write(runner->weights, 0, runner->host_weights, capacity * sizeof(float), status);
+  if (code == 0) code = backend->buffer_write(runner->keys, 0, runner->host_keys, capacity * 2 * sizeof(uint32_t), status);
+  if (code == 0 && streamed) code = backend->buffer_write(runner->pixels, 0, runner->host_pixels, capacity * image_size(runner->samples), status);
+  if (code == 0 && streamed) code = backend->buffer_write(runner->labels, 0, runner->host_labels, capacity * sizeof(int32_t), status);
+  return code;
+}
+
 int assay_runner_create(struct assay_session *session, const struct assay_samples *samples, const struct assay_residency *residency,
                         const struct assay_network *network, struct assay_runner *runner, struct assay_status *status) {
   *runner = (struct assay_runner){.session = session, .backend = assay_session_backend(session), .samples = samples, .residency = residency, .network = network};
@@ -93,6 +107,7 @@ int assay_runner_create(struct assay_session *session, const struct assay_sample
   if (code == 0) code = runner->backend->store_create(runner->executable, &runner->store, status);
   if (code == 0) code = runner->backend->store_create(runner->executable, &runner->best, status);
   if (code == 0) code = make_buffers(runner, status);
+  if (code == 0) code = write_first(runner, status);
   if (code != 0) assay_runner_release(runner);
   return code;
 }

@@ -183,7 +183,8 @@ struct assay_backend {
   void (*release)(struct assay_executable *executable);
 
   int (*buffer_create)(struct assay_device *device, uint64_t size, struct assay_buffer **buffer, struct assay_status *status);
-  /* The data may be reused when the call returns; runs submitted before still see the old bytes. */
+  /* The data may be reused when the call returns; runs submitted before still see the old bytes. Takes memory only for a write that is larger than all before it to this
+   * buffer; two writes to a buffer may be under way, a third waits for the first. */
   int (*buffer_write)(struct assay_buffer *buffer, uint64_t offset, const void *data, uint64_t size, struct assay_status *status);
   int (*buffer_read)(struct assay_buffer *buffer, uint64_t offset, void *data, uint64_t size, struct assay_status *status);
   void (*buffer_release)(struct assay_buffer *buffer);

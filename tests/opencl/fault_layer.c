@@ -67,6 +67,10 @@
          (a, b, c, d, e, f, g, h, i))                                                                                                                          \
   STATUS(clEnqueueWriteBuffer, (cl_command_queue a, cl_mem b, cl_bool c, size_t d, size_t e, const void *f, cl_uint g, const cl_event *h, cl_event *i),        \
          (a, b, c, d, e, f, g, h, i))                                                                                                                          \
+  OBJECT(void *, clEnqueueMapBuffer,                                                                                                                           \
+         (cl_command_queue a, cl_mem b, cl_bool c, cl_map_flags d, size_t e, size_t f, cl_uint g, const cl_event *h, cl_event *i, cl_int *error),              \
+         (a, b, c, d, e, f, g, h, i, error))                                                                                                                   \
+  STATUS(clEnqueueUnmapMemObject, (cl_command_queue a, cl_mem b, void *c, cl_uint d, const cl_event *e, cl_event *f), (a, b, c, d, e, f))                      \
   STATUS(clEnqueueCopyBuffer, (cl_command_queue a, cl_mem b, cl_mem c, size_t d, size_t e, size_t f, cl_uint g, const cl_event *h, cl_event *i),               \
          (a, b, c, d, e, f, g, h, i))                                                                                                                          \
   STATUS(clEnqueueFillBuffer, (cl_command_queue a, cl_mem b, const void *c, size_t d, size_t e, size_t f, cl_uint g, const cl_event *h, cl_event *i),          \
