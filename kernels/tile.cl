@@ -7,6 +7,7 @@
  * What bounds it: for every element of a slice an item reads ITEM_ROWS + ITEM_COLUMNS numbers from local memory and does their product of multiply-adds,
  * and the group fetches (TILE_ROWS + TILE_COLUMNS) numbers from global memory for TILE_ROWS * TILE_COLUMNS of them.
  */
+#include "tail.cl"
 
 /* Extents of the tile of results. More is less traffic; less fills more compute units, and wastes less where the matrix is small. */
 #ifndef TILE_ROWS
@@ -54,14 +55,9 @@
 #error "the extents of items must divide those of tiles, VECTOR those of items, and 4 ITEM_ROWS and TILE_DEPTH"
 #endif
 
-#define JOIN(a, b) JOIN_NOW(a, b)
-#define JOIN_NOW(a, b) a##b
 #define FLOATS JOIN(float, VECTOR)
 #define LOAD JOIN(vload, VECTOR)
 #define STORE JOIN(vstore, VECTOR)
-
-/* Sums stay in registers only where everything is inlined and unrolled. */
-#define INLINE static inline __attribute__((always_inline))
 
 #define TILE_KERNEL __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void
 #define LOCAL_TILES __local float rows_tile[TILE_DEPTH * ROWS_PITCH] __attribute__((aligned(64))), columns_tile[TILE_DEPTH * COLUMNS_PITCH] __attribute__((aligned(64)))
@@ -107,10 +103,3 @@ INLINE void scatter4(__local float *tile, const int pitch, const float4 numbers)
   tile[2 * pitch] = numbers.s2;
   tile[3 * pitch] = numbers.s3;
 }
-
-/* What becomes of a result: stored, unless the host has put a chain of elementwise operations behind it. That is a function of the result, its place in the dense
- * tensor and its position on the three axes sample (or batch), row and column, which stores by itself. */
-#ifndef TAIL
-#define TAIL_PARAMETERS , __global float *y
-#define TAIL(result, index, position0, position1, position2) y[index] = result
-#endif

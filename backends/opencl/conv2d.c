@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lowering of convolution and its gradients to kernels/conv2d.cl.
+ * Lowering of convolution and its gradients to kernels/conv2d.cl; those with one input channel a group go to depthwise.c.
  */
-#include "backends/opencl/lower.h"
+#include "backends/opencl/conv2d.h"
 
 enum {
   LEAST_CHUNK = 256, /* of the inner extent of a weight gradient, so that a group has something to do */
@@ -10,12 +10,7 @@ enum {
   SHAPE_ARGUMENTS = 16
 };
 
-/* Channels are those of one group. */
-struct shape {
-  int64_t samples, groups, input_channels, output_channels, input[2], output[2], kernel[2];
-};
-
-static void shape_arguments(struct assay_cl_lowering *lowering, struct assay_cl_step *step, const struct shape *shape, const struct assay_conv2d_attributes *attributes) {
+static void shape_arguments(struct assay_cl_lowering *lowering, struct assay_cl_step *step, const struct assay_cl_conv2d_shape *shape, const struct assay_conv2d_attributes *attributes) {
   const int64_t numbers[SHAPE_ARGUMENTS] = {shape->samples,          shape->groups,           shape->input_channels,  shape->output_channels,
                                             shape->input[0],         shape->input[1],         shape->output[0],       shape->output[1],
                                             shape->kernel[0],        shape->kernel[1],        attributes->stride[0],  attributes->stride[1],
@@ -23,15 +18,15 @@ static void shape_arguments(struct assay_cl_lowering *lowering, struct assay_cl_
   for (int i = 0; i < SHAPE_ARGUMENTS; i++) assay_cl_integer(lowering, step, numbers[i]);
 }
 
-static struct shape shape_of(const struct assay_tensor_type *x, const struct assay_tensor_type *w, const struct assay_tensor_type *y, int64_t groups) {
-  return (struct shape){x->extents[0], groups, w->extents[1], w->extents[0] / groups, {x->extents[2], x->extents[3]}, {y->extents[2], y->extents[3]},
+static struct assay_cl_conv2d_shape shape_of(const struct assay_tensor_type *x, const struct assay_tensor_type *w, const struct assay_tensor_type *y, int64_t groups) {
+  return (struct assay_cl_conv2d_shape){x->extents[0], groups, w->extents[1], w->extents[0] / groups, {x->extents[2], x->extents[3]}, {y->extents[2], y->extents[3]},
                         {w->extents[2], w->extents[3]}};
 }
 
 static int64_t tiles(int64_t extent, int64_t tile) { return (extent + tile - 1) / tile; }
 
 /* Kernel 1 x 1 at stride 1 without padding: a product of matrices as they lie. */
-static bool is_pointwise(const struct shape *shape, const struct assay_conv2d_attributes *attributes) {
+static bool is_pointwise(const struct assay_cl_conv2d_shape *shape, const struct assay_conv2d_attributes *attributes) {
   return shape->kernel[0] == 1 && shape->kernel[1] == 1 && attributes->stride[0] == 1 && attributes->stride[1] == 1 && shape->input[0] == shape->output[0] &&
          shape->input[1] == shape->output[1] && !attributes->pad_low[0] && !attributes->pad_low[1];
 }
@@ -57,7 +52,7 @@ static void tap_arguments(int64_t stride, int64_t dilation, int64_t *step, int64
 /* The numbers of `direction` are those of kernels/conv2d.cl. */
 static const enum assay_cl_family families[] = {ASSAY_CL_CONV2D, ASSAY_CL_CONV2D_INPUT_GRADIENT, ASSAY_CL_CONV2D_WEIGHT_GRADIENT};
 
-static void lower_direct(struct assay_cl_lowering *lowering, int direction, const struct assay_node *node, const struct shape *shape, const struct assay_cl_tail *tail) {
+static void lower_direct(struct assay_cl_lowering *lowering, int direction, const struct assay_node *node, const struct assay_cl_conv2d_shape *shape, const struct assay_cl_tail *tail) {
   const struct assay_conv2d_attributes *attributes = node->attributes;
   const struct assay_cl_view from = assay_cl_dense(lowering, node->inputs[0]), w = assay_cl_dense(lowering, node->inputs[1]);
   const int64_t phases = direction ? attributes->stride[0] * attributes->stride[1] : 1, rows = direction ? shape->input_channels : shape->output_channels;
@@ -80,7 +75,7 @@ static void lower_direct(struct assay_cl_lowering *lowering, int direction, cons
   assay_cl_groups(step, assay_cl_tile_items(&tile), tiles(columns, tile.columns), tiles(rows, tile.rows), shape->groups * phases);
 }
 
-static void lower_weight_gradient(struct assay_cl_lowering *lowering, const struct assay_node *node, const struct shape *shape, const struct assay_cl_tail *tail) {
+static void lower_weight_gradient(struct assay_cl_lowering *lowering, const struct assay_node *node, const struct assay_cl_conv2d_shape *shape, const struct assay_cl_tail *tail) {
   const struct assay_conv2d_attributes *attributes = node->attributes;
   const struct assay_cl_view x = assay_cl_dense(lowering, node->inputs[0]), dy = assay_cl_dense(lowering, node->inputs[1]);
   const int64_t columns = shape->input_channels * shape->kernel[0] * shape->kernel[1], depth = shape->samples * shape->output[0] * shape->output[1];
@@ -111,7 +106,8 @@ void assay_cl_lower_conv2d(struct assay_cl_lowering *lowering, const struct assa
   const struct assay_tensor_type *first = assay_cl_type(lowering, node->inputs[0]), *second = assay_cl_type(lowering, node->inputs[1]);
   const struct assay_tensor_type *result = assay_cl_type(lowering, node->first_output);
   const bool forward = node->op == ASSAY_OP_CONV2D, to_input = node->op == ASSAY_OP_CONV2D_INPUT_GRADIENT;
-  const struct shape shape = forward ? shape_of(first, second, result, groups) : to_input ? shape_of(result, second, first, groups) : shape_of(first, result, second, groups);
-  if (forward || to_input) lower_direct(lowering, to_input, node, &shape, tail);
+  const struct assay_cl_conv2d_shape shape = forward ? shape_of(first, second, result, groups) : to_input ? shape_of(result, second, first, groups) : shape_of(first, result, second, groups);
+  if (groups > 1 && shape.input_channels == 1) assay_cl_lower_depthwise(lowering, node, &shape, tail);
+  else if (forward || to_input) lower_direct(lowering, to_input, node, &shape, tail);
   else lower_weight_gradient(lowering, node, &shape, tail);
 }

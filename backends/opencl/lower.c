@@ -191,6 +191,8 @@ void assay_cl_groups(struct assay_cl_step *step, size_t items, int64_t first, in
   }
 }
 
+int assay_cl_run_length(const struct assay_device *device, int64_t row) { return device->kind != ASSAY_DEVICE_CPU || row <= 4 ? 4 : row <= 8 ? 8 : 16; }
+
 void assay_cl_items(struct assay_cl_step *step, int64_t count) { assay_cl_groups(step, ITEMS, (count + ITEMS - 1) / ITEMS, 1, 1); }
 
 /* ---- What can be lowered ---- */

@@ -151,6 +151,8 @@ void assay_cl_number(struct assay_cl_lowering *lowering, struct assay_cl_step *s
 void assay_cl_items(struct assay_cl_step *step, int64_t count);
 /* Groups of `items` along the first axis. */
 void assay_cl_groups(struct assay_cl_step *step, size_t items, int64_t first, int64_t second, int64_t third);
+/* Numbers of a run (kernels/runs.cl) in rows of that length. */
+int assay_cl_run_length(const struct assay_device *device, int64_t row);
 const char *assay_cl_type_name(int32_t dtype); /* in OpenCL C; NULL for what is not supported */
 
 /* The options that a launch is compiled with, from the executable's pool. */

@@ -323,6 +323,7 @@ static const struct convolution_shape convolution_shapes[] = {
     {2, 4, 9, 7, 6, 3, 2, {2, 1}, {1, 2}, {1, 0, 2, 1}, 2}, /* everything at once */
     {1, 1, 1, 1, 1, 1, 1, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1},
     {2, 5, 6, 7, 5, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 5}, /* depthwise */
+    {1, 2, 5, 11, 4, 3, 2, {2, 3}, {1, 2}, {1, 2, 0, 1}, 2}, /* depthwise with everything at once */
     /* thorough from here */
     {3, 8, 5, 11, 17, 1, 1, {1, 1}, {1, 1}, {0, 0, 0, 0}, 1}, /* pointwise */
     {2, 16, 12, 13, 16, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1},
@@ -333,11 +334,15 @@ static const struct convolution_shape convolution_shapes[] = {
     {1, 4, 7, 7, 8, 7, 7, {1, 1}, {1, 1}, {0, 0, 0, 0}, 4},   /* the window is the image */
     {2, 24, 27, 29, 40, 3, 3, {1, 1}, {1, 1}, {1, 1, 1, 1}, 1}, /* many tiles */
     {2, 36, 19, 17, 36, 3, 3, {2, 2}, {1, 1}, {1, 1, 1, 1}, 36},
+    {2, 3, 9, 23, 6, 5, 3, {1, 1}, {2, 1}, {3, 0, 4, 1}, 3},    /* depthwise with two outputs a channel, and dilation */
+    {1, 2, 13, 35, 6, 3, 4, {3, 2}, {1, 3}, {0, 5, 2, 0}, 2},   /* with strides too, and rows longer than any run of them */
+    {3, 5, 1, 2, 5, 1, 3, {1, 1}, {1, 1}, {0, 1, 0, 1}, 5},     /* fewer numbers than a vector has */
+    {1, 3, 6, 9, 3, 2, 2, {2, 4}, {2, 4}, {1, 1, 0, 0}, 3},     /* strides and dilation with a common divisor: pixels that no tap meets */
     {2, 40, 14, 15, 70, 1, 1, {2, 2}, {1, 1}, {0, 0, 0, 0}, 1}, /* the shortcut of a residual network */
 };
 
 static void convolution_cases(struct assay_case_list *list, uint32_t op, int32_t dtype, bool thorough) {
-  const size_t count = thorough ? sizeof convolution_shapes / sizeof *convolution_shapes : 4;
+  const size_t count = thorough ? sizeof convolution_shapes / sizeof *convolution_shapes : 5;
   for (size_t i = 0; i < count; i++) {
     const struct convolution_shape *s = &convolution_shapes[i];
     const int OH = (s->H + s->pad[0] + s->pad[2] - s->dilation[0] * (s->KH - 1) - 1) / s->stride[0] + 1;
