@@ -25,15 +25,22 @@
 #define LOAD_RUN JOIN(vload, RUN)
 #define STORE_RUN JOIN(vstore, RUN)
 
+#define as_run_ints JOIN(as_int, RUN)
+#define to_run_floats JOIN(convert_float, RUN)
+
 /* The numbers of a row of `extent` at begin, begin + step, …; zero where that is outside of the row. `first` is the place of the first one in x, which has `total` numbers: what a vector
  * reads beyond the row's ends belongs to its neighbours and is thrown away, so only at the two ends of x itself, and with steps, numbers are read one by one. */
-INLINE RUN_FLOATS read_run(__global const float *x, const int total, const int first, const int begin, const int step, const int extent) {
-  if (step == 1 && first >= 0 && first <= total - RUN) return select((RUN_FLOATS)(0.0f), LOAD_RUN(0, x + first), (RUN_UINTS)((uint)begin) + RUN_PLACES < (RUN_UINTS)((uint)extent));
-  float numbers[RUN];
-  for (int i = 0; i < RUN; i++) {
-    const bool inside = (uint)(begin + i * step) < (uint)extent;
-    const float number = x[inside ? first + i * step : 0];
-    numbers[i] = inside ? number : 0.0f;
+#define READ_RUN(name, type)                                                                                                                                   \
+  INLINE JOIN(type, RUN) name(__global const type *x, const int total, const int first, const int begin, const int step, const int extent) {                   \
+    if (step == 1 && first >= 0 && first <= total - RUN)                                                                                                       \
+      return select((JOIN(type, RUN))(0), LOAD_RUN(0, x + first), (RUN_UINTS)((uint)begin) + RUN_PLACES < (RUN_UINTS)((uint)extent));                          \
+    type numbers[RUN];                                                                                                                                         \
+    for (int i = 0; i < RUN; i++) {                                                                                                                            \
+      const bool inside = (uint)(begin + i * step) < (uint)extent;                                                                                             \
+      const type number = x[inside ? first + i * step : 0];                                                                                                    \
+      numbers[i] = inside ? number : 0;                                                                                                                        \
+    }                                                                                                                                                          \
+    return LOAD_RUN(0, numbers);                                                                                                                               \
   }
-  return LOAD_RUN(0, numbers);
-}
+READ_RUN(read_run, float)
+READ_RUN(read_run_int, int)

@@ -43,7 +43,7 @@ struct assay_cl_bench {
 /* Buffers, and numbers between -1 and 1. Release it also after an error. */
 int assay_cl_bench_create(struct assay_cl_bench *bench, struct assay_device *device, const struct assay_cl_trial *trial, uint64_t seed, struct assay_status *status);
 void assay_cl_bench_release(struct assay_cl_bench *bench);
-/* Compiles the trial with the parameters that are set, and times it: seconds of a run, the best of some rounds. After a first round above `enough` there is no other. */
+/* Compiles the trial with the parameters that are set, and times it: seconds of a run (of processor time on a processor), the best of some rounds. After a first round above `enough` there is no other. */
 int assay_cl_bench_measure(struct assay_cl_bench *bench, double enough, double *best, struct assay_status *status);
 /* Did the last measurement compute what the first did, but for rounding? */
 bool assay_cl_bench_agrees(const struct assay_cl_bench *bench);

@@ -12,14 +12,20 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct assay_cl_tile gpu_tiles[ASSAY_CL_ROW_CLASSES] = {{16, 128, 16, 4, 4, 4}, {32, 128, 16, 4, 8, 4}, {64, 128, 16, 8, 8, 4}, {128, 128, 16, 8, 8, 4}};
-static const struct assay_cl_tile cpu_tiles[ASSAY_CL_ROW_CLASSES] = {{16, 64, 16, 4, 16, 16}, {32, 64, 16, 8, 16, 16}, {32, 64, 16, 8, 16, 16}, {32, 64, 16, 8, 16, 16}};
+enum { LOWEST_TO_SPLIT = 2 }; /* 16 rows: narrower tiles are wide, and leave still fewer groups */
+
+static const struct assay_cl_tile gpu_tiles[ASSAY_CL_ROW_CLASSES] = {{4, 256, 16, 4, 4, 4}, {8, 256, 16, 8, 4, 4}, {16, 128, 16, 4, 4, 4}, {32, 128, 16, 4, 8, 4}, {64, 128, 16, 8, 8, 4}, {128, 128, 16, 8, 8, 4}};
+static const struct assay_cl_tile cpu_tiles[ASSAY_CL_ROW_CLASSES] = {{4, 128, 16, 4, 16, 16}, {8, 128, 16, 8, 16, 16}, {16, 64, 16, 4, 16, 16}, {32, 64, 16, 8, 16, 16}, {32, 64, 16, 8, 16, 16}, {32, 64, 16, 8, 16, 16}};
 
 static const char *const family_names[ASSAY_CL_FAMILIES] = {"matmul", "conv2d", "conv2d_input_gradient", "conv2d_weight_gradient"};
 
 const char *assay_cl_family_name(enum assay_cl_family family) { return family_names[family]; }
-int assay_cl_row_class(int64_t rows) { return rows <= 16 ? 0 : rows <= 32 ? 1 : rows <= 64 ? 2 : 3; }
-int64_t assay_cl_class_rows(int row_class) { return (int64_t)16 << row_class; }
+int64_t assay_cl_class_rows(int row_class) { return (int64_t)4 << row_class; }
+int assay_cl_row_class(int64_t rows) {
+  int row_class = 0;
+  while (row_class < ASSAY_CL_ROW_CLASSES - 1 && assay_cl_class_rows(row_class) < rows) row_class++;
+  return row_class;
+}
 
 size_t assay_cl_tile_items(const struct assay_cl_tile *tile) {
   return (size_t)(tile->rows / tile->item_rows) * (size_t)(tile->columns / tile->item_columns);
@@ -66,7 +72,7 @@ bool assay_cl_tile_parse(const char *text, struct assay_cl_tile *tile) {
 struct assay_cl_tile assay_cl_tile_choose(const struct assay_device *device, enum assay_cl_family family, int64_t rows, int64_t columns, int64_t count) {
   const struct assay_cl_tile *tiles = device->tiles.of[family];
   int row_class = assay_cl_row_class(rows);
-  for (; row_class > 0; row_class--) {
+  for (; row_class > LOWEST_TO_SPLIT; row_class--) {
     const int64_t down = (rows + tiles[row_class].rows - 1) / tiles[row_class].rows, across = (columns + tiles[row_class].columns - 1) / tiles[row_class].columns;
     if (down * across * count >= device->compute_units) break;
   }

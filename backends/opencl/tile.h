@@ -20,8 +20,8 @@ enum assay_cl_family {
   ASSAY_CL_FAMILIES
 };
 
-/* Results with up to 16, 32, 64 and with more rows. */
-enum { ASSAY_CL_ROW_CLASSES = 4 };
+/* Results with up to 4, 8, 16, 32, 64 and with more rows. Of the two lowest are those of the few channels of a picture, or of a very small network. */
+enum { ASSAY_CL_ROW_CLASSES = 6 };
 
 /* All in numbers of elements; see kernels/tile.cl. */
 struct assay_cl_tile {
@@ -35,7 +35,7 @@ struct assay_cl_tiles {
 
 const char *assay_cl_family_name(enum assay_cl_family family);
 int assay_cl_row_class(int64_t rows);
-int64_t assay_cl_class_rows(int row_class); /* 16, 32, 64, 128 */
+int64_t assay_cl_class_rows(int row_class); /* 4, 8, … 128 */
 
 /* The tested values for the device's kind. */
 void assay_cl_tiles_default(const struct assay_device *device, struct assay_cl_tiles *tiles);
@@ -47,7 +47,8 @@ enum { ASSAY_CL_TILE_TEXT = 64 };
 void assay_cl_tile_print(const struct assay_cl_tile *tile, char text[ASSAY_CL_TILE_TEXT]);
 bool assay_cl_tile_parse(const char *text, struct assay_cl_tile *tile);
 
-/* The tile for a result of rows x columns, `count` of them: of the class of its rows, or of a lower one where that one would leave compute units without work. */
+/* The tile for a result of rows x columns, `count` of them: of the class of its rows, or of a lower one (but not below 16 rows) where that one would
+ * leave compute units without work. */
 struct assay_cl_tile assay_cl_tile_choose(const struct assay_device *device, enum assay_cl_family family, int64_t rows, int64_t columns, int64_t count);
 
 #endif

@@ -18,10 +18,12 @@ static const double clearly_slower = 1.5; /* times the best so far */
 static const double worth_a_pass = 1.1;
 
 /* What tuned sets of CLBlast and dlprimitives look like, and what fills the vector registers of processors. The last one is for drivers that are unlike their kind. */
-static const struct assay_cl_tile gpu_tiles[] = {{16, 64, 16, 4, 4, 4},  {16, 128, 16, 4, 4, 4}, {16, 128, 8, 4, 8, 4},  {32, 64, 16, 4, 4, 4},  {32, 128, 16, 4, 8, 4},
+static const struct assay_cl_tile gpu_tiles[] = {{4, 128, 16, 4, 4, 4},  {4, 256, 16, 4, 4, 4},  {8, 128, 16, 4, 4, 4},  {8, 256, 16, 8, 4, 4},
+                                                 {16, 64, 16, 4, 4, 4},  {16, 128, 16, 4, 4, 4}, {16, 128, 8, 4, 8, 4},  {32, 64, 16, 4, 4, 4},  {32, 128, 16, 4, 8, 4},
                                                  {32, 128, 16, 8, 4, 4}, {64, 64, 16, 4, 4, 4},  {64, 64, 16, 8, 4, 4},  {64, 128, 8, 8, 8, 4},  {64, 128, 16, 8, 8, 4},
                                                  {128, 64, 16, 8, 8, 4}, {128, 128, 8, 8, 8, 4}, {128, 128, 16, 8, 8, 4}, {32, 64, 16, 8, 8, 8}};
-static const struct assay_cl_tile cpu_tiles[] = {{16, 64, 16, 4, 16, 16}, {16, 64, 16, 8, 16, 16},  {16, 64, 16, 8, 8, 8},   {32, 64, 16, 8, 16, 16}, {32, 64, 32, 8, 16, 16},
+static const struct assay_cl_tile cpu_tiles[] = {{4, 64, 16, 4, 16, 16},  {4, 128, 16, 4, 16, 16},  {4, 256, 32, 4, 16, 16}, {8, 64, 16, 8, 16, 16}, {8, 128, 32, 8, 16, 16},
+                                                 {16, 64, 16, 4, 16, 16}, {16, 64, 16, 8, 16, 16},  {16, 64, 16, 8, 8, 8},   {32, 64, 16, 8, 16, 16}, {32, 64, 32, 8, 16, 16},
                                                  {32, 64, 16, 8, 16, 8},  {64, 64, 16, 8, 16, 16}, {32, 128, 16, 16, 16, 16}, {64, 64, 16, 8, 4, 4}};
 
 struct tuning {
@@ -88,7 +90,7 @@ static int tune_tile(struct tuning *tuning, uint32_t number, enum assay_cl_famil
   double best = first;
   tuning->dropped = 0;
   for (uint32_t i = 0; i < count && !code; i++) {
-    if (candidates[i].rows > 2 * rows || !memcmp(&candidates[i], &defaults.of[family][row_class], sizeof *candidates) || !assay_cl_tile_fits(device, &candidates[i])) continue;
+    if (candidates[i].rows > 2 * rows || 4 * candidates[i].rows < rows || !memcmp(&candidates[i], &defaults.of[family][row_class], sizeof *candidates) || !assay_cl_tile_fits(device, &candidates[i])) continue;
     assay_cl_tile_print(&candidates[i], value);
     if (!may_try(tuning, i + 1, count + 1, value)) {
       tuning->dropped++;
