@@ -9,9 +9,11 @@
  *   INPUT_GRADIENT    input channel        sample, input pixel       output channel, tap      dy
  *   WEIGHT_GRADIENT   output channel       input channel, tap        sample, output pixel     x
  *
- * An element of the gathered matrix lies at the sum of two places, one of its column and one of its depth: offset, y and x add up, and an element outside of the
+ * An element of the gathered matrix lies at the sum of two places, one of its column and one of its depth: address, y and x add up, and an element outside of the
  * plane is zero. So all three directions gather by the same few additions. Columns' places are worked out once an item; those of a slice once a group, in
  * local memory, where all divisions are done.
+ *
+ * A processor gathers GATHER columns at once: the additions as vectors, and the reading too where the columns follow one another in memory, which pixels do at stride 1.
  *
  * With strides, an input pixel is met by some taps only: those with tap * dilation = y + pad modulo the stride. So input pixels with equal remainders (a phase, one
  * on each axis) are computed together, with these taps alone: no multiplication by a zero that the stride has put there.
@@ -38,28 +40,78 @@
       const int output_height, const int output_width, const int kernel_height, const int kernel_width, const int stride_y, const int stride_x,                 \
       const int dilation_y, const int dilation_x, const int pad_y, const int pad_x
 
-/* Offset of a plane (negative: there is no such column or depth), row and column in it. */
+/* Columns that an item gathers at once: 1 on a GPU, whose items do together what a vector does; on a processor 4, 8 or 16. Divides TILE_COLUMNS. */
+#ifndef GATHER
+#define GATHER 1
+#endif
+
+/* Address of an element, row and column in its plane. A column or depth that does not exist is in a row far outside of every plane, also when two such rows add up. */
 struct place {
-  int offset, y, x;
+  int address, y, x;
 };
-#define NOWHERE ((struct place){-1, 0, 0})
+#define FAR_OUTSIDE (-0x40000000)
+#define NOWHERE ((struct place){0, FAR_OUTSIDE, 0})
 
 #if DIRECTION == INPUT_GRADIENT
 #define GATHERED_HEIGHT output_height
 #define GATHERED_WIDTH output_width
+#define GATHERED_CHANNELS output_channels
 #else
 #define GATHERED_HEIGHT input_height
 #define GATHERED_WIDTH input_width
+#define GATHERED_CHANNELS input_channels
 #endif
 
-/* Columns of the tile that an item gathers, and how far apart in depth its elements are. */
-#define COLUMNS_AN_ITEM (TILE_COLUMNS > TILE_ITEMS ? TILE_COLUMNS / TILE_ITEMS : 1)
-#define DEPTH_STEP (TILE_COLUMNS > TILE_ITEMS ? 1 : TILE_ITEMS / TILE_COLUMNS)
-#if TILE_COLUMNS % TILE_ITEMS && TILE_ITEMS % TILE_COLUMNS
-#error "TILE_ITEMS must be a multiple or a divisor of TILE_COLUMNS"
+/* Runs of GATHER columns that an item gathers, and how far apart in depth its elements are. */
+#define GATHER_RUNS (TILE_COLUMNS / GATHER)
+#define RUNS_AN_ITEM (GATHER_RUNS > TILE_ITEMS ? GATHER_RUNS / TILE_ITEMS : 1)
+#define DEPTH_STEP (GATHER_RUNS > TILE_ITEMS ? 1 : TILE_ITEMS / GATHER_RUNS)
+#if GATHER_RUNS % TILE_ITEMS && TILE_ITEMS % GATHER_RUNS
+#error "TILE_ITEMS must be a multiple or a divisor of the tile's runs of columns"
 #endif
 #if TILE_DEPTH % DEPTH_STEP
 #error "the items of a group must gather whole slices"
+#endif
+
+#if GATHER > 1
+#define GATHER_INTS JOIN(int, GATHER)
+#define GATHER_UINTS JOIN(uint, GATHER)
+#define GATHER_FLOATS JOIN(float, GATHER)
+
+/* The places of a run. `together`: its elements follow one another in memory. */
+struct places {
+  GATHER_INTS address, y, x;
+  bool together;
+};
+
+INLINE struct places collect(const struct place *each) {
+  struct places places;
+  int address[GATHER], y[GATHER], x[GATHER];
+  places.together = true;
+  for (int i = 0; i < GATHER; i++) {
+    address[i] = each[i].address;
+    y[i] = each[i].y;
+    x[i] = each[i].x;
+    places.together = places.together && each[i].y != FAR_OUTSIDE && address[i] == address[0] + i;
+  }
+  places.address = JOIN(vload, GATHER)(0, address);
+  places.y = JOIN(vload, GATHER)(0, y);
+  places.x = JOIN(vload, GATHER)(0, x);
+  return places;
+}
+
+/* `total`: numbers in all of `gathered`, beyond which nothing may be read. */
+INLINE GATHER_FLOATS gather(__global const float *gathered, const int total, const struct places places, const struct place depth, const int height, const int width) {
+  const GATHER_UINTS y = JOIN(as_uint, GATHER)(places.y + depth.y), x = JOIN(as_uint, GATHER)(places.x + depth.x);
+  const GATHER_INTS inside = y < (GATHER_UINTS)((uint)height) & x < (GATHER_UINTS)((uint)width);
+  const int first = places.address.s0 + depth.address;
+  if (places.together && first >= 0 && first <= total - GATHER) return select((GATHER_FLOATS)(0.0f), JOIN(vload, GATHER)(0, gathered + first), inside);
+  int address[GATHER];
+  float numbers[GATHER];
+  JOIN(vstore, GATHER)(select((GATHER_INTS)(0), places.address + depth.address, inside), 0, address);
+  for (int i = 0; i < GATHER; i++) numbers[i] = gathered[address[i]];
+  return select((GATHER_FLOATS)(0.0f), JOIN(vload, GATHER)(0, numbers), inside);
+}
 #endif
 
 #if DIRECTION == INPUT_GRADIENT
@@ -123,20 +175,28 @@ TILE_KERNEL conv2d(__global const float *gathered, __global const float *matrix,
 #else
   const int end = depth;
 #endif
-  struct place places[COLUMNS_AN_ITEM];
-  for (int c = 0; c < COLUMNS_AN_ITEM; c++) {
-    const int column = first_column + item % TILE_COLUMNS + c * TILE_ITEMS;
+#if GATHER > 1
+  struct places runs[RUNS_AN_ITEM];
+  const int total = samples * groups * GATHERED_CHANNELS * GATHERED_HEIGHT * GATHERED_WIDTH;
+#endif
+  struct place places[RUNS_AN_ITEM * GATHER];
+  for (int c = 0; c < RUNS_AN_ITEM * GATHER; c++) {
+    const int column = first_column + (item % GATHER_RUNS + c / GATHER * TILE_ITEMS) * GATHER + c % GATHER;
     places[c] = NOWHERE;
     if (column >= columns) continue;
     const int outer = column / plane, inner_y = column % plane / width, inner_x = column % plane % width;
 #if DIRECTION == FORWARD
-    places[c] = (struct place){(outer * groups + group) * input_channels * input_plane, inner_y * stride_y - pad_y, inner_x * stride_x - pad_x};
+    const int image = (outer * groups + group) * input_channels * input_plane, y = inner_y * stride_y - pad_y, x = inner_x * stride_x - pad_x;
 #elif DIRECTION == INPUT_GRADIENT
-    places[c] = (struct place){(outer * groups + group) * output_channels * output_plane, inner_y + down.shift, inner_x + across.shift};
+    const int image = (outer * groups + group) * output_channels * output_plane, y = inner_y + down.shift, x = inner_x + across.shift;
 #else
-    places[c] = (struct place){outer * input_plane, inner_y * dilation_y - pad_y, inner_x * dilation_x - pad_x};
+    const int image = outer * input_plane, y = inner_y * dilation_y - pad_y, x = inner_x * dilation_x - pad_x;
 #endif
+    places[c] = (struct place){image + y * GATHERED_WIDTH + x, y, x};
   }
+#if GATHER > 1
+  for (int r = 0; r < RUNS_AN_ITEM; r++) runs[r] = collect(places + r * GATHER);
+#endif
   FLOATS sums[ITEM_ROWS][VECTORS];
   clear_sums(sums);
   for (int start = begin; start < end; start += TILE_DEPTH) {
@@ -144,18 +204,19 @@ TILE_KERNEL conv2d(__global const float *gathered, __global const float *matrix,
       const int at = start + k;
 #if DIRECTION == FORWARD
       const int channel = at / kernel_plane, tap = at % kernel_plane;
-      depths[k] = at < end ? (struct place){channel * input_plane, tap / kernel_width * dilation_y, tap % kernel_width * dilation_x} : NOWHERE;
+      const int image = channel * input_plane, y = tap / kernel_width * dilation_y, x = tap % kernel_width * dilation_x;
       matrix_depths[k] = at;
 #elif DIRECTION == INPUT_GRADIENT
       const int channel = at / taps, tap_y = at % taps / across.taps, tap_x = at % taps % across.taps;
-      depths[k] = at < end ? (struct place){channel * output_plane, -tap_y * down.output_step, -tap_x * across.output_step} : NOWHERE;
+      const int image = channel * output_plane, y = -tap_y * down.output_step, x = -tap_x * across.output_step;
       matrix_depths[k] = (group * output_channels + channel) * input_channels * kernel_plane + (down.first_tap + tap_y * down.tap_step) * kernel_width +
                          across.first_tap + tap_x * across.tap_step;
 #else
-      const int image = at / output_plane * groups + group, pixel = at % output_plane;
-      depths[k] = at < end ? (struct place){image * input_channels * input_plane, pixel / output_width * stride_y, pixel % output_width * stride_x} : NOWHERE;
-      matrix_depths[k] = image * output_channels * output_plane + pixel;
+      const int sample = at / output_plane * groups + group, pixel = at % output_plane;
+      const int image = sample * input_channels * input_plane, y = pixel / output_width * stride_y, x = pixel % output_width * stride_x;
+      matrix_depths[k] = sample * output_channels * output_plane + pixel;
 #endif
+      depths[k] = at < end ? (struct place){image + y * GATHERED_WIDTH + x, y, x} : NOWHERE;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 #if QUADS && DIRECTION != INPUT_GRADIENT
@@ -180,20 +241,25 @@ TILE_KERNEL conv2d(__global const float *gathered, __global const float *matrix,
 #if POINTWISE && QUADS && DIRECTION != WEIGHT_GRADIENT
     EACH_PLACE(place, TILE_DEPTH * (TILE_COLUMNS / 4)) {
       const int k = place / (TILE_COLUMNS / 4), c = place % (TILE_COLUMNS / 4) * 4, column = first_column + c;
-      const bool inside = column < columns && depths[k].offset >= 0;
-      const float4 numbers = vload4(0, gathered + (inside ? (column / plane * groups + group) * (depth * plane) + column % plane + depths[k].offset : 0));
+      const bool inside = column < columns && depths[k].y >= 0;
+      const float4 numbers = vload4(0, gathered + (inside ? (column / plane * groups + group) * (depth * plane) + column % plane + depths[k].address : 0));
       vstore4(inside ? numbers : (float4)(0.0f), 0, columns_tile + k * COLUMNS_PITCH + c);
     }
 #else
     UNROLLED
     for (int step = 0; step < TILE_DEPTH / DEPTH_STEP; step++)
       UNROLLED
-      for (int c = 0; c < COLUMNS_AN_ITEM; c++) {
-        const int k = item / TILE_COLUMNS + step * DEPTH_STEP;
+      for (int c = 0; c < RUNS_AN_ITEM; c++) {
+        const int k = item / GATHER_RUNS + step * DEPTH_STEP;
+        __local float *to = columns_tile + k * COLUMNS_PITCH + (item % GATHER_RUNS + c * TILE_ITEMS) * GATHER;
+#if GATHER > 1
+        JOIN(vstore, GATHER)(gather(gathered, total, runs[c], depths[k], GATHERED_HEIGHT, GATHERED_WIDTH), 0, to);
+#else
         const int at_y = places[c].y + depths[k].y, at_x = places[c].x + depths[k].x;
-        const bool inside = (places[c].offset | depths[k].offset) >= 0 && (uint)at_y < (uint)GATHERED_HEIGHT && (uint)at_x < (uint)GATHERED_WIDTH;
-        const float number = gathered[inside ? places[c].offset + depths[k].offset + at_y * GATHERED_WIDTH + at_x : 0];
-        columns_tile[k * COLUMNS_PITCH + item % TILE_COLUMNS + c * TILE_ITEMS] = inside ? number : 0.0f;
+        const bool inside = (uint)at_y < (uint)GATHERED_HEIGHT && (uint)at_x < (uint)GATHERED_WIDTH;
+        const float number = gathered[inside ? places[c].address + depths[k].address : 0];
+        *to = inside ? number : 0.0f;
+#endif
       }
 #endif
     barrier(CLK_LOCAL_MEM_FENCE);

@@ -32,7 +32,7 @@ static bool is_pointwise(const struct assay_cl_conv2d_shape *shape, const struct
 }
 
 static const char *options_of(struct assay_cl_lowering *lowering, int direction, const struct assay_cl_tile *tile, bool quads, bool pointwise) {
-  return assay_cl_options(lowering, "%s -D DIRECTION=%d%s%s", assay_cl_tile_options(lowering, tile, ""), direction, quads ? " -D QUADS=1" : "",
+  return assay_cl_options(lowering, "%s -D DIRECTION=%d -D GATHER=%d%s%s", assay_cl_tile_options(lowering, tile, ""), direction, assay_cl_tile_gather(lowering->device, tile), quads ? " -D QUADS=1" : "",
                           pointwise ? " -D POINTWISE=1" : "");
 }
 

@@ -31,15 +31,17 @@ size_t assay_cl_tile_items(const struct assay_cl_tile *tile) {
   return (size_t)(tile->rows / tile->item_rows) * (size_t)(tile->columns / tile->item_columns);
 }
 
+int assay_cl_tile_gather(const struct assay_device *device, const struct assay_cl_tile *tile) { return device->kind == ASSAY_DEVICE_CPU ? tile->vector : 1; }
+
 bool assay_cl_tile_fits(const struct assay_device *device, const struct assay_cl_tile *tile) {
   const int numbers[] = {tile->rows, tile->columns, tile->depth, tile->item_rows, tile->item_columns, tile->vector};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
     if (numbers[i] < 1 || numbers[i] > 1024) return false;
   if (tile->vector != 4 && tile->vector != 8 && tile->vector != 16) return false;
   if (tile->rows % tile->item_rows || tile->columns % tile->item_columns || tile->item_columns % tile->vector || tile->item_rows % 4 || tile->depth % 4) return false;
-  const size_t items = assay_cl_tile_items(tile), columns = (size_t)tile->columns;
-  if (columns % items && items % columns) return false;
-  if (items > columns && (size_t)tile->depth % (items / columns)) return false;
+  const size_t items = assay_cl_tile_items(tile), runs = (size_t)(tile->columns / assay_cl_tile_gather(device, tile));
+  if (runs % items && items % runs) return false;
+  if (items > runs && (size_t)tile->depth % (items / runs)) return false;
   /* 16 bytes a row of the slice besides the tiles: where its elements lie. */
   return items <= device->group_size && 4 * (size_t)tile->depth * (size_t)(tile->rows + tile->columns + 12) <= device->local_memory;
 }

@@ -41,6 +41,7 @@ int64_t assay_cl_class_rows(int row_class); /* 4, 8, … 128 */
 void assay_cl_tiles_default(const struct assay_device *device, struct assay_cl_tiles *tiles);
 /* Can kernels/tile.cl be compiled so, and does the device run groups of that size with that much local memory? */
 bool assay_cl_tile_fits(const struct assay_device *device, const struct assay_cl_tile *tile);
+int assay_cl_tile_gather(const struct assay_device *device, const struct assay_cl_tile *tile); /* columns that an item gathers at once in kernels/conv2d.cl */
 size_t assay_cl_tile_items(const struct assay_cl_tile *tile); /* work-items of a group */
 /* "128x128x16/8x8/4": rows, columns, depth / rows and columns of an item / vector. */
 enum { ASSAY_CL_TILE_TEXT = 64 };
