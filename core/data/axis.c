@@ -8,6 +8,7 @@
 #include "config/plan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static uint32_t rounded_share(uint64_t part, uint64_t whole) { return (uint32_t)((part * ASSAY_TAP_ONE + whole / 2) / whole); }
 
@@ -74,6 +75,16 @@ bool assay_axis_make(struct assay_axis *axis, uint32_t n, uint32_t m, uint32_t f
   return true;
 }
 
+bool assay_axis_pad(struct assay_axis *axis, uint32_t multiple) {
+  uint32_t most = 1;
+  for (uint32_t i = 0; i < axis->count; i++) most = axis->taps[i].count > most ? axis->taps[i].count : most;
+  axis->width = (most + multiple - 1) / multiple * multiple;
+  axis->padded = calloc((size_t)axis->count * axis->width, sizeof *axis->padded);
+  for (uint32_t i = 0; axis->padded != NULL && i < axis->count; i++)
+    memcpy(axis->padded + (size_t)i * axis->width, axis->weights + axis->taps[i].weights, axis->taps[i].count * sizeof *axis->padded);
+  return axis->padded != NULL;
+}
+
 void assay_axis_mirror(struct assay_axis *axis) {
   for (uint32_t i = 0; i < axis->count; i++) {
     struct assay_tap *tap = &axis->taps[i];
@@ -88,6 +99,7 @@ void assay_axis_mirror(struct assay_axis *axis) {
 }
 
 void assay_axis_release(struct assay_axis *axis) {
+  free(axis->padded);
   free(axis->taps);
   free(axis->weights);
 }

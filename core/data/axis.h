@@ -21,11 +21,15 @@ struct assay_axis {
   uint32_t inputs, count; /* of the window; outputs */
   struct assay_tap *taps;
   uint16_t *weights;
+  uint16_t *padded;       /* [count][width], see assay_axis_pad; NULL */
+  uint32_t width;
   bool grows; /* or stays: an output has one or two inputs. Otherwise starts and ends of the outputs rise */
 };
 
 /* Outputs `from` … `from + count - 1` of `n` inputs that become `m` outputs; `filter`: enum assay_filter. False when memory is short; release either way. */
 bool assay_axis_make(struct assay_axis *axis, uint32_t n, uint32_t m, uint32_t from, uint32_t count, uint32_t filter);
+/* Fills `padded`: the weights once more, as many for each output, a multiple of `multiple`; the rest are zeros. False when memory is short. */
+bool assay_axis_pad(struct assay_axis *axis, uint32_t multiple);
 /* The same outputs of inputs that come in the opposite order. */
 void assay_axis_mirror(struct assay_axis *axis);
 void assay_axis_release(struct assay_axis *axis);

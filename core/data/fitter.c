@@ -13,14 +13,13 @@
 
 #include "base/arena.h"
 #include "base/status.h"
-#include "data/axis.h"
+#include "data/resize_lines.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 16 };
-
 struct assay_fitter {
+  const struct assay_resize_lines *lines;
   struct assay_stored stored;
   struct assay_image_target target;
   uint8_t *pixels;              /* of the target; with as many channels as stored until the end */
@@ -38,66 +37,14 @@ struct assay_fitter {
   void *previous;               /* over.grows: the line before */
 };
 
-/* sums[i] += weight * row[i]; blocks of a fixed size so that compilers use vector instructions. */
-#define ADD_ROW(name, type)                                                                                                                                    \
-  static void name(uint32_t *restrict sums, const type *restrict row, size_t length, uint16_t weight) {                                                        \
-    size_t i = 0;                                                                                                                                              \
-    for (; i + BLOCK <= length; i += BLOCK)                                                                                                                    \
-      for (int k = 0; k < BLOCK; k++) sums[i + k] += (uint32_t)weight * (uint16_t)row[i + k];                                                                  \
-    for (; i < length; i++) sums[i] += (uint32_t)weight * row[i];                                                                                              \
-  }
-ADD_ROW(add_row_8, uint8_t)
-ADD_ROW(add_row_16, uint16_t)
-
-/* sums → 16 bits, and the sums back to zero. */
-static void round_sums(uint32_t *restrict sums, uint16_t *restrict middle, size_t length, int shift) {
-  const uint32_t half = 1u << (shift - 1);
-  size_t i = 0;
-  for (; i + BLOCK <= length; i += BLOCK)
-    for (int k = 0; k < BLOCK; k++) {
-      middle[i + k] = (uint16_t)((sums[i + k] + half) >> shift);
-      sums[i + k] = 0;
-    }
-  for (; i < length; i++) {
-    middle[i] = (uint16_t)((sums[i] + half) >> shift);
-    sums[i] = 0;
-  }
-}
-
 /* What a sum over one axis is shifted by to get `middle`; what a sum of `middle` times weights is for a step of one in the result. */
-static int shift_of(const struct assay_fitter *fitter) { return fitter->stored.depth == 8 ? 6 : 14; }
-static uint32_t unit_of(const struct assay_fitter *fitter) { return fitter->stored.depth == 8 ? 1u << 22 : 257u << 14; }
+static int shift_of(const struct assay_fitter *fitter) { return fitter->stored.depth == 8 ? ASSAY_RESIZE_SHIFT_8 : ASSAY_RESIZE_SHIFT_16; }
+static uint32_t unit_of(const struct assay_fitter *fitter) { return fitter->stored.depth == 8 ? ASSAY_RESIZE_UNIT_8 : ASSAY_RESIZE_UNIT_16; }
 
 /* The pixel of the target window. */
 static uint8_t *place_of(const struct assay_fitter *fitter, uint32_t x, uint32_t y) {
   const struct assay_fit_plan *plan = &fitter->plan;
   return fitter->pixels + ((size_t)(plan->target_y + y) * fitter->target.width + plan->target_x + x) * fitter->stored.channels;
-}
-
-/* ---- Stored rows are upright rows ---- */
-
-static void fit_row(const struct assay_fitter *fitter, uint8_t *out) {
-  const uint32_t channels = fitter->stored.channels, unit = unit_of(fitter);
-  const struct assay_axis *axis = &fitter->along;
-  for (uint32_t x = 0; x < axis->count; x++) {
-    const struct assay_tap *tap = &axis->taps[x];
-    const uint16_t *middle = fitter->middle + (size_t)tap->start * channels, *weights = axis->weights + tap->weights;
-    if (channels == 1) {
-      uint32_t sum = unit / 2;
-      for (uint32_t k = 0; k < tap->count; k++) sum += (uint32_t)weights[k] * middle[k];
-      *out++ = (uint8_t)(sum / unit);
-    } else {
-      uint32_t red = unit / 2, green = unit / 2, blue = unit / 2;
-      for (uint32_t k = 0; k < tap->count; k++) {
-        red += (uint32_t)weights[k] * middle[3 * k];
-        green += (uint32_t)weights[k] * middle[3 * k + 1];
-        blue += (uint32_t)weights[k] * middle[3 * k + 2];
-      }
-      *out++ = (uint8_t)(red / unit);
-      *out++ = (uint8_t)(green / unit);
-      *out++ = (uint8_t)(blue / unit);
-    }
-  }
 }
 
 /* ---- Stored rows are upright columns ---- */
@@ -139,8 +86,8 @@ static void add_line(const struct assay_fitter *fitter, uint32_t number, const v
   const struct assay_tap *tap = tap_of(fitter, number);
   uint32_t *sums = fitter->sums + (number % fitter->slot_count) * fitter->length;
   const uint16_t weight = fitter->over.weights[tap->weights + (input - tap->start)];
-  if (fitter->swapped || fitter->stored.depth == 16) add_row_16(sums, line, fitter->length, weight);
-  else add_row_8(sums, line, fitter->length, weight);
+  if (fitter->swapped || fitter->stored.depth == 16) fitter->lines->add_16(sums, line, fitter->length, weight);
+  else fitter->lines->add_8(sums, line, fitter->length, weight);
 }
 
 static void finish_output(struct assay_fitter *fitter) {
@@ -149,8 +96,10 @@ static void finish_output(struct assay_fitter *fitter) {
   if (fitter->swapped) {
     put_column(fitter, output, sums);
   } else {
-    round_sums(sums, fitter->middle, fitter->length, shift_of(fitter));
-    fit_row(fitter, place_of(fitter, 0, output));
+    const struct assay_resize_lines *lines = fitter->lines;
+    const bool bytes = fitter->stored.depth == 8;
+    (bytes ? lines->round_8 : lines->round_16)(sums, fitter->middle, fitter->length);
+    (bytes ? lines->row_8 : lines->row_16)(fitter->middle, fitter->stored.channels, &fitter->along, place_of(fitter, 0, output));
   }
 }
 
@@ -247,7 +196,8 @@ static bool take_memory(struct assay_fitter *fitter) {
   fitter->length = (size_t)(fitter->swapped ? fitter->along.count : fitter->along.inputs) * channels;
   if (fitter->copies) return true;
   fitter->sums = calloc(fitter->slot_count * fitter->length, sizeof *fitter->sums);
-  fitter->middle = malloc(fitter->length * sizeof *fitter->middle);
+  if (!fitter->swapped && !assay_axis_pad(&fitter->along, assay_resize_multiple(channels))) return false;
+  fitter->middle = calloc(fitter->length + assay_resize_spare(&fitter->along, channels), sizeof *fitter->middle);
   if (fitter->over.grows) fitter->previous = malloc(fitter->length * sizeof(uint16_t));
   return fitter->sums != NULL && fitter->middle != NULL && (fitter->previous != NULL || !fitter->over.grows);
 }
@@ -267,6 +217,7 @@ int assay_fitter_open(const struct assay_stored *stored, const struct assay_wind
   struct assay_fitter *fitter = calloc(1, sizeof *fitter);
   *result = NULL;
   if (fitter == NULL) return assay_status_memory(status);
+  fitter->lines = assay_resize_lines_best();
   fitter->stored = *stored;
   fitter->target = *target;
   fitter->plan = assay_fit_plan(&target->fitting, window, target->width, target->height);

@@ -5,6 +5,7 @@
 #include "harness.h"
 
 #include "data/image.h"
+#include "data/resize_lines.h"
 #include "resize_vectors.h"
 
 #include <assay/random.h>
@@ -169,6 +170,52 @@ START_TEST(extreme_shapes) {
 }
 END_TEST
 
+/* Whatever the processor, of any number of samples, taps and channels. */
+START_TEST(fast_lines_give_the_bits_of_plain_ones) {
+  enum { MOST = 75 };
+  const struct assay_resize_lines *plain = &assay_resize_lines_plain, *fast = assay_resize_lines_best();
+  static uint8_t row_8[MOST * 3];
+  static uint16_t row_16[MOST * 3], middles[2][MOST * 3 + 8 * 3 + 8];
+  static uint32_t sums[2][MOST * 3];
+  struct assay_random random = assay_random_seed(6, 6);
+  for (int i = 0; i < MOST * 3; i++) {
+    row_16[i] = i % 3 == 0 ? UINT16_MAX : (uint16_t)assay_random_u32(&random);
+    row_8[i] = (uint8_t)(row_16[i] >> 8);
+  }
+  for (uint32_t count = 1; count <= 8; count++)
+    for (uint32_t pixels = 8; pixels <= MOST; pixels++) {
+      uint16_t weights[8];
+      struct assay_tap taps[MOST];
+      uint8_t out[2][MOST * 3];
+      uint32_t rest = ASSAY_TAP_ONE;
+      for (uint32_t k = 0; k < count; k++) rest -= weights[k] = (uint16_t)(k + 1 == count ? rest : assay_random_below(&random, rest + 1));
+      const uint32_t channels = pixels % 2 == 0 ? 3 : 1, length = pixels * channels;
+      struct assay_axis axis = {.inputs = pixels, .count = pixels - count + 1, .taps = taps, .weights = weights};
+      for (uint32_t x = 0; x < axis.count; x++) taps[x] = (struct assay_tap){x, count, 0};
+      ck_assert(assay_axis_pad(&axis, assay_resize_multiple(channels)));
+      ck_assert_uint_le(pixels * channels + assay_resize_spare(&axis, channels), sizeof middles[0] / sizeof(uint16_t));
+      for (int depth = 8; depth <= 16; depth += 8) {
+        for (int side = 0; side < 2; side++) {
+          const struct assay_resize_lines *lines = side == 0 ? plain : fast;
+          for (uint32_t k = 0; k < count; k++)
+            if (depth == 8) lines->add_8(sums[side], row_8, length, weights[k]);
+            else lines->add_16(sums[side], row_16, length, weights[k]);
+        }
+        ck_assert_mem_eq(sums[1], sums[0], length * sizeof(uint32_t));
+        for (int side = 0; side < 2; side++) {
+          const struct assay_resize_lines *lines = side == 0 ? plain : fast;
+          (depth == 8 ? lines->round_8 : lines->round_16)(sums[side], middles[side], length);
+          (depth == 8 ? lines->row_8 : lines->row_16)(middles[side], channels, &axis, out[side]);
+          for (uint32_t i = 0; i < length; i++) ck_assert_uint_eq(sums[side][i], 0);
+        }
+        ck_assert_mem_eq(middles[1], middles[0], length * sizeof(uint16_t));
+        ck_assert_mem_eq(out[1], out[0], (size_t)axis.count * channels);
+      }
+      free(axis.padded);
+    }
+}
+END_TEST
+
 /* Pillow rounds after each axis, so one grey value apart is right. */
 START_TEST(a_short_side_and_the_middle_are_as_torchvisions) {
   const struct assay_fitting how = {ASSAY_FIT_CROP, 10, ASSAY_FILTER_BILINEAR, {0}};
@@ -198,6 +245,7 @@ int main(void) {
   tcase_add_test(cases, a_flat_picture_stays_flat);
   tcase_add_test(cases, a_short_side_and_the_middle_are_as_torchvisions);
   tcase_add_test(cases, extreme_shapes);
+  tcase_add_test(cases, fast_lines_give_the_bits_of_plain_ones);
   suite_add_tcase(suite, cases);
   return assay_run_suite(suite);
 }
