@@ -128,17 +128,25 @@ static int after_epoch(void *context, const struct assay_progress *progress, str
   return result != 0 ? result : prune ? ASSAY_HOOK_PRUNE : ASSAY_HOOK_CONTINUE;
 }
 
+/* predictions.csv of the first repeat, predictions-2.csv of the next, … */
+static int write_predictions(const struct assay_run *run, uint32_t number, const struct assay_trial_result *result, struct assay_status *status) {
+  int code = 0;
+  for (uint32_t r = 0; code == 0 && r < result->repeat_count; r++) {
+    const char *path = r == 0 ? assay_run_path(run, "trials/%u/predictions.csv", number) : assay_run_path(run, "trials/%u/predictions-%u.csv", number, r + 1);
+    code = path == NULL ? assay_status_memory(status) : assay_predictions_write(result->repeats[r].predictions, path, status);
+  }
+  return code;
+}
+
 /* Curves and out-of-fold predictions into trials/N. */
 static int write_trial(const struct trial *trial, const struct assay_trial_result *result, struct assay_status *status) {
   const struct assay_run *run = trial->bench->worker->run;
   const uint32_t number = trial->claim->number;
   const char *folder = assay_run_path(run, "trials/%u", number), *curves = assay_run_path(run, "trials/%u/curves.csv", number);
-  const char *predictions = assay_run_path(run, "trials/%u/predictions.csv", number);
-  if (folder == NULL || curves == NULL || predictions == NULL) return assay_status_memory(status);
+  if (folder == NULL || curves == NULL) return assay_status_memory(status);
   int code = assay_folder_create(folder, status);
   if (code == 0) code = assay_trial_result_write_curves(result, trial->settings, curves, status);
-  if (code == 0) code = assay_predictions_write(result->predictions, predictions, status);
-  return code;
+  return code == 0 ? write_predictions(run, number, result, status) : code;
 }
 
 /* [{seed, objective, METRIC: value, …}] of each repeat; not written for a single one. */

@@ -183,34 +183,35 @@ static double mean_objective(const struct assay_fold_result *folds, uint32_t cou
 }
 
 /* Judges a repeat by its out-of-fold predictions. */
-static int judge_repeat(struct job *job, const struct assay_fold_result *folds, uint32_t fold_count, uint64_t seed, struct assay_prediction_set *predictions,
-                        struct assay_repeat_result *repeat, struct assay_status *status) {
+static int judge_repeat(struct job *job, const struct assay_fold_result *folds, uint32_t fold_count, struct assay_repeat_result *repeat, struct assay_status *status) {
   const struct assay_settings *settings = job->settings;
   double *metrics = ASSAY_NEW_ARRAY(job->arena, double, settings->metric_count);
   if (metrics == NULL) return assay_status_memory(status);
-  assay_predictions_decide(predictions, predictions->threshold);
-  for (uint32_t i = 0; i < settings->metric_count; i++) metrics[i] = assay_predictions_metric(predictions, &settings->metrics[i]);
-  *repeat = (struct assay_repeat_result){.seed = seed, .objective = mean_objective(folds, fold_count), .metrics = metrics};
+  assay_predictions_decide(repeat->predictions, repeat->predictions->threshold);
+  for (uint32_t i = 0; i < settings->metric_count; i++) metrics[i] = assay_predictions_metric(repeat->predictions, &settings->metrics[i]);
+  repeat->objective = mean_objective(folds, fold_count);
+  repeat->metrics = metrics;
   return 0;
 }
 
-/* All folds with one seed. The first repeat's predictions are the trial's. */
+/* All folds with one seed. */
 static int run_repeat(struct job *job, uint32_t number, uint64_t seed, bool keep_weights, struct assay_trial_result *result, struct assay_fold_result *folds,
                       struct assay_repeat_result *repeat, struct assay_status *status) {
   const struct assay_samples *samples = job->trainer->samples;
   const uint32_t fold_count = samples->fold_count, last = job->trainer->stage_count - 1;
-  struct assay_prediction_set *predictions = number == 0 ? result->predictions : assay_predictions_create(samples->class_count, samples->classes, samples->positive);
-  int code = predictions == NULL ? assay_status_memory(status) : 0;
+  *repeat = (struct assay_repeat_result){.seed = seed, .objective = NAN, .predictions = assay_predictions_create(samples->class_count, samples->classes, samples->positive)};
+  result->begun_repeats = number + 1;
+  if (number == 0) result->predictions = repeat->predictions;
+  int code = repeat->predictions == NULL ? assay_status_memory(status) : 0;
   for (uint32_t fold = 0; code == 0 && fold < fold_count && !result->pruned; fold++) {
     struct assay_fold_result *own = &folds[number * fold_count + fold];
     const struct errand errand = {
-        .part = fold, .number = number * fold_count + fold, .count = fold_count * job->settings->train.repeats, .seed = fold_seed(seed, fold), .predictions = predictions};
+        .part = fold, .number = number * fold_count + fold, .count = fold_count * job->settings->train.repeats, .seed = fold_seed(seed, fold), .predictions = repeat->predictions};
     code = run_fold(job, &errand, own, &result->pruned, status);
     if (code == 0 && keep_weights) code = assay_runner_weights(&job->benches[last].runner, true, result->arena, &own->weights, status);
     if (code == 0) result->fold_count++;
   }
-  if (code == 0 && !result->pruned) code = judge_repeat(job, folds + number * fold_count, fold_count, seed, predictions, repeat, status);
-  if (number > 0) assay_predictions_release(predictions);
+  if (code == 0 && !result->pruned) code = judge_repeat(job, folds + number * fold_count, fold_count, repeat, status);
   return code;
 }
 
@@ -233,7 +234,6 @@ static int run_repeats(struct job *job, uint64_t seed, bool keep_weights, struct
 }
 
 static int try_trial(struct job *job, uint64_t seed, bool keep_weights, struct assay_trial_result **result, struct assay_status *status) {
-  const struct assay_samples *samples = job->trainer->samples;
   struct assay_arena *arena = assay_arena_create();
   struct assay_trial_result *made = arena == NULL ? NULL : ASSAY_NEW(arena, struct assay_trial_result);
   if (made == NULL) {
@@ -241,8 +241,7 @@ static int try_trial(struct job *job, uint64_t seed, bool keep_weights, struct a
     return assay_status_memory(status);
   }
   made->arena = job->arena = arena;
-  made->predictions = assay_predictions_create(samples->class_count, samples->classes, samples->positive);
-  int code = made->predictions == NULL ? assay_status_memory(status) : set_up(job, status);
+  int code = set_up(job, status);
   if (code == 0) {
     code = run_repeats(job, seed, keep_weights, made, status);
     take_down(job);
@@ -273,7 +272,7 @@ int assay_trainer_trial(struct assay_trainer *trainer, const struct assay_settin
 
 void assay_trial_result_release(struct assay_trial_result *result) {
   if (result == NULL) return;
-  assay_predictions_release(result->predictions);
+  for (uint32_t r = 0; r < result->begun_repeats; r++) assay_predictions_release(result->repeats[r].predictions);
   assay_arena_release(result->arena);
 }
 

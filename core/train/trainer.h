@@ -62,6 +62,7 @@ struct assay_repeat_result {
   uint64_t seed;
   double objective;      /* mean over its folds */
   const double *metrics; /* of all its out-of-fold predictions at the threshold 0.5; parallel to settings->metrics */
+  struct assay_prediction_set *predictions; /* out-of-fold, at each fold's best epoch; those of folds that were finished */
 };
 
 struct assay_trial_result {
@@ -71,8 +72,9 @@ struct assay_trial_result {
   double objective;                     /* mean over the folds where it is defined, in the metric's own direction; NaN when there is none */
   bool pruned;                          /* the hook asked to stop; `objective` is then NaN */
   uint32_t repeat_count;                /* that were finished */
+  uint32_t begun_repeats;               /* and those that were begun */
   const struct assay_repeat_result *repeats;
-  struct assay_prediction_set *predictions; /* out-of-fold, at each fold's best epoch; those of finished folds of the first repeat */
+  struct assay_prediction_set *predictions; /* of the first repeat, which owns them */
   uint64_t parameter_count;
   uint32_t piece;                       /* samples of a piece, where batches had to be cut into pieces for want of memory; 0: they were not */
 };

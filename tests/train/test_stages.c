@@ -130,6 +130,9 @@ START_TEST(repeats_are_trainings_of_their_own) {
   ck_assert_double_eq(twice->repeats[1].objective, next->objective);
   ck_assert_double_eq_tol(twice->objective, (once->objective + next->objective) / 2, 1e-12);
   ck_assert_mem_eq(twice->predictions->scores, once->predictions->scores, 24 * 2 * sizeof(double));
+  ck_assert_ptr_eq(twice->predictions, twice->repeats[0].predictions);
+  ck_assert_uint_eq(twice->repeats[1].predictions->count, 24);
+  ck_assert_mem_eq(twice->repeats[1].predictions->scores, next->predictions->scores, 24 * 2 * sizeof(double));
   ck_assert_double_eq(twice->repeats[1].metrics[1], assay_predictions_metric(next->predictions, &toy->metrics[1]));
   assay_trial_result_release(once);
   assay_trial_result_release(next);
