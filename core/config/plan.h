@@ -30,7 +30,7 @@ struct assay_layer_setting {
 };
 
 enum assay_fit { ASSAY_FIT_STRETCH = 0, ASSAY_FIT_CROP = 1, ASSAY_FIT_LETTERBOX = 2 };
-enum assay_filter { ASSAY_FILTER_AREA = 0, ASSAY_FILTER_BILINEAR = 1 };
+enum assay_filter { ASSAY_FILTER_AREA = 0, ASSAY_FILTER_BILINEAR = 1, ASSAY_FILTER_LINEAR = 2 };
 /* A part of upright pictures. */
 enum { ASSAY_REGION_WHOLE = 1000000 };
 struct assay_region {

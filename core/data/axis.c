@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Weights along one axis: averages of areas (or triangles) where it shrinks, linear interpolation where it grows. They are multiples of 2^-14 that add up to
+ * Weights along one axis: averages of areas (or triangles) where it shrinks, linear interpolation where it grows (or everywhere). They are multiples of 2^-14 that add up to
  * exactly 1, made from whole numbers alone.
  */
 #include "data/axis.h"
@@ -65,11 +65,11 @@ static void triangle_taps(struct assay_axis *axis, uint32_t n, uint32_t m, uint3
 }
 
 bool assay_axis_make(struct assay_axis *axis, uint32_t n, uint32_t m, uint32_t from, uint32_t count, uint32_t filter) {
-  *axis = (struct assay_axis){.inputs = n, .count = count, .grows = n <= m};
+  *axis = (struct assay_axis){.inputs = n, .count = count, .linear = n <= m || filter == ASSAY_FILTER_LINEAR};
   axis->taps = malloc((size_t)count * sizeof *axis->taps);
   axis->weights = malloc((2 * (size_t)n + 4 * (size_t)count) * sizeof *axis->weights); /* an output reaches over at most 2 n/m + 2 inputs */
   if (axis->taps == NULL || axis->weights == NULL) return false;
-  if (axis->grows) linear_taps(axis, n, m, from, count);
+  if (axis->linear) linear_taps(axis, n, m, from, count);
   else if (filter == ASSAY_FILTER_BILINEAR) triangle_taps(axis, n, m, from, count);
   else area_taps(axis, n, m, from, count);
   return true;

@@ -23,7 +23,7 @@ struct assay_axis {
   uint16_t *weights;
   uint16_t *padded;       /* [count][width], see assay_axis_pad; NULL */
   uint32_t width;
-  bool grows; /* or stays: an output has one or two inputs. Otherwise starts and ends of the outputs rise */
+  bool linear; /* an output has one or two inputs: the axis grows, or stays, or is not smoothed. Otherwise starts and ends of the outputs rise */
 };
 
 /* Outputs `from` … `from + count - 1` of `n` inputs that become `m` outputs; `filter`: enum assay_filter. False when memory is short; release either way. */

@@ -34,7 +34,7 @@ struct assay_fitter {
   size_t length;                /* samples of a line that is added up */
   uint32_t *sums;               /* [slot_count][length] */
   uint16_t *middle;             /* sums, rounded; swapped: a stored row, resized along */
-  void *previous;               /* over.grows: the line before */
+  void *previous;               /* over.linear: the line before */
 };
 
 /* What a sum over one axis is shifted by to get `middle`; what a sum of `middle` times weights is for a step of one in the result. */
@@ -134,7 +134,7 @@ void assay_fitter_take(struct assay_fitter *fitter, uint32_t y, const void *row)
     else reduce_row_16(&fitter->along, line, stored->channels, shift_of(fitter), fitter->middle);
     line = fitter->middle;
   }
-  if (fitter->over.grows) grow(fitter, input, line);
+  if (fitter->over.linear) grow(fitter, input, line);
   else shrink(fitter, input, line);
 }
 
@@ -150,7 +150,7 @@ struct assay_needs assay_fitter_needs(const struct assay_fitter *fitter) {
 /* Outputs that are under way at a time, at most. */
 static uint32_t count_slots(const struct assay_fitter *fitter) {
   uint32_t most = 1, behind = 0;
-  if (fitter->over.grows) return 1;
+  if (fitter->over.linear) return 1;
   for (uint32_t number = 0; number < fitter->over.count; number++) {
     while (end_of(tap_of(fitter, behind)) <= tap_of(fitter, number)->start) behind++;
     if (number - behind + 1 > most) most = number - behind + 1;
@@ -198,8 +198,8 @@ static bool take_memory(struct assay_fitter *fitter) {
   fitter->sums = calloc(fitter->slot_count * fitter->length, sizeof *fitter->sums);
   if (!fitter->swapped && !assay_axis_pad(&fitter->along, assay_resize_multiple(channels))) return false;
   fitter->middle = calloc(fitter->length + assay_resize_spare(&fitter->along, channels), sizeof *fitter->middle);
-  if (fitter->over.grows) fitter->previous = malloc(fitter->length * sizeof(uint16_t));
-  return fitter->sums != NULL && fitter->middle != NULL && (fitter->previous != NULL || !fitter->over.grows);
+  if (fitter->over.linear) fitter->previous = malloc(fitter->length * sizeof(uint16_t));
+  return fitter->sums != NULL && fitter->middle != NULL && (fitter->previous != NULL || !fitter->over.linear);
 }
 
 static void release(struct assay_fitter *fitter) {

@@ -46,7 +46,7 @@ struct assay_image {
 
 /* What is made of a picture: all of it or a region, resized. Along an axis that shrinks each output pixel is the average of the area it covers; along one that
  * grows it is linear between pixel centres. With the bilinear filter an axis that shrinks is weighted by a triangle over two output pixels' width, as Pillow and
- * torchvision do. STRETCH takes each axis by itself; CROP keeps the proportions and cuts both ends of the longer axis; with `resize` (at least what covers the
+ * torchvision do; with the linear filter it is linear all the same, as OpenCV does. STRETCH takes each axis by itself; CROP keeps the proportions and cuts both ends of the longer axis; with `resize` (at least what covers the
  * target) the short side is scaled to that first, as torchvision's Resize and CenterCrop; LETTERBOX keeps them and leaves black bars. Integer arithmetic: the
  * same bits on every machine. */
 struct assay_image_target {
