@@ -32,11 +32,7 @@ static assay_value relu6(struct assay_builder *b, assay_value x) { return assay_
 static assay_value part(const struct network *network, assay_value x, struct assay_plain_convolution convolution, const char *prefix, const char *first,
                         const char *second) {
   char path[64];
-  for (int axis = 0; axis < 2 && network->same && convolution.stride == 2; axis++) {
-    const int64_t extent = assay_extent(network->b, x, 2 + axis), total = ((extent + 1) / 2 - 1) * 2 + convolution.kernel - extent;
-    convolution.pad_low[axis] = total / 2;
-    convolution.pad_high[axis] = total - total / 2;
-  }
+  if (network->same && convolution.stride == 2) assay_pad_same(network->b, x, convolution.kernel, convolution.pad_low, convolution.pad_high);
   snprintf(path, sizeof path, "%s%s", prefix, first);
   x = assay_plain_convolve(network->b, x, &convolution, path);
   snprintf(path, sizeof path, "%s%s", prefix, second);

@@ -25,6 +25,14 @@ assay_value assay_plain_convolve(struct assay_builder *b, assay_value x, const s
   return assay_conv2d(b, x, assay_parameter(b, name, 4, extents, ASSAY_INIT_NORMAL, deviation, ASSAY_ROLE_WEIGHT), &attributes);
 }
 
+void assay_pad_same(struct assay_builder *b, assay_value x, int64_t kernel, int64_t low[2], int64_t high[2]) {
+  for (int axis = 0; axis < 2; axis++) {
+    const int64_t extent = assay_extent(b, x, 2 + axis), total = ((extent + 1) / 2 - 1) * 2 + kernel - extent;
+    low[axis] = total / 2;
+    high[axis] = total - total / 2;
+  }
+}
+
 assay_value assay_path_norm(struct assay_builder *b, assay_value x, const struct assay_batch_norm_choice *choice, const char *path) {
   char prefix[ASSAY_LAYER_NAME];
   snprintf(prefix, sizeof prefix, "%s.", path);

@@ -29,6 +29,9 @@ assay_value assay_plain_convolve(struct assay_builder *b, assay_value x, const s
 /* Padding of (kernel - 1) / 2 on all sides. */
 struct assay_plain_convolution assay_square(int64_t channels, int64_t kernel, int64_t stride);
 
+/* Padding of a window with stride 2 as TensorFlow's SAME: none but what the last window reaches over, the odd one below and right. */
+void assay_pad_same(struct assay_builder *b, assay_value x, int64_t kernel, int64_t low[2], int64_t high[2]);
+
 /* Batch normalisation whose variables are `path`.weight and so on. */
 assay_value assay_path_norm(struct assay_builder *b, assay_value x, const struct assay_batch_norm_choice *choice, const char *path);
 /* Linear layer `path`.weight, `path`.bias, the weight normal with deviation 0.01 and the bias zero. */

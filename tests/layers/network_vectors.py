@@ -88,6 +88,13 @@ def v1(classes):
     return network
 
 
+def published(classes):
+    """With the pooling of He et al.'s Caffe networks."""
+    network = models.resnet18(num_classes=classes)
+    network.maxpool = nn.MaxPool2d(3, 2, ceil_mode=True)
+    return network
+
+
 def slim_vgg(maker):
     def make(classes):
         network = maker(num_classes=classes)
@@ -105,6 +112,7 @@ def zoo(maker):
 # name, layer, options, height, width, maker, classes that the parameters are counted for (those of the published figure)
 CASES = [
     ("resnet18", "resnet18", "", 32, 40, zoo(models.resnet18), 1000),
+    ("resnet18_same", "resnet18", "pool_padding=same", 32, 40, published, 1000),
     ("resnet34", "resnet34", "", 32, 32, zoo(models.resnet34), 1000),
     ("resnet50", "resnet50", "", 32, 40, zoo(models.resnet50), 1000),
     ("resnet50_v1", "resnet50", "variant=v1", 32, 32, v1, 1000),
