@@ -24,8 +24,8 @@ static int choose(struct assay_desk *desk, const struct assay_samples *samples, 
   return 0;
 }
 
-int assay_desk_open(struct assay_session *session, const struct assay_samples *samples, const bool *chosen, const struct assay_settings *settings, struct assay_desk *desk,
-                    struct assay_status *status) {
+int assay_desk_open(struct assay_session *session, const struct assay_samples *samples, const bool *chosen, uint32_t trained, const struct assay_settings *settings,
+                    struct assay_desk *desk, struct assay_status *status) {
   *desk = (struct assay_desk){.arena = assay_arena_create(), .seed = settings->train.seed};
   if (desk->arena == NULL) return assay_status_memory(status);
   int code = choose(desk, samples, chosen, status);
@@ -35,6 +35,7 @@ int assay_desk_open(struct assay_session *session, const struct assay_samples *s
   struct assay_cut cut = assay_cut_whole(&own, 0, 1);
   cut.told = true;
   if (code == 0) {
+    desk->material.parts[0].training_count = trained; /* it gives the sizes of batches that steps are made for */
     code = assay_bench_set_up(&desk->material, &own, &cut, &desk->bench, status);
     if (code != 0) desk->bench.network = NULL;
   }

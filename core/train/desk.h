@@ -21,9 +21,9 @@ struct assay_desk {
   uint32_t epoch;                        /* of random keys; a new one each step */
 };
 
-/* `chosen`: by sample number. Weights start from the seed, or are pretrained. To be closed also after a failure. */
-int assay_desk_open(struct assay_session *session, const struct assay_samples *samples, const bool *chosen, const struct assay_settings *settings, struct assay_desk *desk,
-                    struct assay_status *status);
+/* `chosen`: by sample number; `trained`: how many of them assay_desk_train will be given. Weights start from the seed, or are pretrained. To be closed also after a failure. */
+int assay_desk_open(struct assay_session *session, const struct assay_samples *samples, const bool *chosen, uint32_t trained, const struct assay_settings *settings,
+                    struct assay_desk *desk, struct assay_status *status);
 void assay_desk_close(struct assay_desk *desk);
 /* First weights again. */
 int assay_desk_restart(struct assay_desk *desk, const struct assay_settings *settings, struct assay_status *status);

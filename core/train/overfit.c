@@ -182,7 +182,7 @@ static int carry_over(struct assay_session *session, const struct assay_samples 
   own.train.batch = 16;
   for (uint32_t i = 0; i < samples->count; i++) both[i] = learned[i] || judged[i];
   struct assay_desk desk;
-  int code = assay_desk_open(session, samples, both, &own, &desk, status);
+  int code = assay_desk_open(session, samples, both, each, &own, &desk, status);
   uint32_t first = 0, rest = 0, commonest = 0;
   for (uint32_t i = 0; code == 0 && i < samples->count; i++) {
     if (learned[i]) desk.numbers[first++] = i;
@@ -208,7 +208,7 @@ static int heart(struct assay_session *session, const struct assay_samples *samp
                  struct assay_overfit *overfit, struct assay_status *status) {
   struct assay_desk desk;
   bool done = false;
-  int code = assay_desk_open(session, samples, chosen, settings, &desk, status);
+  int code = assay_desk_open(session, samples, chosen, overfit->images, settings, &desk, status);
   if (code == 0) {
     const int32_t option = desk.bench.network->rate_option;
     overfit->rate = option >= 0 ? desk.options[option] : NAN;

@@ -74,9 +74,10 @@ int assay_range_test(struct assay_session *session, const struct assay_samples *
   struct assay_range_point *points = ASSAY_NEW_ARRAY(arena, struct assay_range_point, steps);
   if (chosen == NULL || order == NULL || points == NULL) return assay_status_memory(status);
   *range = (struct assay_range){.points = points};
-  for (uint32_t i = 0; i < samples->count; i++) chosen[i] = samples->pixels[i] != NULL && samples->parts[i] == ASSAY_PART_TRAIN;
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < samples->count; i++) count += chosen[i] = samples->pixels[i] != NULL && samples->parts[i] == ASSAY_PART_TRAIN;
   struct assay_desk desk;
-  int code = assay_desk_open(session, samples, chosen, settings, &desk, status);
+  int code = assay_desk_open(session, samples, chosen, count, settings, &desk, status);
   if (code == 0 && desk.bench.network->rate_option < 0)
     code = assay_status_set(status, ASSAY_E_CONFIG, "the optimizer %s has no learning_rate that could be tested", settings->optimizer.plugin->name);
   if (code == 0) code = walk(&desk, low, high, steps, hooks, order, points, range, status);

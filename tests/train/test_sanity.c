@@ -38,6 +38,19 @@ START_TEST(a_few_images_are_learned_by_heart) {
 }
 END_TEST
 
+/* Half of the images end in another batch than all of them. */
+START_TEST(any_number_of_images_will_do) {
+  for (uint32_t count = 40; count <= 58; count += 9) {
+    struct toy *toy = toy_create(count, 2, 2, 100);
+    small_network(toy);
+    const struct assay_overfit made = overfit(toy);
+    ck_assert_uint_eq(made.outcome, ASSAY_OVERFIT_DONE);
+    ck_assert_uint_eq(made.carried_images, count / 2);
+    toy_release(toy);
+  }
+}
+END_TEST
+
 START_TEST(planted_faults_are_found) {
   struct toy *toy = toy_create(64, 2, 2, 100);
   small_network(toy);
@@ -183,6 +196,7 @@ int main(void) {
   tcase_set_timeout(cases, 120);
   tcase_add_checked_fixture(cases, components_setup, components_teardown);
   tcase_add_test(cases, a_few_images_are_learned_by_heart);
+  tcase_add_test(cases, any_number_of_images_will_do);
   tcase_add_test(cases, planted_faults_are_found);
   tcase_add_test(cases, a_range_test_suggests_a_rate_that_learns);
   tcase_add_test(cases, planted_runs_get_their_verdict);
