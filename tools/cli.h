@@ -74,7 +74,7 @@ int command_run_tune(struct cli *cli);
 
 /* The registry of this command line; made on first use, released at the end. */
 int cli_registry(struct cli *cli, struct assay_registry **registry);
-/* The plan of FILE.ini, or of DIR as `init` would write it; the caller releases it. */
+/* The plan of FILE.ini, or of DIR as `init` would write it; the caller releases it. Names of layers and parameters in it fit the network. */
 int cli_plan(struct cli *cli, const char *path, struct assay_plan **plan);
 /* A plan without a file, for commands that train nothing: -s adds [backend] and the like. `first`: one more "section.key=value", which -s may override; NULL. */
 int cli_bare_plan(struct cli *cli, const char *first, struct assay_plan **plan);

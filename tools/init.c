@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "data/data.h"
 #include "run/starter.h"
+#include "train/network.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,7 +85,14 @@ int command_init(struct cli *cli) {
   return result;
 }
 
-int cli_plan(struct cli *cli, const char *path, struct assay_plan **plan) {
+/* What only the network can tell, which a plan knows nothing of. */
+static int check_names(struct cli *cli, const struct assay_plan *plan) {
+  const struct assay_settings *settings;
+  const int result = cli_settings(cli, plan, &settings);
+  return result != 0 ? result : assay_network_check_names(settings, cli->status);
+}
+
+static int read_plan(struct cli *cli, const char *path, struct assay_plan **plan) {
   struct assay_registry *registry;
   int result = cli_registry(cli, &registry);
   if (result != 0) return result;
@@ -96,5 +104,13 @@ int cli_plan(struct cli *cli, const char *path, struct assay_plan **plan) {
   result = starter_text(cli, folder, real, &text);
   if (result == 0) result = assay_plan_parse(path, text.data, text.length, cli->overrides, cli->override_count, registry, plan, cli->status);
   assay_text_release(&text);
+  return result;
+}
+
+int cli_plan(struct cli *cli, const char *path, struct assay_plan **plan) {
+  int result = read_plan(cli, path, plan);
+  if (result != 0) return result;
+  result = check_names(cli, *plan);
+  if (result != 0) assay_plan_release(*plan);
   return result;
 }

@@ -206,34 +206,42 @@ static int build_features(struct assay_network *network, const struct assay_sett
   return assay_function_end(b, status);
 }
 
-/* Which parameters are trained, and what can be computed once: a walk through the layers, in a program that is thrown away. */
+/* What the layers ask for, found in a program that is thrown away (by the caller, as `facts` borrows from it). */
+static int walk(const struct assay_network *network, const struct assay_settings *settings, struct assay_program_builder *program, struct assay_forward_facts *facts,
+                struct assay_status *status) {
+  struct assay_builder *b = program == NULL ? NULL : assay_function_begin(program, "walk");
+  struct assay_layer_facts *layers = ASSAY_NEW_ARRAY(network->arena, struct assay_layer_facts, settings->layer_count);
+  if (b == NULL || layers == NULL) return assay_status_memory(status);
+  struct build build = begin_build(network, settings, 0, INFERENCE_BATCH, b);
+  build.program = program;
+  build.walked = layers;
+  assay_value input, labels, indices;
+  begin(&build, &input, &labels, &indices);
+  set_options(&build, network->option_count);
+  set_training(&build, assay_function_feed(b, ASSAY_U32, 2, (const int64_t[]){INFERENCE_BATCH, 2}));
+  (void)assay_build_layers(&build, input);
+  const int code = assay_function_end(b, status);
+  if (code != 0) return code;
+  const uint32_t count = assay_program_variable_count(program);
+  const struct assay_variable_definition **variables = ASSAY_NEW_ARRAY(network->arena, const struct assay_variable_definition *, count);
+  if (variables == NULL) return assay_status_memory(status);
+  for (uint32_t i = 0; i < count; i++) variables[i] = assay_program_variable(program, i);
+  *facts = (struct assay_forward_facts){count, variables, layers};
+  return 0;
+}
+
+/* Which parameters are trained, and what can be computed once. */
 static int tune(struct assay_network *network, const struct assay_settings *settings, struct assay_status *status) {
   network->phase_count = 1;
   if (!assay_tuning_wanted(&settings->train)) return 0;
   struct assay_program_builder *program = assay_program_begin();
-  struct assay_builder *b = program == NULL ? NULL : assay_function_begin(program, "walk");
-  struct assay_layer_facts *layers = ASSAY_NEW_ARRAY(network->arena, struct assay_layer_facts, settings->layer_count);
   struct assay_tuning *tuning = ASSAY_NEW(network->arena, struct assay_tuning);
-  int code = b == NULL || layers == NULL || tuning == NULL ? assay_status_memory(status) : 0;
-  if (code == 0) {
-    struct build build = begin_build(network, settings, 0, INFERENCE_BATCH, b);
-    build.program = program;
-    build.walked = layers;
-    assay_value input, labels, indices;
-    begin(&build, &input, &labels, &indices);
-    set_options(&build, network->option_count);
-    set_training(&build, assay_function_feed(b, ASSAY_U32, 2, (const int64_t[]){INFERENCE_BATCH, 2}));
-    (void)assay_build_layers(&build, input);
-    code = assay_function_end(b, status);
-  }
+  struct assay_forward_facts facts;
+  int code = tuning == NULL ? assay_status_memory(status) : walk(network, settings, program, &facts, status);
   if (code == 0) {
     /* What differs from epoch to epoch is not worth keeping. */
-    const uint32_t count = assay_program_variable_count(program), rows = assay_augment_count(&settings->augment) > 0 ? 0 : network->facts.feature_rows;
-    const struct assay_variable_definition **variables = ASSAY_NEW_ARRAY(network->arena, const struct assay_variable_definition *, count);
-    for (uint32_t i = 0; variables != NULL && i < count; i++) variables[i] = assay_program_variable(program, i);
-    const struct assay_forward_facts facts = {count, variables, layers};
-    code = variables == NULL ? assay_status_memory(status)
-                             : assay_tuning_resolve(settings, &facts, rows > 0 ? FEATURES_LIMIT / rows : 0, network->arena, tuning, status);
+    const uint32_t rows = assay_augment_count(&settings->augment) > 0 ? 0 : network->facts.feature_rows;
+    code = assay_tuning_resolve(settings, &facts, rows > 0 ? FEATURES_LIMIT / rows : 0, network->arena, tuning, status);
   }
   assay_program_release(program);
   if (code != 0) return code;
@@ -326,6 +334,33 @@ static int build_program(struct assay_network *network, const struct assay_setti
   return code == 0 ? find_variables(network, status) : code;
 }
 
+static uint32_t count_options(const struct assay_settings *settings) {
+  return options_before_optimizer(settings) + assay_build_runtime_options(&settings->optimizer) + assay_build_update_options(&settings->train, NULL) +
+         assay_augment_count(&settings->augment);
+}
+
+int assay_network_check_names(const struct assay_settings *settings, struct assay_status *status) {
+  enum { ANY_SIDE = 224, ANY_CLASSES = 2 };
+  if (!assay_tuning_wanted(&settings->train)) return 0;
+  struct assay_network network = {.arena = assay_arena_create(),
+                                  .batch = settings->train.batch,
+                                  .option_count = count_options(settings),
+                                  .facts = {.class_count = ANY_CLASSES,
+                                            .width = settings->data.width > 0 ? settings->data.width : ANY_SIDE,
+                                            .height = settings->data.height > 0 ? settings->data.height : ANY_SIDE,
+                                            .channels = settings->data.colour == ASSAY_COLOUR_GREY ? 1 : 3}};
+  struct assay_program_builder *program = network.arena == NULL ? NULL : assay_program_begin();
+  struct assay_status ignored;
+  struct assay_forward_facts facts;
+  struct assay_tuning tuning;
+  int code = program == NULL ? assay_status_memory(status) : 0;
+  /* A network that cannot be built is for those to tell who know the images. */
+  if (code == 0 && walk(&network, settings, program, &facts, &ignored) == 0) code = assay_tuning_resolve(settings, &facts, 0, network.arena, &tuning, status);
+  assay_program_release(program);
+  assay_arena_release(network.arena);
+  return code;
+}
+
 int assay_network_create(const struct assay_settings *settings, const struct assay_network_facts *facts, struct assay_network **network,
                          struct assay_status *status) {
   *network = NULL;
@@ -342,8 +377,7 @@ int assay_network_create(const struct assay_settings *settings, const struct ass
   made->facts.training_counts = (const uint32_t *)assay_arena_copy_bytes(arena, facts->training_counts, facts->training_count_count * sizeof(uint32_t));
   made->batch = settings->train.batch;
   if (facts->piece >= made->batch) made->facts.piece = 0;
-  made->option_count = options_before_optimizer(settings) + assay_build_runtime_options(&settings->optimizer) + assay_build_update_options(&settings->train, NULL) +
-                       assay_augment_count(&settings->augment);
+  made->option_count = count_options(settings);
   made->builder = assay_program_begin();
   const int code = made->facts.training_counts == NULL || made->builder == NULL ? assay_status_memory(status) : build_program(made, settings, status);
   if (code != 0) assay_network_release(made);

@@ -84,6 +84,8 @@ struct assay_network {
 /* Builds the program. Errors name the layer and where it stands in the file: ASSAY_E_CONFIG, ASSAY_E_PLUGIN, ASSAY_E_MEMORY. */
 int assay_network_create(const struct assay_settings *settings, const struct assay_network_facts *facts, struct assay_network **network,
                          struct assay_status *status);
+/* Do the names of [train] freeze and rate_groups fit parameters of this network? ASSAY_E_CONFIG with the nearest ones when not. Needs no images. */
+int assay_network_check_names(const struct assay_settings *settings, struct assay_status *status);
 void assay_network_release(struct assay_network *network);
 /* The function for a batch, or piece, of that size; -1. */
 int32_t assay_network_step_function(const struct assay_network *network, uint32_t phase, uint32_t batch);

@@ -166,6 +166,20 @@ static int try_rates(struct assay_desk *desk, const struct assay_settings *setti
 
 /* ---- Labels ---- */
 
+/* Trains until nearly all images are right, in evaluation too: batch norm's running statistics are far from the truth in the first steps. */
+static int learn_well(struct assay_desk *desk, uint32_t count, double rate, const struct assay_hooks *hooks, bool *done, struct assay_status *status) {
+  int code = 0;
+  for (int epoch = 0; code == 0 && !*done && epoch < CARRY_EPOCHS; epoch++) {
+    double loss, accuracy;
+    uint32_t right;
+    code = assay_desk_train(desk, count, rate, hooks, &loss, &accuracy, status);
+    if (code != 0 || accuracy < LEARNED) continue;
+    code = evaluate(desk, desk->numbers, count, &loss, &right, status);
+    *done = code == 0 && right >= LEARNED * count;
+  }
+  return code;
+}
+
 /* Learns some images and judges others. Labels that do not belong to their images can be learned by heart, but help with no other image. */
 static int carry_over(struct assay_session *session, const struct assay_samples *samples, const struct assay_settings *settings, const struct assay_hooks *hooks,
                       struct assay_arena *arena, struct assay_overfit *overfit, struct assay_status *status) {
@@ -190,15 +204,16 @@ static int carry_over(struct assay_session *session, const struct assay_samples 
     others[rest++] = i;
     if (++members[samples->labels[i]] > commonest) commonest = members[samples->labels[i]];
   }
-  double loss, accuracy = 0;
-  for (int epoch = 0; code == 0 && epoch < CARRY_EPOCHS && accuracy < LEARNED; epoch++) code = assay_desk_train(&desk, first, overfit->rate, hooks, &loss, &accuracy, status);
+  double loss;
+  bool done = false;
+  if (code == 0) code = learn_well(&desk, first, overfit->rate, hooks, &done, status);
   if (code == 0) code = evaluate(&desk, others, rest, &loss, &overfit->carried_right, status);
   assay_desk_close(&desk);
   if (code != 0) return code;
   overfit->carried_images = rest;
   /* Normal approximation of the binomial distribution: fewer right than 95 % of guesses by the commonest class would allow for. */
   const double chance = (double)commonest / rest, limit = rest * chance + 1.645 * sqrt(rest * chance * (1 - chance));
-  if (accuracy >= LEARNED && overfit->carried_right <= limit) overfit->outcome = ASSAY_OVERFIT_LABELS;
+  if (done && overfit->carried_right <= limit) overfit->outcome = ASSAY_OVERFIT_LABELS;
   return 0;
 }
 

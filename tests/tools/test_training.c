@@ -4,7 +4,9 @@
  */
 #include "tool.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char staged[] = "[stages]\nsize = 4x4, 8x8\nbatch = 8\nepochs = 3, 4\n";
 
@@ -45,7 +47,14 @@ START_TEST(wrong_stages_are_told) {
   tool_expect(2, "size cannot be \"4\"", "train toy.ini -s stages.size=4,8");
   tool_expect(2, "another size at 8x8", "train toy.ini -s network.layers=features,classifier");
   tool_expect(2, "rates has 2 factors", "train toy.ini -s 'train.rates=lr/10, lr'");
-  tool_expect(2, "no parameter begins with \"feature\"; did you mean \"features\"?", "train toy.ini -o other -s train.freeze=feature");
+  for (int i = 0; i < 3; i++) {
+    static const char *const commands[] = {"train toy.ini -o other", "config toy.ini", "check toy.ini"};
+    char command[200];
+    snprintf(command, sizeof command, "%s -s train.freeze=feature", commands[i]);
+    tool_expect(2, "no parameter begins with \"feature\"; did you mean \"features\"?", command);
+  }
+  ck_assert_int_ne(access("other", F_OK), 0);
+  tool_expect(2, "no parameter begins with \"clasifier\"; did you mean \"classifier\"?", "config toy.ini -s train.rate_groups=clasifier -s 'train.rates=lr/10, lr'");
 }
 END_TEST
 
