@@ -152,6 +152,7 @@ static int work(struct job *job, const char *command, const char *file) {
   return result != 0 ? result : summary_write(job->cli, job->run, true);
 }
 
+/* What both a new run and `finish` begin with. */
 static int prepare(struct job *job) {
   struct assay_run *run = job->run;
   int result = assay_run_open_data(run, true, job->cli->status);
@@ -177,6 +178,7 @@ static int run_command(struct cli *cli, const char *command, bool only_defaults)
   if (result != 0) return result;
   stop_catch_signals("\nstopping; what is finished is safe (once more: at once)\n");
   result = prepare(&job);
+  if (result == 0) result = assay_run_keep_weights(job.run, cli->status);
   if (result == 0 && !only_defaults) tell_space(&job);
   if (result == 0) result = work(&job, command, file);
   assay_run_close(job.run);

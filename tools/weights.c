@@ -9,7 +9,6 @@
 #include "base/sha256.h"
 #include "config/known_weights.h"
 #include "data/data.h"
-#include "train/network.h"
 #include "train/pretrained.h"
 
 #include <stdlib.h>
@@ -124,20 +123,10 @@ static void print_rows(struct cli *cli, const struct assay_pretrained *pretraine
 
 /* What would be loaded for the data at hand. */
 static int show_for(struct cli *cli, const struct assay_settings *settings, const struct assay_dataset *dataset) {
-  enum { ANY_SIDE = 224 };
-  const struct assay_network_facts facts = {.class_count = dataset->class_count,
-                                            .width = settings->data.width > 0 ? settings->data.width : ANY_SIDE,
-                                            .height = settings->data.height > 0 ? settings->data.height : ANY_SIDE,
-                                            .channels = settings->data.colour == ASSAY_COLOUR_GREY ? 1 : 3};
-  struct assay_program_builder *builder;
-  const struct assay_program *program;
   struct assay_pretrained *pretrained = NULL;
-  int result = assay_network_inference(settings, &facts, &builder, &program, cli->status);
-  if (result != 0) return result;
-  result = assay_pretrained_open(settings, program, dataset->classes, dataset->class_count, &pretrained, cli->status);
+  const int result = assay_pretrained_plan(settings, dataset->classes, dataset->class_count, &pretrained, cli->status);
   if (result == 0) print_rows(cli, pretrained);
   assay_pretrained_release(pretrained);
-  assay_program_release(builder);
   return result;
 }
 

@@ -109,10 +109,12 @@ int assay_run_load(const char *folder, struct assay_registry *registry, struct a
   if (!assay_folder_exists(folder)) return assay_status_set(status, ASSAY_E_CONFIG, "%s: there is no such run folder", folder);
   struct assay_arena *arena = assay_arena_create();
   const char *path = arena != NULL ? assay_path_join(arena, folder, "config.ini") : NULL;
+  const char *kept = path != NULL ? assay_path_join(arena, folder, ASSAY_RUN_WEIGHTS) : NULL;
+  const char *override = kept != NULL ? assay_arena_print(arena, "network.weights=%s", kept) : NULL;
   struct assay_plan *plan = NULL;
-  int code = path == NULL ? assay_status_memory(status) : 0;
+  int code = override == NULL ? assay_status_memory(status) : 0;
   if (code == 0 && !assay_file_exists(path)) code = assay_status_set(status, ASSAY_E_CONFIG, "%s is no run folder: it has no config.ini", folder);
-  if (code == 0) code = assay_plan_load(path, NULL, 0, registry, &plan, status);
+  if (code == 0) code = assay_plan_load(path, &override, assay_file_exists(kept) ? 1 : 0, registry, &plan, status);
   assay_arena_release(arena);
   if (code != 0) return code;
   struct assay_run *run = NULL;

@@ -23,7 +23,7 @@ struct assay_run {
 /* Starts the run in `folder`, or continues it when it is there and `plan` differs only in what may change; otherwise ASSAY_E_CONFIG names the keys. Takes
  * the plan over, also on failure. The folder is locked against a second parent: ASSAY_E_STORAGE. */
 int assay_run_start(const char *folder, struct assay_plan *plan, struct assay_registry *registry, struct assay_run **run, struct assay_status *status);
-/* Loads a run from its config.ini. */
+/* Loads a run from its config.ini; pretrained weights are those that it kept. */
 int assay_run_load(const char *folder, struct assay_registry *registry, struct assay_run **run, struct assay_status *status);
 /* Locks a loaded run as assay_run_start does. */
 int assay_run_lock(struct assay_run *run, struct assay_status *status);
@@ -38,6 +38,10 @@ int assay_run_read_study(struct assay_run *run, struct assay_status *status);
 
 /* A path inside the folder, from the run's arena; NULL when memory is short. */
 char *assay_run_path(const struct assay_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The run's own copy of its pretrained weights. */
+#define ASSAY_RUN_WEIGHTS "weights.safetensors"
+/* Keeps the pretrained weights, if there are any, and writes weights.csv: what of them the network of the default values has, what not and why. Needs the data. */
+int assay_run_keep_weights(const struct assay_run *run, struct assay_status *status);
 /* split.csv: path, label, part, fold, group, hash and problem of every image. */
 int assay_run_write_split(const struct assay_run *run, struct assay_status *status);
 /* environment.json: versions, machine, seeds. `device` in words. */

@@ -10,6 +10,7 @@
 #include "graph/number.h"
 #include "graph/ops.h"
 #include "graph/safetensors.h"
+#include "train/network.h"
 #include "train/weight_names.h"
 
 #include <stdlib.h>
@@ -34,6 +35,7 @@ struct assay_pretrained {
   struct assay_weights_facts facts;
   const struct assay_settings *settings;
   const struct assay_program *program;
+  struct assay_program_builder *builder; /* of a program of its own; NULL */
   struct match *matches;   /* by variable */
   const uint32_t *rows;    /* by class of the data: the row of the classifier; NULL: as they stand */
   uint32_t logit_count_in_file;
@@ -278,8 +280,26 @@ int assay_pretrained_open(const struct assay_settings *settings, const struct as
   return code;
 }
 
+int assay_pretrained_plan(const struct assay_settings *settings, const char *const *classes, uint32_t class_count, struct assay_pretrained **pretrained,
+                          struct assay_status *status) {
+  enum { ANY_SIDE = 224 };
+  const struct assay_network_facts facts = {.class_count = class_count,
+                                            .width = settings->data.width > 0 ? settings->data.width : ANY_SIDE,
+                                            .height = settings->data.height > 0 ? settings->data.height : ANY_SIDE,
+                                            .channels = settings->data.colour == ASSAY_COLOUR_GREY ? 1 : 3};
+  struct assay_program_builder *builder;
+  const struct assay_program *program;
+  int code = assay_network_inference(settings, &facts, &builder, &program, status);
+  if (code != 0) return code;
+  code = assay_pretrained_open(settings, program, classes, class_count, pretrained, status);
+  if (code == 0) (*pretrained)->builder = builder;
+  else assay_program_release(builder);
+  return code;
+}
+
 void assay_pretrained_release(struct assay_pretrained *pretrained) {
   if (pretrained == NULL) return;
+  assay_program_release(pretrained->builder);
   free(pretrained->data);
   assay_arena_release(pretrained->arena);
 }

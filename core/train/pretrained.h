@@ -30,6 +30,9 @@ struct assay_weight_row {
  * when a shape does not fit, or nothing does; ASSAY_E_DATA for a file that is damaged. */
 int assay_pretrained_open(const struct assay_settings *settings, const struct assay_program *program, const char *const *classes, uint32_t class_count,
                           struct assay_pretrained **pretrained, struct assay_status *status);
+/* The same for a program that is built from the settings for these classes, before any image is read. */
+int assay_pretrained_plan(const struct assay_settings *settings, const char *const *classes, uint32_t class_count, struct assay_pretrained **pretrained,
+                          struct assay_status *status);
 void assay_pretrained_release(struct assay_pretrained *pretrained); /* NULL is fine */
 /* Has it numbers for this variable? `pretrained` may be NULL. */
 bool assay_pretrained_has(const struct assay_pretrained *pretrained, uint32_t variable);

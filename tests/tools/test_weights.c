@@ -125,6 +125,23 @@ START_TEST(what_would_be_loaded_is_shown) {
 }
 END_TEST
 
+/* A model of ours is a file of weights, too. */
+START_TEST(a_run_keeps_its_weights) {
+  tool_enter_folder();
+  tool_write_images("images", 8);
+  tool_write_ini("first.ini", "images", "");
+  tool_expect(0, NULL, "train first.ini --quiet -s train.epochs=2");
+  tool_expect(0, "loaded", "train first.ini -o second -s train.epochs=2 -s network.weights=runs/first/model.safetensors");
+  ck_assert(tool_file_holds("second/weights.csv", "variable,tensor,note\n") && tool_file_holds("second/weights.csv", "classifier.weight,classifier.weight,"));
+  ck_assert_int_eq(rename("second/model.safetensors", "before.safetensors"), 0);
+  ck_assert_int_eq(remove("runs/first/model.safetensors"), 0);
+  tool_expect(0, NULL, "report second");
+  tool_expect(0, NULL, "finish second --quiet");
+  ck_assert_int_eq(system("cmp before.safetensors second/model.safetensors"), 0);
+  tool_expect(2, "there is no file", "train second/config.ini -o third");
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("weights");
   TCase *tests = tcase_create("weights");
@@ -134,6 +151,7 @@ int main(void) {
   tcase_add_test(tests, offline_it_says_where_to_put_the_file);
   tcase_add_test(tests, resnet20_knows_cifar);
   tcase_add_test(tests, what_would_be_loaded_is_shown);
+  tcase_add_test(tests, a_run_keeps_its_weights);
   suite_add_tcase(suite, tests);
   return assay_run_suite(suite);
 }
