@@ -36,6 +36,7 @@ struct cli {
   uint32_t argument_count;
   struct assay_arena *arena; /* for the life of the command */
   struct assay_status *status;
+  double began; /* assay_clock_seconds */
 };
 
 enum cli_options { CLI_OUTPUT = 1 << 0, CLI_OVERRIDES = 1 << 1, CLI_HIDDEN = 1 << 2 };
@@ -69,6 +70,7 @@ int command_list_devices(struct cli *cli);
 int command_selftest(struct cli *cli);
 int command_run_selftest(struct cli *cli);
 int command_time_step(struct cli *cli);
+int command_time_batch(struct cli *cli);
 int command_tune(struct cli *cli);
 int command_run_tune(struct cli *cli);
 

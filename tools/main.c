@@ -6,6 +6,7 @@
 
 #include "cli.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -84,7 +85,8 @@ static const struct cli_command commands[] = {
     {"config", "FILE.ini|DIR", "the resolved configuration, and where each value came from", NULL, CLI_OVERRIDES, 1, 1, command_config, NULL},
     {"worker", "RUN MODE DEVICE WORKERS", "", NULL, CLI_HIDDEN, 4, 4, command_worker, NULL},
     {"run-selftest", "DEVICE MODE", "", NULL, CLI_HIDDEN | CLI_OVERRIDES, 2, 2, command_run_selftest, run_selftest_options},
-    {"time-step", "RUN DEVICE CLASSES HEIGHT WIDTH CHANNELS", "", NULL, CLI_HIDDEN, 6, 6, command_time_step, NULL},
+    {"time-step", "RUN CLASSES HEIGHT WIDTH CHANNELS DEVICE", "", NULL, CLI_HIDDEN, 6, 6, command_time_step, NULL},
+    {"time-batch", "MODEL DEVICE", "", NULL, CLI_HIDDEN | CLI_OVERRIDES, 2, 2, command_time_batch, NULL},
     {"run-tune", "DEVICE", "", NULL, CLI_HIDDEN | CLI_OVERRIDES, 1, 1, command_run_tune, run_tune_options},
     {"list-devices", "BACKEND [DRIVER...]", "", NULL, CLI_HIDDEN, 1, UINT32_MAX, command_list_devices, NULL},
 };
@@ -187,11 +189,14 @@ static void cli_finish(struct cli *cli) {
   free(cli->overrides);
 }
 
-/* Warnings always reach a person; information unless --quiet; debugging only on request. */
+/* Warnings always reach a person; information unless --quiet; debugging only on request, and then each line says how many seconds after the start it came. */
 static void log_to_terminal(void *context, int level, const char *message) {
   const struct cli *cli = context;
-  if (level == ASSAY_LOG_WARNING) fprintf(stderr, "assay: warning: %s\n", message);
-  else if (level == ASSAY_LOG_INFO ? !cli->quiet : getenv("ASSAY_DEBUG") != NULL) fprintf(stderr, "assay: %s\n", message);
+  const bool debugging = getenv("ASSAY_DEBUG") != NULL;
+  if (level == ASSAY_LOG_DEBUG ? !debugging : level == ASSAY_LOG_INFO && cli->quiet) return;
+  char stamp[32] = "";
+  if (debugging) snprintf(stamp, sizeof stamp, " %.3f s:", assay_clock_seconds() - cli->began);
+  fprintf(stderr, "assay:%s %s%s\n", stamp, level == ASSAY_LOG_WARNING ? "warning: " : "", message);
 }
 
 /* ---- The command line ---- */
@@ -300,7 +305,7 @@ int main(int argc, char **argv) {
   /* Threads of the cpu backend that wait for work spin for a moment and then sleep, so that workers do not take the processors from one another. */
   if (getenv("OMP_WAIT_POLICY") == NULL) setenv("GOMP_SPINCOUNT", "10000", 0);
   struct assay_status status = {0};
-  struct cli cli = {.results = take_standard_output(), .terminal = isatty(STDERR_FILENO) == 1, .arena = assay_arena_create(), .status = &status};
+  struct cli cli = {.results = take_standard_output(), .terminal = isatty(STDERR_FILENO) == 1, .arena = assay_arena_create(), .status = &status, .began = assay_clock_seconds()};
   cli.overrides = calloc((size_t)argc, sizeof *cli.overrides);
   if (cli.results == NULL || cli.arena == NULL || cli.overrides == NULL) {
     fprintf(stderr, "assay: out of memory\n");

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "model.h"
 
+#include "base/clock.h"
+#include "base/hash.h"
 #include "config/ini.h"
+#include "run/fastest.h"
 #include "run/loader.h"
 #include "session.h"
 
+#include <assay/random.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,15 +36,81 @@ static int read_model(struct cli *cli, const char *path, struct model_in_use *us
   return result == 0 && use->from_ini ? assay_model_from_weights(use->settings, &use->model, cli->status) : result;
 }
 
-int model_open(struct cli *cli, const char *path, struct model_in_use *use) {
-  *use = (struct model_in_use){0};
-  int result = read_model(cli, path, use);
-  if (result == 0) result = session_open(cli, use->settings, &use->session);
-  if (result == 0) result = assay_predictor_create(use->session, use->model, BATCH, &use->predictor, cli->status);
+/* ---- The fastest device for a model ---- */
+
+/* `path` is asked for the time of a batch. */
+static int model_fastest(struct cli *cli, const char *path, const struct assay_model *model, struct assay_fastest *fastest) {
+  const struct assay_hash program = assay_hash_bytes(model->program->key, sizeof model->program->key);
+  char digits[33];
+  const char **question = ASSAY_NEW_ARRAY(cli->arena, const char *, 3 + 2 * (size_t)cli->override_count);
+  uint32_t n = 0;
+  if (question == NULL) return assay_status_memory(cli->status);
+  question[n++] = "time-batch";
+  for (uint32_t i = 0; i < cli->override_count; i++) {
+    question[n++] = "-s";
+    question[n++] = cli->overrides[i];
+  }
+  question[n++] = path;
+  assay_hash_print(&program, digits);
+  *fastest = (struct assay_fastest){.program = assay_arena_print(cli->arena, "%s %u", digits, model->member_count), .question = question, .unit = "batch",
+                                    .plugin_path = cli->plugin_path, .arena = cli->arena};
+  return 0;
+}
+
+/* Seconds of a batch of noise: the fastest of some, behind one that also pays for what is done once. */
+static int time_batches(struct cli *cli, const struct model_in_use *use, double *seconds) {
+  enum { ROUNDS = 4 };
+  struct assay_random random = assay_random_seed(1, 1);
+  size_t bytes;
+  uint8_t *pixels = assay_multiply(use->image_size, BATCH, &bytes) ? malloc(bytes) : NULL;
+  double *scores = calloc((size_t)BATCH * use->model->class_count, sizeof *scores);
+  const uint8_t *images[BATCH];
+  int result = pixels != NULL && scores != NULL ? 0 : assay_status_memory(cli->status);
+  for (size_t i = 0; result == 0 && i < bytes; i++) pixels[i] = (uint8_t)assay_random_u32(&random);
+  for (uint32_t i = 0; result == 0 && i < BATCH; i++) images[i] = pixels + i * use->image_size;
+  *seconds = INFINITY;
+  for (int round = 0; result == 0 && round < ROUNDS; round++) {
+    const double began = assay_clock_seconds();
+    result = assay_predictor_run(use->predictor, images, NULL, BATCH, scores, NULL, cli->status);
+    if (round > 0) *seconds = fmin(*seconds, assay_clock_seconds() - began);
+  }
+  free(pixels);
+  free(scores);
+  return result;
+}
+
+/* The image size and the predictor, once there is a session. */
+static int finish_opening(struct cli *cli, struct model_in_use *use) {
+  const int result = assay_predictor_create(use->session, use->model, BATCH, &use->predictor, cli->status);
   if (result != 0) return result;
   use->images = assay_model_data_settings(use->model);
   use->image_size = (size_t)use->model->height * use->model->width * use->model->channels;
   return 0;
+}
+
+int command_time_batch(struct cli *cli) {
+  struct model_in_use use = {0};
+  struct assay_registry *registry;
+  double seconds = 0;
+  cli->json = true;
+  int result = cli_registry(cli, &registry);
+  if (result == 0) result = read_model(cli, cli->arguments[0], &use);
+  if (result == 0) result = assay_device_open(cli->arguments[1], use.settings, 1, registry, cli->arena, &use.session, cli->status);
+  if (result == 0) result = finish_opening(cli, &use);
+  if (result == 0) result = time_batches(cli, &use, &seconds);
+  if (result == 0) cli_print_json(cli, json_pack("{s:f}", "seconds", seconds));
+  model_close(&use);
+  return result;
+}
+
+int model_open(struct cli *cli, const char *path, struct model_in_use *use) {
+  *use = (struct model_in_use){0};
+  struct assay_fastest fastest;
+  const struct assay_device_picker picker = {assay_fastest_pick, &fastest};
+  int result = read_model(cli, path, use);
+  if (result == 0) result = model_fastest(cli, path, use->model, &fastest);
+  if (result == 0) result = session_open(cli, use->settings, &picker, &use->session);
+  return result == 0 ? finish_opening(cli, use) : result;
 }
 
 void model_close(struct model_in_use *use) {

@@ -105,7 +105,7 @@ static int augment_and_advise(struct preview *preview, const struct assay_datase
   uint8_t *originals = malloc(count * image + 1), *augmented = malloc(EPOCHS * count * image + 1);
   struct assay_session *session = NULL;
   struct assay_advice advice;
-  int code = originals == NULL || augmented == NULL ? assay_status_memory(cli->status) : session_open(cli, preview->settings, &session);
+  int code = originals == NULL || augmented == NULL ? assay_status_memory(cli->status) : session_open(cli, preview->settings, NULL, &session);
   for (uint32_t i = 0; i < count && code == 0; i++) memcpy(originals + i * image, samples->pixels[numbers[i]], image);
   for (uint32_t epoch = 0; epoch < EPOCHS && code == 0; epoch++)
     code = assay_preview_augment(session, preview->settings, samples, numbers, count, epoch, augmented + epoch * count * image, cli->status);

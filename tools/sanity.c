@@ -35,7 +35,7 @@ static int begin(struct work *work) {
   if (result == 0) result = assay_dataset_split(work->dataset, data, cli->status);
   if (result == 0) result = assay_cache_open(work->dataset, data, &work->cache, cli->status);
   if (result == 0) result = assay_samples_collect(work->dataset, work->cache, data, cli->arena, &work->samples, cli->status);
-  return result == 0 ? session_open(cli, work->settings, &work->session) : result;
+  return result == 0 ? session_open(cli, work->settings, NULL, &work->session) : result;
 }
 
 static void end(struct work *work) {

@@ -36,11 +36,12 @@ static const char *run_folder(struct cli *cli, const char *file) {
 /* One entry a worker: one a device, or as many as [search] workers says, dealt out in turn. */
 static int choose_devices(struct cli *cli, struct assay_registry *registry, const struct assay_run *run, const char *const **devices, uint32_t *count) {
   const struct assay_settings *settings = run->settings;
-  struct assay_fastest fastest = {.run = run, .plugin_path = cli->plugin_path, .arena = cli->arena};
+  struct assay_fastest fastest;
   const struct assay_device_picker picker = {assay_fastest_pick, &fastest};
   const char *const *chosen;
   uint32_t chosen_count;
-  const int result = assay_devices_choose_by(&picker, settings, registry, cli->plugin_path, cli->arena, &chosen, &chosen_count, cli->status);
+  int result = assay_fastest_for_run(run, cli->plugin_path, cli->arena, &fastest, cli->status);
+  if (result == 0) result = assay_devices_choose_by(&picker, settings, registry, cli->plugin_path, cli->arena, &chosen, &chosen_count, cli->status);
   if (result != 0) return result;
   *count = settings->search.workers > 0 ? settings->search.workers : chosen_count;
   const char **list = ASSAY_NEW_ARRAY(cli->arena, const char *, *count);

@@ -7,8 +7,9 @@
 
 #include "cli.h"
 #include "graph/session.h"
+#include "run/device.h"
 
-/* The first of the devices that the settings name. A device that hangs ends the process with exit code 4 and a message. */
-int session_open(struct cli *cli, const struct assay_settings *settings, struct assay_session **session);
+/* The first of the devices that the settings name; `picker` chooses where they say "auto", NULL: in the order GPU, cpu. A device that hangs ends the process with exit code 4 and a message. */
+int session_open(struct cli *cli, const struct assay_settings *settings, const struct assay_device_picker *picker, struct assay_session **session);
 
 #endif

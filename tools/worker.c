@@ -73,7 +73,7 @@ int command_worker(struct cli *cli) {
   return result == 0 ? 0 : ASSAY_E_FAILED;
 }
 
-/* assay time-step RUN DEVICE CLASSES HEIGHT WIDTH CHANNELS: the child that times a device for `devices = auto`. */
+/* assay time-step RUN CLASSES HEIGHT WIDTH CHANNELS DEVICE: the child that times a device for `devices = auto`. */
 int command_time_step(struct cli *cli) {
   int64_t numbers[4];
   double seconds = 0;
@@ -82,12 +82,12 @@ int command_time_step(struct cli *cli) {
   struct assay_session *session = NULL;
   cli->json = true;
   for (int i = 0; i < 4; i++)
-    if (!assay_parse_integer(cli->arguments[2 + i], &numbers[i]) || numbers[i] < 1 || numbers[i] > INT32_MAX)
-      return assay_status_set(cli->status, ASSAY_E_CONFIG, "%s is no count", cli->arguments[2 + i]);
+    if (!assay_parse_integer(cli->arguments[1 + i], &numbers[i]) || numbers[i] < 1 || numbers[i] > INT32_MAX)
+      return assay_status_set(cli->status, ASSAY_E_CONFIG, "%s is no count", cli->arguments[1 + i]);
   const struct assay_network_shape shape = {(uint32_t)numbers[0], (uint32_t)numbers[1], (uint32_t)numbers[2], (uint32_t)numbers[3]};
   int result = cli_registry(cli, &registry);
   if (result == 0) result = assay_run_load(cli->arguments[0], registry, &run, cli->status);
-  if (result == 0) result = assay_device_open(cli->arguments[1], run->settings, 1, registry, cli->arena, &session, cli->status);
+  if (result == 0) result = assay_device_open(cli->arguments[5], run->settings, 1, registry, cli->arena, &session, cli->status);
   if (result == 0) result = assay_step_time(run, &shape, session, &seconds, cli->status);
   if (result == 0) cli_print_json(cli, json_pack("{s:f}", "seconds", seconds));
   assay_session_close(session);

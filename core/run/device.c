@@ -245,6 +245,7 @@ static int choose_automatically(struct choice *choice, struct assay_status *stat
     for (uint32_t i = 0; i < choice->device_count && count < MOST_DEVICES; i++)
       if (rank_of(&choice->devices[i]) == rank) candidates[count++] = &choice->devices[i];
   if (count == 0) return no_such_device(choice, "auto", 0, status);
+  if (count > 1 && choice->picker == NULL) assay_log_message(ASSAY_LOG_INFO, "auto: %s (%s), the first in the order GPU, cpu", candidates[0]->name, candidates[0]->info.name);
   const int result = count > 1 && choice->picker != NULL ? choice->picker->pick(choice->picker->context, candidates, count, &name, status) : 0;
   return result == 0 ? choose(choice, name != NULL ? name : candidates[0]->name, status) : result;
 }

@@ -9,6 +9,7 @@
 #include "base/process.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "run/folder.h"
 #include "train/trainer.h"
 
 #include <assay/random.h>
@@ -100,9 +101,8 @@ static struct assay_network_shape shape_of(const struct assay_run *run) {
   return shape;
 }
 
-/* What the answer depends on: the program, the devices with their drivers, this Assay. NULL when the network cannot be built, which training will say. */
-static const char *make_key(const struct assay_run *run, const struct assay_network_shape *shape, const struct assay_listed_device *const *candidates, uint32_t count,
-                            struct assay_arena *arena) {
+/* The hash of the program that trains the network, in digits. NULL when it cannot be built, which training will say. */
+static const char *program_of(const struct assay_run *run, const struct assay_network_shape *shape, struct assay_arena *arena) {
   const uint32_t training_count = run->settings->train.batch * STEPS;
   const struct assay_network_facts facts = {.class_count = shape->class_count,
                                             .height = shape->height,
@@ -118,33 +118,58 @@ static const char *make_key(const struct assay_run *run, const struct assay_netw
   char digits[33];
   assay_hash_print(&program, digits);
   assay_network_release(network);
-  const char *key = assay_arena_print(arena, "assay-fastest-1 " PACKAGE_VERSION " %s", digits);
+  return assay_arena_copy(arena, digits);
+}
+
+int assay_fastest_for_run(const struct assay_run *run, const char *plugin_path, struct assay_arena *arena, struct assay_fastest *fastest, struct assay_status *status) {
+  const struct assay_network_shape shape = shape_of(run);
+  const char **question = ASSAY_NEW_ARRAY(arena, const char *, 8);
+  if (question == NULL) return assay_status_memory(status);
+  question[0] = "time-step";
+  question[1] = run->folder;
+  question[2] = assay_arena_print(arena, "%u", shape.class_count);
+  question[3] = assay_arena_print(arena, "%u", shape.height);
+  question[4] = assay_arena_print(arena, "%u", shape.width);
+  question[5] = assay_arena_print(arena, "%u", shape.channels);
+  *fastest = (struct assay_fastest){.program = program_of(run, &shape, arena), .question = question, .unit = "step", .plugin_path = plugin_path, .arena = arena};
+  return question[2] && question[3] && question[4] && question[5] ? 0 : assay_status_memory(status);
+}
+
+/* What the answer depends on: the program, the devices with their drivers, this Assay. */
+static const char *make_key(const struct assay_fastest *fastest, const struct assay_listed_device *const *candidates, uint32_t count) {
+  if (fastest->program == NULL) return NULL;
+  const char *key = assay_arena_print(fastest->arena, "assay-fastest-2 " PACKAGE_VERSION " %s %s", fastest->unit, fastest->program);
   for (uint32_t i = 0; i < count && key != NULL; i++)
-    key = assay_arena_print(arena, "%s\n%s;%s;%s", key, candidates[i]->name, candidates[i]->info.name, candidates[i]->info.driver);
+    key = assay_arena_print(fastest->arena, "%s\n%s;%s;%s", key, candidates[i]->name, candidates[i]->info.name, candidates[i]->info.driver);
   return key;
 }
 
-/* Seconds of a step by a child; not-a-number, and why in `reason`. */
-static double measure(const struct assay_fastest *fastest, const struct assay_network_shape *shape, const char *device, const char **reason) {
+/* The child's command line; NULL when memory is short. */
+static const char **list_arguments(const struct assay_fastest *fastest, const char *device) {
+  uint32_t count = 0, n = 0;
+  while (fastest->question[count] != NULL) count++;
+  const char **arguments = ASSAY_NEW_ARRAY(fastest->arena, const char *, (size_t)count + 6);
+  if (arguments == NULL) return NULL;
+  arguments[n++] = assay_process_tool();
+  for (uint32_t i = 0; i < count; i++) arguments[n++] = fastest->question[i];
+  arguments[n++] = device;
+  arguments[n++] = "--quiet";
+  if (fastest->plugin_path != NULL) arguments[n++] = "--plugin-path";
+  if (fastest->plugin_path != NULL) arguments[n++] = fastest->plugin_path;
+  return arguments;
+}
+
+/* Seconds by a child; not-a-number, and why in `reason`. */
+static double measure(const struct assay_fastest *fastest, const char *device, const char **reason) {
   struct assay_arena *arena = fastest->arena;
-  const char *arguments[] = {assay_process_tool(),
-                             "time-step",
-                             "--quiet",
-                             fastest->run->folder,
-                             device,
-                             assay_arena_print(arena, "%u", shape->class_count),
-                             assay_arena_print(arena, "%u", shape->height),
-                             assay_arena_print(arena, "%u", shape->width),
-                             assay_arena_print(arena, "%u", shape->channels),
-                             fastest->plugin_path != NULL ? "--plugin-path" : NULL,
-                             fastest->plugin_path,
-                             NULL};
+  const char **arguments = list_arguments(fastest, device);
   struct assay_text output = {0};
   struct assay_process_end end = {0};
   struct assay_status status = {0};
   double seconds = NAN;
   char how[96];
   *reason = NULL;
+  if (arguments == NULL) return NAN;
   if (assay_process_run(arguments, longest_measurement, &output, &end, &status) != 0) {
     *reason = assay_arena_copy(arena, status.message);
     return NAN;
@@ -188,37 +213,36 @@ static void keep(const char *key, const struct assay_listed_device *const *candi
   assay_text_release(&text);
 }
 
-static void tell(const struct assay_listed_device *const *candidates, uint32_t count, const double *times, uint32_t chosen, bool remembered) {
+static void tell(const struct assay_fastest *fastest, const struct assay_listed_device *const *candidates, uint32_t count, const double *times, uint32_t chosen, bool remembered) {
   struct assay_text others = {0};
   for (uint32_t i = 0; i < count; i++) {
     if (i == chosen) continue;
     if (isnan(times[i])) assay_text_print(&others, ", %s could not be timed", candidates[i]->name);
     else assay_text_print(&others, ", %s %.3g ms", candidates[i]->name, 1e3 * times[i]);
   }
-  assay_log_message(ASSAY_LOG_INFO, "auto: %s (%s), %.3g ms a step%s; measured on this network%s", candidates[chosen]->name, candidates[chosen]->info.name, 1e3 * times[chosen],
-                    others.data != NULL ? others.data : "", remembered ? " before" : "");
+  assay_log_message(ASSAY_LOG_INFO, "auto: %s (%s), %.3g ms a %s%s; measured on this network%s", candidates[chosen]->name, candidates[chosen]->info.name, 1e3 * times[chosen],
+                    fastest->unit, others.data != NULL ? others.data : "", remembered ? " before" : "");
   assay_text_release(&others);
 }
 
 int assay_fastest_pick(void *context, const struct assay_listed_device *const *candidates, uint32_t count, const char **name, struct assay_status *status) {
   const struct assay_fastest *fastest = context;
-  const struct assay_network_shape shape = shape_of(fastest->run);
   double *times = ASSAY_NEW_ARRAY(fastest->arena, double, count);
   if (times == NULL) return assay_status_memory(status);
-  const char *key = make_key(fastest->run, &shape, candidates, count, fastest->arena), *reason;
+  const char *key = make_key(fastest, candidates, count), *reason;
   const bool remembered = recall(key, candidates, count, fastest->arena, times);
   uint32_t chosen = count;
   bool all = true;
   for (uint32_t i = 0; i < count; i++) {
     if (!remembered) {
-      times[i] = measure(fastest, &shape, candidates[i]->name, &reason);
+      times[i] = measure(fastest, candidates[i]->name, &reason);
       if (isnan(times[i])) assay_log_message(ASSAY_LOG_WARNING, "auto: %s is left out: %s", candidates[i]->name, reason != NULL ? reason : "it could not be timed");
     }
     all = all && !isnan(times[i]);
     if (!isnan(times[i]) && (chosen == count || times[i] < times[chosen])) chosen = i;
   }
   if (!remembered && all) keep(key, candidates, count, times); /* what failed once may work the next time */
-  if (chosen < count) tell(candidates, count, times, chosen, remembered);
+  if (chosen < count) tell(fastest, candidates, count, times, chosen, remembered);
   else assay_log_message(ASSAY_LOG_WARNING, "auto: no device could be timed on this network; %s is taken, the first in the order GPU, cpu", candidates[0]->name);
   *name = candidates[chosen < count ? chosen : 0]->name;
   return 0;

@@ -5,6 +5,7 @@
 #include "train/runner.h"
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "train/features.h"
 
@@ -267,6 +268,7 @@ static int submit_step(struct assay_runner *runner, const struct assay_epoch_tas
   }
   struct assay_buffer *const feeds[] = {runner->options};
   if (code == 0 && network->facts.piece > 0) code = runner->backend->run(runner->executable, network->phases[runner->phase].update, runner->store, feeds, NULL, status);
+  if (code == 0 && runner->updates == 1) assay_log_message(ASSAY_LOG_DEBUG, "the first step of a training is on its way");
   return code;
 }
 

@@ -105,6 +105,19 @@ START_TEST(auto_takes_the_fastest_device) {
     ck_assert_msg((strstr(outcome.talk, "on this network before") != NULL) == (i == 1), "%s", outcome.talk);
     outcome_release(&outcome);
   }
+  /* The same for a model, where a batch is timed; eval and predict share the answer. */
+  static const char *const commands[] = {"predict", "eval", "predict"};
+  for (int i = 0; i < 3; i++) {
+    struct outcome outcome = tool_run("%s run0/model.safetensors photos --plugin-path '%s'", commands[i], MODULES);
+    ck_assert_msg(outcome.code == 0, "exit code %d, %s", outcome.code, outcome.talk);
+    ck_assert_msg(strstr(outcome.talk, "auto: cpu (") != NULL && strstr(outcome.talk, "ms a batch, broken ") != NULL, "%s", outcome.talk);
+    ck_assert_msg((strstr(outcome.talk, "on this network before") != NULL) == (i > 0), "%s", outcome.talk);
+    outcome_release(&outcome);
+  }
+  /* What trains for a moment only takes the first in a fixed order, and says so. */
+  struct outcome outcome = tool_run("check a.ini --overfit 2 --plugin-path '%s'", MODULES);
+  ck_assert_msg(strstr(outcome.talk, "the first in the order GPU, cpu") != NULL, "%s", outcome.talk);
+  outcome_release(&outcome);
 }
 END_TEST
 
