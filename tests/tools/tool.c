@@ -16,7 +16,7 @@ void tool_enter_folder(void) {
   ck_assert_int_eq(chdir(folder), 0);
 }
 
-static char *read_whole(const char *path) {
+char *tool_read(const char *path) {
   FILE *file = fopen(path, "r");
   if (file == NULL) return strdup("");
   size_t capacity = 1 << 22, length;
@@ -35,7 +35,7 @@ static struct outcome run(const char *format, va_list arguments) {
   ck_assert_msg(tool != NULL, "ASSAY_TOOL is not set; run through make check");
   snprintf(whole, sizeof whole, "timeout -k 10 %d '%s' %s >.results 2>.talk </dev/null", tool_seconds, tool, command);
   const int state = system(whole);
-  struct outcome outcome = {WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state), read_whole(".results"), read_whole(".talk")};
+  struct outcome outcome = {WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state), tool_read(".results"), tool_read(".talk")};
   return outcome;
 }
 
@@ -130,7 +130,7 @@ void tool_write_ini(const char *path, const char *folder, const char *more) {
 }
 
 bool tool_file_holds(const char *path, const char *words) {
-  char *text = read_whole(path);
+  char *text = tool_read(path);
   const bool found = strstr(text, words) != NULL;
   free(text);
   return found;

@@ -35,6 +35,8 @@ void tool_write_image(const char *path, int class_number, uint32_t seed);
 void tool_write_images(const char *folder, int count);
 /* A small INI on that folder that trains on the reference backend in a second. `more` is appended. */
 void tool_write_ini(const char *path, const char *folder, const char *more);
+/* All of a file, to be freed; "" when it cannot be read. */
+char *tool_read(const char *path);
 bool tool_file_holds(const char *path, const char *words);
 
 #endif
