@@ -8,6 +8,7 @@
  * The thread's own clock makes sense with one thread on a busy machine. Prints one JSON object: milliseconds a step (median of those after the first fifth, minimum).
  */
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "config/plan.h"
 #include "graph/session.h"
@@ -102,6 +103,12 @@ static int make_buffers(struct bench *bench, struct assay_status *status) {
   return error ? error : bench->backend->buffer_create(assay_session_device(bench->session), batch * sizeof(float), &bench->fetches[ASSAY_FETCH_LOSSES], status);
 }
 
+/* What backends have to say: ASSAY_CPU_PROFILE=1 makes the cpu backend tell where time went. */
+static void tell(void *context, int level, const char *message) {
+  (void)context, (void)level;
+  fprintf(stderr, "%s\n", message);
+}
+
 static double now(const struct choice *choice) {
   struct timespec time;
   clock_gettime(strcmp(choice->clock, "thread") == 0 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
@@ -187,6 +194,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "numbers must be positive\n");
     return 2;
   }
+  assay_log_set(tell, NULL);
   struct assay_status status = {0, {0}};
   struct bench bench = {.choice = &choice, .arena = assay_arena_create()};
   const int error = bench.arena == NULL ? ASSAY_E_MEMORY : run(&bench, &status);

@@ -56,6 +56,7 @@ int assay_cpu_keep_memory(struct assay_executable *executable, dnnl_memory_t mem
 
 void assay_cpu_release(struct assay_executable *executable) {
   if (!executable) return;
+  if (executable->device->profile) assay_cpu_tell_profile(executable);
   for (struct assay_cpu_handle *handle = executable->handles; handle; handle = handle->next) handle->destroy(handle->handle);
   for (struct assay_cpu_block *block = executable->blocks, *next; block; block = next) {
     next = block->next;
@@ -377,9 +378,12 @@ int assay_cpu_run(struct assay_executable *executable, uint32_t index, struct as
   for (uint32_t f = 0; f < function->fetch_count; f++) function->bases[ASSAY_CPU_FEEDS + function->feed_count + f] = fetches[f]->bytes;
   if (omp_get_max_threads() != device->threads) omp_set_num_threads(device->threads);
   const struct assay_cpu_frame frame = {function->bases, device->kernels, device->stream, device->threads};
+  function->runs++;
   for (uint32_t s = 0; s < function->step_count; s++) {
-    const struct assay_cpu_step *step = function->steps[s];
+    struct assay_cpu_step *step = function->steps[s];
+    const double start = device->profile ? assay_cpu_thread_time() : 0;
     const int error = step->run(step, &frame);
+    if (device->profile) step->time += assay_cpu_thread_time() - start;
     if (error) return assay_cpu_fail(status, error, "the cpu backend failed in a step (%s) of \"%s\"", step->kind, step->origin);
   }
   return 0;

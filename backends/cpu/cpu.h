@@ -10,6 +10,7 @@
  *   memory.c       liveness, work in place, the plan of memory       store.c        variables
  *   behind_pool.c  gradients behind max pooling kept small           sparse.c       their steps
  *   choice.c       timed choices, remembered                         probe.c        timing convolutions
+ *   profile.c      what steps took
  *   kernels/       loops, compiled once a processor level
  */
 #ifndef ASSAY_BACKENDS_CPU_CPU_H
@@ -33,6 +34,7 @@ struct assay_device {
   struct assay_cpu_choice *choices;
   unsigned char *workspace; /* one for all executables, as large as the largest needs: they never run at the same time */
   uint64_t workspace_size;
+  bool profile; /* ASSAY_CPU_PROFILE is set: executables tell at their end what their steps took */
   char identity[256]; /* processor, library and thread count: what a timed choice depends on */
 };
 
@@ -95,6 +97,7 @@ struct assay_cpu_step {
   int (*run)(const struct assay_cpu_step *step, const struct assay_cpu_frame *frame);
   const char *kind;   /* for profiles */
   const char *origin; /* the layer */
+  double time; /* milliseconds of the calling thread's processor time, where there is a profile */
   uint32_t use_count, use_capacity;
   struct assay_cpu_use *uses;
 };
@@ -107,6 +110,7 @@ static inline void *assay_cpu_at(const struct assay_cpu_frame *frame, const stru
 
 struct assay_cpu_function {
   uint32_t step_count, base_count, feed_count, fetch_count;
+  uint64_t runs;
   struct assay_cpu_step **steps;
   unsigned char **bases;
 };
@@ -283,6 +287,10 @@ int assay_cpu_emit_sparse_input_gradient(struct assay_cpu_build *build, const st
 /* pool.c: from the attributes and the types of the larger and the smaller side */
 struct assay_cpu_pool assay_cpu_describe_pool(const struct assay_pool2d_attributes *attributes, const struct assay_tensor_type *large,
                                               const struct assay_tensor_type *small);
+
+/* profile.c: milliseconds of the calling thread's processor time; and what the steps of an executable took, by kind, to the log. */
+double assay_cpu_thread_time(void);
+void assay_cpu_tell_profile(const struct assay_executable *executable);
 
 /* memory.c */
 int assay_cpu_plan(struct assay_cpu_build *build);

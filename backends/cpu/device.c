@@ -115,6 +115,7 @@ int assay_cpu_open(const struct assay_backend_host *host, const struct assay_opt
   library_name(library, sizeof library);
   snprintf(opened->identity, sizeof opened->identity, "%s; %s; %s; isa %d; %d threads", processor, library, opened->kernels->level,
            (int)dnnl_get_effective_cpu_isa(), opened->threads);
+  opened->profile = secure_getenv("ASSAY_CPU_PROFILE") != NULL;
   omp_set_num_threads(opened->threads);
   if (dnnl_engine_create(&opened->engine, dnnl_cpu, 0) != dnnl_success ||
       dnnl_stream_create(&opened->stream, opened->engine, dnnl_stream_default_flags) != dnnl_success) {
