@@ -214,6 +214,7 @@ static bool group_goes_on(const struct assay_cpu_build *build, uint32_t node) {
 
 static int emit_nodes(struct assay_cpu_build *build) {
   const struct assay_graph *graph = build->graph;
+  assay_cpu_absorb_masks(build);
   for (uint32_t n = 0; n < graph->node_count; n++) { /* sources first: whatever is fused may need them early */
     if (graph->nodes[n]->op != ASSAY_OP_INPUT && graph->nodes[n]->op != ASSAY_OP_VARIABLE) continue;
     build->node = n;
@@ -317,8 +318,7 @@ static int emit_assigns(struct assay_cpu_build *build) {
 
 static int compile_function(struct assay_executable *executable, uint32_t index, struct assay_status *status) {
   const struct assay_function *function = executable->program->functions[index];
-  const struct assay_graph *graph = function->graph;
-  if (assay_cpu_shrink_gradients(executable, function, &graph) != 0) return assay_cpu_no_memory(status);
+  const struct assay_graph *graph = executable->graphs[index];
   struct assay_cpu_build build = {.executable = executable, .function = function, .graph = graph, .function_index = index, .status = status};
   build.values = assay_cpu_take(executable, graph->value_count, sizeof *build.values);
   build.groups = assay_cpu_take(executable, graph->node_count, sizeof *build.groups);
@@ -342,6 +342,14 @@ static int compile_function(struct assay_executable *executable, uint32_t index,
   return compiled->bases ? 0 : assay_cpu_no_memory(status);
 }
 
+static int prepare_graphs(struct assay_executable *executable) {
+  for (uint32_t f = 0; f < executable->program->function_count; f++) {
+    executable->graphs[f] = executable->program->functions[f]->graph;
+    if (assay_cpu_shrink_gradients(executable, executable->program->functions[f], &executable->graphs[f]) != 0) return ASSAY_E_MEMORY;
+  }
+  return 0;
+}
+
 int assay_cpu_compile(struct assay_device *device, const struct assay_program *program, struct assay_executable **executable, uint32_t refused[2],
                       struct assay_status *status) {
   for (uint32_t f = 0; f < program->function_count; f++)
@@ -357,7 +365,11 @@ int assay_cpu_compile(struct assay_device *device, const struct assay_program *p
   made->device = device;
   made->program = program;
   made->functions = assay_cpu_take(made, program->function_count, sizeof *made->functions);
-  int error = made->functions ? assay_cpu_choose_slots(made, status) : assay_cpu_no_memory(status);
+  made->graphs = assay_cpu_take(made, program->function_count, sizeof *made->graphs);
+  int error = made->functions && made->graphs ? prepare_graphs(made) : ASSAY_E_MEMORY;
+  if (error) assay_cpu_no_memory(status);
+  else assay_cpu_choose_image_layout(made);
+  if (!error) error = assay_cpu_choose_slots(made, status);
   for (uint32_t f = 0; f < program->function_count && !error; f++) error = compile_function(made, f, status);
   if (error) {
     assay_cpu_release(made);

@@ -95,8 +95,9 @@ struct after assay_cpu_after(const struct assay_cpu_build *build, const struct t
   struct after after = {.affine = tail->nodes[NORM] != UINT32_MAX, .residual = tail->residual >= 0, .relu = tail->nodes[RELU] != UINT32_MAX, .most = tail->most};
   const int64_t *extents = assay_cpu_type(build, tail->result)->extents;
   const dnnl_dims_t channel = {1, extents[1], 1, 1}, whole = {extents[0], extents[1], extents[2], extents[3]};
-  (void)dnnl_memory_desc_init_by_tag(&after.channel, 4, channel, dnnl_f32, dnnl_nhwc);
-  (void)dnnl_memory_desc_init_by_tag(&after.residual_at, 4, whole, dnnl_f32, dnnl_nhwc);
+  const dnnl_format_tag_t tag = build->executable->blocked && extents[1] % ASSAY_CPU_BLOCK == 0 ? dnnl_nChw16c : dnnl_nhwc;
+  (void)dnnl_memory_desc_init_by_tag(&after.channel, 4, channel, dnnl_f32, tag);
+  (void)dnnl_memory_desc_init_by_tag(&after.residual_at, 4, whole, dnnl_f32, tag);
   return after;
 }
 

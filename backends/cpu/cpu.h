@@ -6,11 +6,12 @@
  *   plugin.c       the door: options and table of functions          layout.c       orders of axes, and dnnl's blocked layouts
  *   device.c       the processor, threads, buffers                   elementwise.c  chains of elementwise ops, a tile at a time
  *   compile.c      from graph to steps                               convolution.c  convolutions; convolution_tail.c: what is fused into them
- *   lower.c        which ops are taken, and by whom                  copy.c, place.c, reduce.c, pool.c, rows.c, picture.c, product.c: ops
+ *   lower.c        which ops are taken, and by whom                  copy.c, place.c, reduce.c, pool.c, rows.c, norm.c, picture.c, product.c: ops
  *   memory.c       liveness, work in place, the plan of memory       store.c        variables
  *   behind_pool.c  gradients behind max pooling kept small           sparse.c       their steps
  *   choice.c       timed choices, remembered                         probe.c        timing convolutions
- *   profile.c      what steps took
+ *   profile.c      what steps took                                   convolution_choice.c  which of dnnl's primitives
+ *   images.c       how images lie between convolutions
  *   kernels/       loops, compiled once a processor level
  */
 #ifndef ASSAY_BACKENDS_CPU_CPU_H
@@ -24,6 +25,9 @@
 
 #define ASSAY_CPU_ALIGNMENT 64 /* bytes: a cache line, and the widest vector */
 #define ASSAY_CPU_LAYOUT_DIMS 12
+#define ASSAY_CPU_BLOCK 16 /* channels that lie together in blocked images: a vector of AVX-512 */
+
+enum assay_cpu_images { ASSAY_CPU_IMAGES_AUTO, ASSAY_CPU_IMAGES_LAST, ASSAY_CPU_IMAGES_BLOCKS };
 
 struct assay_device {
   const struct assay_backend_host *host;
@@ -31,6 +35,7 @@ struct assay_device {
   dnnl_engine_t engine;
   dnnl_stream_t stream;
   int threads;
+  uint32_t images; /* enum assay_cpu_images */
   struct assay_cpu_choice *choices;
   unsigned char *workspace; /* one for all executables, as large as the largest needs: they never run at the same time */
   uint64_t workspace_size;
@@ -130,6 +135,8 @@ struct assay_executable {
   uint64_t store_size, workspace_size, constants_size;
   unsigned char *constants;
   struct assay_cpu_function *functions;
+  const struct assay_graph **graphs; /* of the functions, after the passes */
+  bool blocked;                      /* images between convolutions lie in blocks of channels, where the channels fill them */
 };
 
 struct assay_store {
@@ -150,6 +157,8 @@ struct assay_cpu_value {
   uint32_t consumers;           /* nodes that read it, fetches counted */
 };
 
+enum { ASSAY_CPU_ABSORBED = 2 }; /* of `done`: a later node does it, and is still to read its inputs */
+
 /* A function under compilation. */
 struct assay_cpu_build {
   struct assay_executable *executable;
@@ -159,7 +168,7 @@ struct assay_cpu_build {
   struct assay_status *status;
   struct assay_cpu_value *values; /* by value id */
   int32_t *groups;                /* by node: elementwise group or -1 */
-  uint8_t *done;                  /* by node: nothing left to emit */
+  uint8_t *done;                  /* by node: nothing left to emit: 1, or ASSAY_CPU_ABSORBED */
   uint32_t *first_consumer;       /* by value: where its consumers start in `consumers` */
   uint32_t *consumers;            /* nodes, in order */
   struct assay_cpu_buffer *buffers;
@@ -203,6 +212,10 @@ const struct assay_cpu_layout *assay_cpu_layout_plain(struct assay_executable *e
 const struct assay_cpu_layout *assay_cpu_layout_order(struct assay_executable *executable, const struct assay_tensor_type *type, const int32_t *order);
 /* Axis 1 innermost; plain below rank 3. */
 const struct assay_cpu_layout *assay_cpu_layout_channels_last(struct assay_executable *executable, const struct assay_tensor_type *type);
+/* How images lie between convolutions: channels last, or in blocks of channels where that is the executable's choice and the channels fill blocks. Any dtype. */
+const struct assay_cpu_layout *assay_cpu_layout_image(struct assay_executable *executable, const struct assay_tensor_type *type);
+/* The same places for another dtype; NULL for blocks that are not an image's. */
+const struct assay_cpu_layout *assay_cpu_layout_as(struct assay_executable *executable, const struct assay_cpu_layout *layout, int32_t dtype);
 /* NULL when it is padded or otherwise not dense. */
 const struct assay_cpu_layout *assay_cpu_layout_blocked(struct assay_executable *executable, const struct assay_tensor_type *type,
                                                         const dnnl_memory_desc_t *descriptor);
@@ -259,7 +272,9 @@ int assay_cpu_emit_argmax(struct assay_cpu_build *build, const struct assay_node
 int assay_cpu_emit_pool(struct assay_cpu_build *build, const struct assay_node *node);
 int assay_cpu_emit_softmax(struct assay_cpu_build *build, const struct assay_node *node);
 int assay_cpu_emit_cross_entropy(struct assay_cpu_build *build, const struct assay_node *node);
-int assay_cpu_emit_batch_norm(struct assay_cpu_build *build, const struct assay_node *node);
+int assay_cpu_emit_batch_norm(struct assay_cpu_build *build, uint32_t node);
+/* Takes the gradients of ReLUs behind batch normalisations into the normalisations' own. Before anything is emitted. */
+void assay_cpu_absorb_masks(struct assay_cpu_build *build);
 int assay_cpu_emit_random(struct assay_cpu_build *build, const struct assay_node *node);
 int assay_cpu_emit_picture(struct assay_cpu_build *build, const struct assay_node *node);
 bool assay_cpu_picture_supported(const struct assay_graph *graph, const struct assay_node *node);
@@ -292,22 +307,36 @@ struct assay_cpu_pool assay_cpu_describe_pool(const struct assay_pool2d_attribut
 double assay_cpu_thread_time(void);
 void assay_cpu_tell_profile(const struct assay_executable *executable);
 
+/* images.c: whether images lie in blocks, by what the program's convolutions take */
+void assay_cpu_choose_image_layout(struct assay_executable *executable);
+
 /* memory.c */
 int assay_cpu_plan(struct assay_cpu_build *build);
 
 /* store.c */
 int assay_cpu_choose_slots(struct assay_executable *executable, struct assay_status *status);
 
-/* choice.c: which of `count` candidates; `measure` gives a time, or a negative number for one that does not work or is not exact enough. */
+/* choice.c: which of `count` candidates; `measure` gives a time, or a negative number for one that does not work or is not exact enough.
+ * `time` is that of the chosen one; 0 where there is no cache, and nothing is measured. */
 typedef double (*assay_cpu_measure)(void *context, uint32_t candidate);
-uint32_t assay_cpu_choose(struct assay_device *device, const char *key, uint32_t count, assay_cpu_measure measure, void *context);
+uint32_t assay_cpu_choose(struct assay_device *device, const char *key, uint32_t count, assay_cpu_measure measure, void *context, double *time);
 void assay_cpu_forget_choices(struct assay_device *device);
 
-/* probe.c: milliseconds of a forward convolution, or -1. The first candidate fills `expected` (numbers of the result); others may differ from it by
- * this much of the largest number. Image and result are channels last, weights row-major. */
+/* probe.c: milliseconds of a primitive with two operands and a result, or -1. The first candidate fills `expected` (numbers of the result as it lies outside); others may differ
+ * from it by this much of the largest number. */
 #define ASSAY_CPU_MOST_DIFFERENCE 1e-5
-double assay_cpu_time_convolution(struct assay_device *device, dnnl_primitive_desc_t descriptor, const dnnl_memory_desc_t *image,
-                                  const dnnl_memory_desc_t *weights, const dnnl_memory_desc_t *result, float *expected, bool first);
+struct assay_cpu_operand {
+  int argument;       /* DNNL_ARG_... */
+  dnnl_query_t query; /* of its descriptor */
+  dnnl_memory_desc_t outside;
+  bool timed; /* conversions between outside and the primitive's own layout count */
+};
+struct assay_cpu_trial {
+  struct assay_cpu_operand inputs[2], output;
+  float *expected;
+  bool first;
+};
+double assay_cpu_time_convolution(struct assay_device *device, dnnl_primitive_desc_t descriptor, const struct assay_cpu_trial *trial);
 
 /* The vtable's functions, by file. */
 int assay_cpu_supports(struct assay_device *device, const struct assay_graph *graph, uint32_t node);

@@ -173,14 +173,15 @@ static int32_t seen_through(const struct group *group, int32_t value) {
   return value;
 }
 
-/* Blocked layouts are f32's own. */
-static bool only_f32(const struct group *group) {
+/* Can all operands of the group lie so? Blocks of weights are f32's own. */
+static bool serves(const struct group *group, const struct assay_cpu_layout *layout) {
   const struct assay_cpu_build *build = group->build;
+  if (layout->permuted) return true;
   for (uint32_t i = 0; i < group->node_count; i++) {
     const struct assay_node *node = build->graph->nodes[group->nodes[i]];
-    if (assay_cpu_type(build, node->first_output)->dtype != ASSAY_F32) return false;
+    if (!assay_cpu_layout_as(build->executable, layout, assay_cpu_type(build, node->first_output)->dtype)) return false;
     for (uint32_t k = 0; k < node->input_count; k++)
-      if (assay_cpu_type(build, node->inputs[k])->dtype != ASSAY_F32) return false;
+      if (!assay_cpu_layout_as(build->executable, layout, assay_cpu_type(build, node->inputs[k])->dtype)) return false;
   }
   return true;
 }
@@ -190,14 +191,13 @@ static bool only_f32(const struct group *group) {
 static const struct assay_cpu_layout *choose_layout(const struct group *group) {
   struct assay_cpu_build *build = group->build;
   const struct assay_cpu_layout *found = NULL;
-  const bool blocked = only_f32(group);
   for (uint32_t i = 0; i < group->node_count; i++) {
     const struct assay_node *node = build->graph->nodes[group->nodes[i]];
     for (uint32_t k = 0; k < node->input_count; k++) {
       const int32_t value = seen_through(group, node->inputs[k]);
       if (in_group(group, value) || !same_extents(assay_cpu_type(build, value), group->type)) continue;
       const struct assay_cpu_form *form = build->values[value].forms;
-      if (!form || !form->layout || !(blocked || form->layout->permuted)) continue;
+      if (!form || !form->layout || !serves(group, form->layout)) continue;
       if (form->buffer->base == ASSAY_CPU_STORE) return form->layout;
       if (!found && form->layout != assay_cpu_layout_plain(build->executable, &form->layout->type)) found = form->layout;
     }
@@ -258,12 +258,7 @@ static struct assay_cpu_buffer *constant_tile(struct assay_cpu_build *build, int
 }
 
 static const struct assay_cpu_layout *layout_like(const struct group *group, int32_t dtype) {
-  if (dtype == group->layout->type.dtype) return group->layout;
-  struct assay_tensor_type type = group->layout->type;
-  int32_t order[ASSAY_MAX_RANK];
-  type.dtype = dtype;
-  assay_cpu_layout_axes(group->layout, order);
-  return assay_cpu_layout_order(group->build->executable, &type, order);
+  return assay_cpu_layout_as(group->build->executable, group->layout, dtype);
 }
 
 static int add_spread(struct group *group, uint32_t s, int32_t value) {
@@ -312,7 +307,7 @@ static bool needed_outside(const struct group *group, int32_t value) {
   for (uint32_t c = first; c < last; c++) {
     bool inside = false;
     for (uint32_t i = 0; i < group->node_count; i++) inside |= group->nodes[i] == build->consumers[c];
-    if (!inside && !build->done[build->consumers[c]]) return true;
+    if (!inside && build->done[build->consumers[c]] != 1) return true;
   }
   return false;
 }

@@ -22,19 +22,30 @@ static bool same_layout(const struct assay_cpu_layout *a, const struct assay_cpu
   return true;
 }
 
+/* No axis is cut into blocks. */
+static bool is_permuted(const struct assay_cpu_layout *layout) {
+  uint32_t seen = 0;
+  for (int32_t i = 0; i < layout->count; i++) {
+    if (seen >> layout->dims[i].axis & 1) return false;
+    seen |= 1u << layout->dims[i].axis;
+  }
+  return true;
+}
+
 static const struct assay_cpu_layout *keep(struct assay_executable *executable, const struct assay_cpu_layout *layout) {
   for (const struct assay_cpu_layout *known = executable->layouts; known; known = known->next)
     if (same_layout(known, layout)) return known;
   struct assay_cpu_layout *kept = assay_cpu_take(executable, 1, sizeof *kept);
   if (!kept) return NULL;
   *kept = *layout;
+  kept->permuted = is_permuted(layout);
   kept->next = executable->layouts;
   executable->layouts = kept;
   return kept;
 }
 
 const struct assay_cpu_layout *assay_cpu_layout_order(struct assay_executable *executable, const struct assay_tensor_type *type, const int32_t *order) {
-  struct assay_cpu_layout layout = {.type = *type, .permuted = true};
+  struct assay_cpu_layout layout = {.type = *type};
   dnnl_dims_t extents = {1}, strides = {1};
   int64_t stride = 1;
   for (int32_t i = type->rank - 1; i >= 0; i--) {
@@ -67,7 +78,7 @@ const struct assay_cpu_layout *assay_cpu_layout_blocked(struct assay_executable 
       dnnl_memory_desc_get_size(descriptor) != (size_t)assay_element_count(type) * sizeof(float))
     return NULL;
   const dnnl_blocking_desc_t *blocking = &descriptor->format_desc.blocking;
-  struct assay_cpu_layout layout = {.type = *type, .descriptor = *descriptor, .permuted = blocking->inner_nblks == 0};
+  struct assay_cpu_layout layout = {.type = *type, .descriptor = *descriptor};
   int64_t block[ASSAY_MAX_RANK] = {1, 1, 1, 1, 1, 1}; /* product of the blocks of each axis */
   for (int i = 0; i < blocking->inner_nblks; i++) block[blocking->inner_idxs[i]] *= blocking->inner_blks[i];
   int32_t order[ASSAY_MAX_RANK];
@@ -88,10 +99,43 @@ const struct assay_cpu_layout *assay_cpu_layout_blocked(struct assay_executable 
     if (layout.count == ASSAY_CPU_LAYOUT_DIMS) return NULL;
     layout.dims[layout.count++] = (struct assay_cpu_dim){axis, blocking->inner_blks[i], block[axis]};
   }
-  if (layout.permuted) { /* the descriptor then comes from the order, strides of extents of 1 included */
-    return assay_cpu_layout_order(executable, type, order);
-  }
+  if (blocking->inner_nblks == 0) return assay_cpu_layout_order(executable, type, order); /* the descriptor then comes from the order, strides of extents of 1 included */
   return keep(executable, &layout);
+}
+
+static struct assay_cpu_layout blocks_of(const struct assay_tensor_type *type) {
+  const int64_t *e = type->extents;
+  const struct assay_cpu_dim dims[5] = {{0, e[0], 1}, {1, e[1] / ASSAY_CPU_BLOCK, ASSAY_CPU_BLOCK}, {2, e[2], 1}, {3, e[3], 1}, {1, ASSAY_CPU_BLOCK, 1}};
+  struct assay_cpu_layout layout = {.type = *type};
+  for (int i = 0; i < 5; i++)
+    if (dims[i].extent != 1) layout.dims[layout.count++] = dims[i];
+  return layout;
+}
+
+static bool can_be_blocks(const struct assay_tensor_type *type) { return type->rank == 4 && type->extents[1] > 0 && type->extents[1] % ASSAY_CPU_BLOCK == 0; }
+
+static const struct assay_cpu_layout *image_blocks(struct assay_executable *executable, const struct assay_tensor_type *type) {
+  struct assay_cpu_layout layout = blocks_of(type);
+  const dnnl_dims_t extents = {type->extents[0], type->extents[1], type->extents[2], type->extents[3]};
+  if (type->dtype == ASSAY_F32 && dnnl_memory_desc_init_by_tag(&layout.descriptor, 4, extents, dnnl_f32, dnnl_nChw16c) != dnnl_success) return NULL;
+  return keep(executable, &layout);
+}
+
+const struct assay_cpu_layout *assay_cpu_layout_image(struct assay_executable *executable, const struct assay_tensor_type *type) {
+  return executable->blocked && can_be_blocks(type) ? image_blocks(executable, type) : assay_cpu_layout_channels_last(executable, type);
+}
+
+const struct assay_cpu_layout *assay_cpu_layout_as(struct assay_executable *executable, const struct assay_cpu_layout *layout, int32_t dtype) {
+  if (layout->type.dtype == dtype) return layout;
+  struct assay_tensor_type type = layout->type;
+  int32_t order[ASSAY_MAX_RANK];
+  type.dtype = dtype;
+  if (!layout->permuted) {
+    const struct assay_cpu_layout blocks = can_be_blocks(&layout->type) ? blocks_of(&layout->type) : (struct assay_cpu_layout){0};
+    return same_layout(layout, &blocks) ? image_blocks(executable, &type) : NULL;
+  }
+  assay_cpu_layout_axes(layout, order);
+  return assay_cpu_layout_order(executable, &type, order);
 }
 
 void assay_cpu_layout_axes(const struct assay_cpu_layout *layout, int32_t order[ASSAY_MAX_RANK]) {
@@ -156,12 +200,20 @@ static int materialise(struct assay_cpu_build *build, int32_t value) {
 
 static int convert(struct assay_cpu_build *build, const struct assay_cpu_layout *from, struct assay_cpu_buffer *source, const struct assay_cpu_layout *to,
                    struct assay_cpu_buffer *target) {
-  if (!from->permuted || !to->permuted) return assay_cpu_emit_reorder(build, &from->descriptor, source, &to->descriptor, target);
-  int64_t source_strides[ASSAY_MAX_RANK], target_strides[ASSAY_MAX_RANK];
-  assay_cpu_layout_strides(from, source_strides);
-  assay_cpu_layout_strides(to, target_strides);
-  return assay_cpu_emit_copy(build, assay_dtype_size(from->type.dtype), from->type.rank, from->type.extents, source, 0, source_strides, target, 0,
-                             target_strides);
+  if ((!from->permuted || !to->permuted) && from->type.dtype == ASSAY_F32) return assay_cpu_emit_reorder(build, &from->descriptor, source, &to->descriptor, target);
+  /* At most one of them is blocked then: its dimensions cut those of the other. */
+  const struct assay_cpu_layout *fine = from->permuted ? to : from, *coarse = from->permuted ? from : to;
+  int64_t extents[ASSAY_MAX_RANK], strides[ASSAY_MAX_RANK], fine_strides[ASSAY_MAX_RANK], coarse_strides[ASSAY_MAX_RANK], stride = 1;
+  if (!coarse->permuted || fine->count > ASSAY_MAX_RANK) return assay_cpu_fail(build->status, ASSAY_E_FAILED, "the cpu backend cannot convert a layout");
+  assay_cpu_layout_strides(coarse, strides);
+  for (int32_t d = fine->count - 1; d >= 0; d--) {
+    extents[d] = fine->dims[d].extent;
+    fine_strides[d] = stride;
+    coarse_strides[d] = strides[fine->dims[d].axis] * fine->dims[d].step;
+    stride *= extents[d];
+  }
+  return assay_cpu_emit_copy(build, assay_dtype_size(from->type.dtype), fine->count, extents, source, 0, from == fine ? fine_strides : coarse_strides, target, 0,
+                             to == fine ? fine_strides : coarse_strides);
 }
 
 struct assay_cpu_buffer *assay_cpu_form_get(struct assay_cpu_build *build, int32_t value, const struct assay_cpu_layout *layout) {

@@ -84,7 +84,7 @@ int assay_cpu_emit_node(struct assay_cpu_build *build, uint32_t index) {
   case ASSAY_OP_SOFTMAX_CROSS_ENTROPY: return assay_cpu_emit_cross_entropy(build, node);
   case ASSAY_OP_BATCH_NORM_TRAINING:
   case ASSAY_OP_BATCH_NORM_TRAINING_GRADIENT:
-  case ASSAY_OP_BATCH_NORM_INFERENCE: return assay_cpu_emit_batch_norm(build, node);
+  case ASSAY_OP_BATCH_NORM_INFERENCE: return assay_cpu_emit_batch_norm(build, index);
   case ASSAY_OP_WARP:
   case ASSAY_OP_MIX_CHANNELS:
   case ASSAY_OP_GAUSSIAN_BLUR: return assay_cpu_emit_picture(build, node);

@@ -17,7 +17,16 @@ static const struct assay_option threads = {
   .maximum = 1024,
   .help = "Threads that work on one step; 0: one a processor.",
 };
-static const struct assay_option *const options[] = {&threads, NULL};
+static const char *const image_choices[] = {"auto", "last", "blocks", NULL}; /* enum assay_cpu_images */
+static const struct assay_option images = {
+  .struct_size = sizeof images,
+  .type = ASSAY_OPTION_CHOICE,
+  .name = "images",
+  .default_text = "auto",
+  .choices = image_choices,
+  .help = "How images lie in memory between convolutions: channels last, in blocks of 16 channels, or whichever is faster for the network by the clock.",
+};
+static const struct assay_option *const options[] = {&threads, &images, NULL};
 
 static const struct assay_backend backend = {
   .struct_size = sizeof backend,

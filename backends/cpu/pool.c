@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pooling and its gradients, channels last. The residual of max pooling is the place of the maximum in its window.
+ * Pooling and its gradients, on images as they lie: those in blocks of channels are more images of fewer channels, channels last. The residual of max pooling is the place of the maximum in its window.
  */
 #include "cpu.h"
 
@@ -83,12 +83,12 @@ int assay_cpu_emit_pool(struct assay_cpu_build *build, const struct assay_node *
   struct assay_cpu_buffer *uses[3] = {NULL, NULL, NULL};
   uint32_t reads = 0, count = 0;
   for (; reads < node->input_count; reads++) {
-    uses[count] = assay_cpu_form_get(build, node->inputs[reads], assay_cpu_layout_channels_last(build->executable, assay_cpu_type(build, node->inputs[reads])));
+    uses[count] = assay_cpu_form_get(build, node->inputs[reads], assay_cpu_layout_image(build->executable, assay_cpu_type(build, node->inputs[reads])));
     if (!uses[count++]) return ASSAY_E_MEMORY;
   }
   for (uint32_t i = 0; i < node->output_count; i++) {
     const int32_t value = node->first_output + (int32_t)i;
-    uses[count] = assay_cpu_form_new(build, value, assay_cpu_layout_channels_last(build->executable, assay_cpu_type(build, value)));
+    uses[count] = assay_cpu_form_new(build, value, assay_cpu_layout_image(build->executable, assay_cpu_type(build, value)));
     if (!uses[count++]) return ASSAY_E_MEMORY;
   }
   struct pool_step *step = assay_cpu_emit(build, sizeof *step, gradient ? "pool gradient" : "pool",
@@ -97,5 +97,9 @@ int assay_cpu_emit_pool(struct assay_cpu_build *build, const struct assay_node *
   for (uint32_t u = 0; u < count; u++)
     if (!(u < reads ? assay_cpu_read : assay_cpu_write)(build, step, uses[u])) return assay_cpu_no_memory(build->status);
   step->pool = gradient ? assay_cpu_describe_pool(node->attributes, output, input) : assay_cpu_describe_pool(node->attributes, input, output);
+  if (!assay_cpu_layout_image(build->executable, output)->permuted) {
+    step->pool.batch *= step->pool.channels / ASSAY_CPU_BLOCK;
+    step->pool.channels = ASSAY_CPU_BLOCK;
+  }
   return 0;
 }

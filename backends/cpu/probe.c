@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Timing a convolution primitive on made-up numbers, with the conversions from and to channels last that it would bring along, and
- * checking it against another one's results.
+ * Timing a convolution's primitive on made-up numbers, with the conversions that it would bring along, and checking it against another one's results.
  */
 #include "cpu.h"
 
@@ -9,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_MEMORIES = 12, MOST_PRIMITIVES = 3, ROUNDS = 5 };
+enum { MOST_MEMORIES = 12, MOST_PRIMITIVES = 4, ROUNDS = 5 };
 
 /* No more rounds after this many milliseconds. */
 static const double patience = 6;
@@ -64,9 +63,10 @@ static bool execute(const struct chain *chain) {
   return dnnl_stream_wait(chain->device->stream) == dnnl_success;
 }
 
-static double milliseconds(void) {
+/* One thread has a clock of its own, which stands while others have the processor. */
+static double milliseconds(const struct assay_device *device) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(device->threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
   return (double)time.tv_sec * 1e3 + (double)time.tv_nsec * 1e-6;
 }
 
@@ -75,40 +75,40 @@ static void release(struct chain *chain) {
   for (int i = 0; i < chain->memory_count; i++) dnnl_memory_destroy(chain->memories[i]);
 }
 
-/* Weights are filled row-major, so that every candidate computes the same thing; they are converted before the clock starts. */
-static dnnl_memory_t make_weights(struct chain *chain, const dnnl_memory_desc_t *plain, const dnnl_memory_desc_t *wanted) {
+/* An operand in the primitive's own layout, from numbers as they lie outside, so that every candidate computes the same thing. Conversions that do not count are done at once. */
+static dnnl_memory_t make_input(struct chain *chain, const struct assay_cpu_operand *operand, const dnnl_memory_desc_t *inside, uint32_t seed) {
   struct chain once = {.device = chain->device};
-  dnnl_memory_t from = add_memory(&once, plain), to = add_memory(chain, wanted);
-  if (from) fill(from, plain, 2);
-  const bool good = add_reorder(&once, from, plain, to, wanted) && execute(&once);
+  struct chain *with = operand->timed ? chain : &once;
+  dnnl_memory_t from = add_memory(with, &operand->outside), to = from;
+  if (from) fill(from, &operand->outside, seed);
+  bool good = from != NULL;
+  if (!operand->timed || !dnnl_memory_desc_equal(&operand->outside, inside))
+    good = good && (to = add_memory(chain, inside)) != NULL && add_reorder(with, from, &operand->outside, to, inside) && (operand->timed || execute(&once));
   release(&once);
   return good ? to : NULL;
 }
 
-/* x (channels last) to y (channels last) through the primitive. */
-static dnnl_memory_t build(struct chain *chain, dnnl_primitive_desc_t descriptor, const dnnl_memory_desc_t *image, const dnnl_memory_desc_t *weights,
-                           const dnnl_memory_desc_t *result) {
-  const dnnl_memory_desc_t *source_at = dnnl_primitive_desc_query_md(descriptor, dnnl_query_src_md, 0);
-  const dnnl_memory_desc_t *weights_at = dnnl_primitive_desc_query_md(descriptor, dnnl_query_weights_md, 0);
-  const dnnl_memory_desc_t *result_at = dnnl_primitive_desc_query_md(descriptor, dnnl_query_dst_md, 0);
-  const dnnl_memory_desc_t *scratchpad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
-  dnnl_memory_t x = add_memory(chain, image), source = x, w = make_weights(chain, weights, weights_at);
-  if (x) fill(x, image, 1);
-  if (!dnnl_memory_desc_equal(image, source_at)) {
-    source = add_memory(chain, source_at);
-    if (!add_reorder(chain, x, image, source, source_at)) return NULL;
-  }
-  const bool converts = !dnnl_memory_desc_equal(result, result_at);
-  dnnl_memory_t y = add_memory(chain, result), target = converts ? add_memory(chain, result_at) : y, scratch = add_memory(chain, scratchpad);
-  if (!x || !source || !w || !y || !target || !scratch) return NULL;
-  if (dnnl_primitive_create(&chain->links[chain->link_count].primitive, descriptor) != dnnl_success) return NULL;
+static const dnnl_memory_desc_t *inside_of(dnnl_primitive_desc_t descriptor, const struct assay_cpu_operand *operand) {
+  return dnnl_primitive_desc_query_md(descriptor, operand->query, 0);
+}
+
+/* The primitive between its operands; gives the result, in `own` as the primitive left it. */
+static dnnl_memory_t build(struct chain *chain, dnnl_primitive_desc_t descriptor, const struct assay_cpu_trial *trial, dnnl_memory_t *own) {
+  const struct assay_cpu_operand *output = &trial->output;
+  const dnnl_memory_desc_t *output_at = inside_of(descriptor, output), *scratchpad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
+  dnnl_memory_t inputs[2], scratch = add_memory(chain, scratchpad);
+  for (uint32_t i = 0; i < 2; i++)
+    if (!(inputs[i] = make_input(chain, &trial->inputs[i], inside_of(descriptor, &trial->inputs[i]), i + 1))) return NULL;
+  const bool converts = output->timed && !dnnl_memory_desc_equal(&output->outside, output_at);
+  *own = add_memory(chain, output_at);
+  dnnl_memory_t outside = converts ? add_memory(chain, &output->outside) : *own;
+  if (!*own || !outside || !scratch || dnnl_primitive_create(&chain->links[chain->link_count].primitive, descriptor) != dnnl_success) return NULL;
   dnnl_exec_arg_t *arguments = chain->links[chain->link_count].arguments;
-  arguments[0] = (dnnl_exec_arg_t){DNNL_ARG_SRC, source};
-  arguments[1] = (dnnl_exec_arg_t){DNNL_ARG_WEIGHTS, w};
-  arguments[2] = (dnnl_exec_arg_t){DNNL_ARG_DST, target};
+  for (int i = 0; i < 2; i++) arguments[i] = (dnnl_exec_arg_t){trial->inputs[i].argument, inputs[i]};
+  arguments[2] = (dnnl_exec_arg_t){output->argument, *own};
   arguments[3] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, scratch};
   chain->links[chain->link_count++].count = 4;
-  return !converts || add_reorder(chain, target, result_at, y, result) ? y : NULL;
+  return !converts || add_reorder(chain, *own, output_at, outside, &output->outside) ? outside : NULL;
 }
 
 /* Largest difference over the largest number. */
@@ -122,21 +122,32 @@ static double difference(const float *a, const float *b, size_t count) {
   return largest > 0 ? most / largest : most;
 }
 
-double assay_cpu_time_convolution(struct assay_device *device, dnnl_primitive_desc_t descriptor, const dnnl_memory_desc_t *image,
-                                  const dnnl_memory_desc_t *weights, const dnnl_memory_desc_t *result, float *expected, bool first) {
-  struct chain chain = {.device = device};
-  const dnnl_memory_t y = build(&chain, descriptor, image, weights, result);
-  double best = -1;
+/* The first candidate's results are kept; do another's agree with them? */
+static bool agrees(const struct chain *chain, dnnl_primitive_desc_t descriptor, const struct assay_cpu_trial *trial, dnnl_memory_t result, dnnl_memory_t own) {
+  struct chain once = {.device = chain->device};
+  const dnnl_memory_desc_t *outside = &trial->output.outside;
+  const size_t count = dnnl_memory_desc_get_size(outside) / sizeof(float);
   float *numbers = NULL;
-  if (y && execute(&chain) && dnnl_memory_get_data_handle(y, (void **)&numbers) == dnnl_success) {
-    const size_t count = dnnl_memory_desc_get_size(result) / sizeof(float);
-    if (first) memcpy(expected, numbers, count * sizeof *expected);
-    const bool exact = first || difference(numbers, expected, count) < ASSAY_CPU_MOST_DIFFERENCE;
+  bool good = true;
+  if (!trial->output.timed)
+    good = (result = add_memory(&once, outside)) != NULL && add_reorder(&once, own, inside_of(descriptor, &trial->output), result, outside) && execute(&once);
+  good = good && dnnl_memory_get_data_handle(result, (void **)&numbers) == dnnl_success;
+  if (good && trial->first) memcpy(trial->expected, numbers, count * sizeof *numbers);
+  good = good && (trial->first || difference(numbers, trial->expected, count) < ASSAY_CPU_MOST_DIFFERENCE);
+  release(&once);
+  return good;
+}
+
+double assay_cpu_time_convolution(struct assay_device *device, dnnl_primitive_desc_t descriptor, const struct assay_cpu_trial *trial) {
+  struct chain chain = {.device = device};
+  dnnl_memory_t own = NULL, result = build(&chain, descriptor, trial, &own);
+  double best = -1;
+  if (result && execute(&chain) && agrees(&chain, descriptor, trial, result, own)) {
     double total = 0;
-    for (int round = 0; round < ROUNDS && exact && total < patience; round++) {
-      const double start = milliseconds();
+    for (int round = 0; round < ROUNDS && total < patience; round++) {
+      const double start = milliseconds(device);
       if (!execute(&chain)) break;
-      const double time = milliseconds() - start;
+      const double time = milliseconds(device) - start;
       total += time;
       if (best < 0 || time < best) best = time;
     }

@@ -24,7 +24,7 @@ static bool same_extents(const struct assay_tensor_type *a, const struct assay_t
 /* Convolutions name the layout of their weights. */
 static int ask_convolutions(struct assay_executable *executable, struct assay_status *status) {
   for (uint32_t f = 0; f < executable->program->function_count; f++) {
-    const struct assay_graph *graph = executable->program->functions[f]->graph;
+    const struct assay_graph *graph = executable->graphs[f];
     for (uint32_t n = 0; n < graph->node_count; n++) {
       if (graph->nodes[n]->op != ASSAY_OP_CONV2D) continue;
       const int32_t variable = variable_of(graph, graph->nodes[n]->inputs[1]);
@@ -70,7 +70,7 @@ int assay_cpu_choose_slots(struct assay_executable *executable, struct assay_sta
   int error = ask_convolutions(executable, status);
   for (bool changed = true; changed && !error;) {
     changed = false;
-    for (uint32_t f = 0; f < program->function_count && !error; f++) error = spread(executable, program->functions[f]->graph, &changed);
+    for (uint32_t f = 0; f < program->function_count && !error; f++) error = spread(executable, executable->graphs[f], &changed);
   }
   if (error) return assay_cpu_no_memory(status);
   for (uint32_t v = 0; v < program->variable_count; v++) {

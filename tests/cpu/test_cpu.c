@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_VALUES = 16 };
+enum { MOST_VALUES = 20 };
 
 /* A block as the student's network has it, then a weighted sum: every gradient is fetched. */
 struct shape {
@@ -76,12 +76,14 @@ static void release(struct results *results) {
 
 #define TRY(call) ck_assert_msg((call) == 0, "%s", status.message)
 
-static struct results run_program(struct assay_registry *registry, const char *name, const char *threads, const struct assay_program_builder *builder,
-                                  const struct assay_program *program, int runs) {
+/* `images`: 0 as is faster, 1 channels last, 2 in blocks. */
+static struct results run_with(struct assay_registry *registry, const char *name, const char *threads, int images, const struct assay_program_builder *builder,
+                               const struct assay_program *program, int runs) {
   struct assay_status status = {0, {0}};
   const struct assay_plugin *plugin;
   const struct assay_option_value value = {.struct_size = sizeof value, .integer = atoi(threads), .real = atof(threads), .text = threads};
-  const struct assay_option_value *const values[] = {&value, NULL};
+  const struct assay_option_value lie = {.struct_size = sizeof lie, .integer = images, .text = (const char *[]){"auto", "last", "blocks"}[images]};
+  const struct assay_option_value *const values[] = {&value, &lie, NULL};
   struct assay_session *session;
   struct assay_executable *executable;
   struct assay_store *store;
@@ -123,6 +125,11 @@ static struct results run_program(struct assay_registry *registry, const char *n
   backend->store_release(store);
   assay_session_close(session);
   return results;
+}
+
+static struct results run_program(struct assay_registry *registry, const char *name, const char *threads, const struct assay_program_builder *builder,
+                                  const struct assay_program *program, int runs) {
+  return run_with(registry, name, threads, 0, builder, program, runs);
 }
 
 static void check_close(const char *what, const float *a, const float *b, int64_t count) {
@@ -200,6 +207,81 @@ START_TEST(what_follows_convolutions_agrees_with_reference) {
 }
 END_TEST
 
+/* A training step of a small residual network: a stem with a pooling that overlaps, a block with a shortcut of its own, one without, and a depthwise one, each with batch
+ * normalisation; the mean of each channel, a weighted sum. Fetches the gradients of images and parameters, and updates a weight. */
+struct residual {
+  int64_t channels, height, width, batch, out;
+};
+static const struct residual residuals[] = {{16, 21, 17, 2, 32}, {32, 16, 16, 3, 64}, {24, 13, 12, 2, 48}, {16, 8, 9, 5, 40}, {48, 24, 24, 1, 16}};
+
+struct stack {
+  struct assay_builder *b;
+  assay_value parameters[MOST_VALUES];
+  int count;
+};
+
+static assay_value stacked(struct stack *stack, int rank, const int64_t *extents, uint32_t initialiser, double argument) {
+  char name[16];
+  snprintf(name, sizeof name, "p%02d", stack->count);
+  return stack->parameters[stack->count++] = assay_parameter(stack->b, name, rank, extents, initialiser, argument, ASSAY_ROLE_WEIGHT);
+}
+
+static assay_value normal_convolution(struct stack *stack, assay_value x, int64_t out, int64_t kernel, int64_t stride, int64_t groups) {
+  struct assay_builder *b = stack->b;
+  const int64_t pad = kernel / 2, extents[4] = {out, assay_extent(b, x, 1) / groups, kernel, kernel};
+  const struct assay_conv2d_attributes convolution = {
+    .stride = {stride, stride}, .dilation = {1, 1}, .pad_low = {pad, pad}, .pad_high = {pad, pad}, .groups = groups};
+  const struct assay_epsilon_attributes epsilon = {1e-3};
+  const assay_value y = assay_conv2d(b, x, stacked(stack, 4, extents, ASSAY_INIT_HE_NORMAL, 0), &convolution);
+  const assay_value all[3] = {y, stacked(stack, 1, &out, ASSAY_INIT_UNIFORM, 2), stacked(stack, 1, &out, ASSAY_INIT_UNIFORM, 1)};
+  return b->host->emit(b, ASSAY_OP_BATCH_NORM_TRAINING, all, 3, &epsilon, sizeof epsilon);
+}
+
+static const struct assay_program *build_stack(struct assay_program_builder *program, const struct residual *r) {
+  struct stack stack = {.b = assay_function_begin(program, "stack")};
+  struct assay_builder *b = stack.b;
+  const struct assay_pool2d_attributes pooling = {.kernel = {3, 3}, .stride = {2, 2}, .pad_low = {1, 1}, .pad_high = {1, 1}};
+  const assay_value images = assay_function_feed(b, ASSAY_F32, 4, (const int64_t[]){r->batch, 3, r->height, r->width});
+  assay_value x = assay_max_pool2d(b, assay_relu(b, normal_convolution(&stack, images, r->channels, 3, 1, 1)), &pooling);
+  x = assay_relu(b, assay_add(b, normal_convolution(&stack, x, r->out, 3, 2, 1), normal_convolution(&stack, x, r->out, 1, 2, 1)));
+  x = assay_relu(b, assay_add(b, x, normal_convolution(&stack, x, r->out, 3, 1, 1)));
+  x = assay_relu(b, normal_convolution(&stack, x, r->out, 3, 1, r->out));
+  x = assay_mean(b, x, 12, 0);
+  const assay_value scale = assay_function_feed(b, ASSAY_F32, 2, assay_type(b, x)->extents), loss = assay_reduce_sum(b, assay_mul(b, x, scale), 3, 0);
+  assay_value gradients[MOST_VALUES];
+  stack.parameters[stack.count] = images;
+  assay_builder_gradient(b, loss, stack.parameters, (uint32_t)stack.count + 1, gradients);
+  assay_function_fetch(b, loss);
+  for (int i = 0; i < stack.count; i += 3) assay_function_fetch(b, gradients[i]), assay_function_fetch(b, gradients[i + 1]), assay_function_fetch(b, gradients[i + 2]);
+  assay_assign(b, stack.parameters[3], assay_sub(b, stack.parameters[3], assay_mul(b, gradients[3], assay_number(b, gradients[3], 1e-3))));
+  struct assay_status status = {0, {0}};
+  const struct assay_program *finished = NULL;
+  TRY(assay_function_end(b, &status));
+  TRY(assay_program_finish(program, &finished, &status));
+  return finished;
+}
+
+START_TEST(blocked_images_agree_with_reference) {
+  struct assay_registry *registry = open_registry();
+  struct assay_program_builder *builder = assay_program_begin();
+  const struct assay_program *program = build_stack(builder, &residuals[_i]);
+  struct results expected = run_program(registry, "reference", "", builder, program, 2);
+  for (int images = 0; images < 3; images++)
+    for (int threads = 1; threads <= 2; threads++) {
+      struct results results = run_with(registry, "cpu", threads == 1 ? "1" : "2", images, builder, program, 2);
+      for (uint32_t f = 0; f < results.fetch_count; f++) {
+        char what[64];
+        snprintf(what, sizeof what, "network %d, images %d, %d threads, fetch %u", _i, images, threads, f);
+        check_close(what, results.fetches[f], expected.fetches[f], results.fetch_counts[f]);
+      }
+      release(&results);
+    }
+  release(&expected);
+  assay_program_release(builder);
+  assay_registry_release(registry);
+}
+END_TEST
+
 START_TEST(runs_repeat_bit_for_bit) {
   struct assay_registry *registry = open_registry();
   struct assay_program_builder *builder = assay_program_begin();
@@ -253,6 +335,7 @@ int main(void) {
   tcase_set_timeout(cases, 60);
   tcase_add_loop_test(cases, blocks_agree_with_reference, 0, sizeof shapes / sizeof *shapes);
   tcase_add_loop_test(cases, what_follows_convolutions_agrees_with_reference, 0, 8);
+  tcase_add_loop_test(cases, blocked_images_agree_with_reference, 0, sizeof residuals / sizeof *residuals);
   tcase_add_test(cases, runs_repeat_bit_for_bit);
   tcase_add_test(cases, assignments_read_old_values);
   suite_add_tcase(suite, cases);

@@ -29,6 +29,13 @@ struct assay_cpu_picture {
   uint32_t border; /* of a warp: enum assay_border */
 };
 
+/* Numbers a channel for the passes of batch normalisation. */
+struct assay_cpu_norm {
+  float *a, *b, *c;
+  float *factor, *shift; /* of the forward pass, for the gradient with ReLU */
+  bool relu;
+};
+
 /* A tensor seen as rows of channels. */
 struct assay_cpu_rows {
   int64_t rows, channels;
@@ -70,15 +77,14 @@ struct assay_cpu_kernels {
   void (*avg_pool)(const struct assay_cpu_pool *pool, const float *x, float *y, int64_t begin, int64_t end);
   void (*avg_pool_gradient)(const struct assay_cpu_pool *pool, const float *dy, float *dx, int64_t begin, int64_t end);
 
-  /* sums[0..C) = Σ x, sums[C..2C) = Σ (x - shift)² over rows [begin, end). */
-  void (*norm_sums)(const float *x, const float *shift, float *sums, int64_t channels, int64_t begin, int64_t end);
-  /* y = x * a + b by channel. */
-  void (*norm_apply)(const float *x, const float *a, const float *b, float *y, int64_t channels, int64_t begin, int64_t end);
-  /* sums[0..C) = Σ dy, sums[C..2C) = Σ dy (x - mean). */
-  void (*norm_gradient_sums)(const float *dy, const float *x, const float *mean, float *sums, int64_t channels, int64_t begin, int64_t end);
-  /* dx = dy * a + x * b + c by channel. */
-  void (*norm_gradient_apply)(const float *dy, const float *x, const float *a, const float *b, const float *c, float *dx, int64_t channels, int64_t begin,
-                              int64_t end);
+  /* Batch normalisation over `rows` rows of `channels`. sums[0..C) = Σ x, sums[C..2C) = Σ (x - shift)². */
+  void (*norm_sums)(const float *x, const float *shift, float *sums, int64_t channels, int64_t rows);
+  /* y = x * a + b (+ residual, unless that is NULL: only with ReLU), then ReLU where `norm` says so. y may be x or the residual. */
+  void (*norm_apply)(const struct assay_cpu_norm *norm, const float *x, const float *residual, float *y, int64_t channels, int64_t rows);
+  /* With g = dy, and where there is ReLU zero unless x * factor + shift > 0: sums[0..C) = Σ g, sums[C..2C) = Σ g (x - mean). */
+  void (*norm_gradient_sums)(const struct assay_cpu_norm *norm, const float *dy, const float *x, const float *mean, float *sums, int64_t channels, int64_t rows);
+  /* dx = g * a + x * b + c. dx may be dy or x. */
+  void (*norm_gradient_apply)(const struct assay_cpu_norm *norm, const float *dy, const float *x, float *dx, int64_t channels, int64_t rows);
 
   void (*softmax)(const float *x, float *y, int64_t classes, bool logarithm, int64_t begin, int64_t end);
   void (*softmax_cross_entropy)(const float *logits, const float *targets, float *loss, int64_t classes, int64_t begin, int64_t end);

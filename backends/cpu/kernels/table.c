@@ -12,10 +12,10 @@ DECLARE(void, max_pool, const struct assay_cpu_pool *, const float *, float *, i
 DECLARE(void, max_pool_gradient, const struct assay_cpu_pool *, const float *, const int32_t *, float *, int64_t, int64_t);
 DECLARE(void, avg_pool, const struct assay_cpu_pool *, const float *, float *, int64_t, int64_t);
 DECLARE(void, avg_pool_gradient, const struct assay_cpu_pool *, const float *, float *, int64_t, int64_t);
-DECLARE(void, norm_sums, const float *, const float *, float *, int64_t, int64_t, int64_t);
-DECLARE(void, norm_apply, const float *, const float *, const float *, float *, int64_t, int64_t, int64_t);
-DECLARE(void, norm_gradient_sums, const float *, const float *, const float *, float *, int64_t, int64_t, int64_t);
-DECLARE(void, norm_gradient_apply, const float *, const float *, const float *, const float *, const float *, float *, int64_t, int64_t, int64_t);
+DECLARE(void, norm_sums, const float *, const float *, float *, int64_t, int64_t);
+DECLARE(void, norm_apply, const struct assay_cpu_norm *, const float *, const float *, float *, int64_t, int64_t);
+DECLARE(void, norm_gradient_sums, const struct assay_cpu_norm *, const float *, const float *, const float *, float *, int64_t, int64_t);
+DECLARE(void, norm_gradient_apply, const struct assay_cpu_norm *, const float *, const float *, float *, int64_t, int64_t);
 DECLARE(void, softmax, const float *, float *, int64_t, bool, int64_t, int64_t);
 DECLARE(void, softmax_cross_entropy, const float *, const float *, float *, int64_t, int64_t, int64_t);
 DECLARE(void, random_uniform, const uint32_t *, uint32_t, float *, int64_t, int64_t, int64_t);
