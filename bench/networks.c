@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Times a named network (resnet18, resnet50, mobilenet_v2, …) as `assay train` builds it: from bytes through the layer plugins to 1000 classes, with Adam where it
- * is trained; without training its `evaluate` function.
+ * is trained; without training its `evaluate` function alone.
  *
  *   bench/networks [--network resnet18] [--training 1] [--batch 16] [--size 128] [--threads 1] [--steps 10] [--clock wall|thread] [--backend cpu]
  *
@@ -35,6 +35,7 @@ struct bench {
   struct assay_plan *plan;
   const struct assay_settings *settings;
   struct assay_network *network;
+  struct assay_program program;
   struct assay_session *session;
   const struct assay_backend *backend;
   struct assay_executable *executable;
@@ -55,6 +56,7 @@ static int read_settings(struct bench *bench, struct assay_status *status) {
   return error;
 }
 
+/* The program of the one function that is timed, as `assay predict` has one without training. */
 static int build(struct bench *bench, struct assay_status *status) {
   const uint32_t batch = (uint32_t)bench->choice->batch, size = (uint32_t)bench->choice->size;
   const struct assay_network_facts facts = {.class_count = CLASSES,
@@ -64,7 +66,14 @@ static int build(struct bench *bench, struct assay_status *status) {
                                             .training_count_count = 1,
                                             .training_counts = &batch,
                                             .evaluation_batch = batch};
-  return assay_network_create(bench->settings, &facts, &bench->network, status);
+  const int error = assay_network_create(bench->settings, &facts, &bench->network, status);
+  if (error) return error;
+  const struct assay_network_phase *phase = &bench->network->phases[0];
+  bench->program = *bench->network->program;
+  bench->program.function_count = 1;
+  bench->program.functions += bench->choice->training ? phase->first_step : phase->evaluate;
+  bench->program.key[0] ^= 1;
+  return 0;
 }
 
 static int fill_variables(const struct bench *bench, struct assay_status *status) {
@@ -122,7 +131,6 @@ static int ascending(const void *a, const void *b) {
 
 static int measure(const struct bench *bench, struct assay_status *status) {
   const struct choice *choice = bench->choice;
-  const struct assay_network_phase *phase = &bench->network->phases[0];
   float *options = calloc(bench->network->option_count, sizeof *options);
   double *times = calloc((size_t)choice->steps, sizeof *times);
   int error = options == NULL || times == NULL ? ASSAY_E_MEMORY : 0;
@@ -131,7 +139,7 @@ static int measure(const struct bench *bench, struct assay_status *status) {
     options[0] = (float)(i + 1);
     const double start = now(choice);
     error = bench->backend->buffer_write(bench->feeds[ASSAY_FEED_OPTIONS], 0, options, bench->network->option_count * sizeof *options, status);
-    if (!error) error = bench->backend->run(bench->executable, choice->training ? phase->first_step : phase->evaluate, bench->store, bench->feeds, bench->fetches, status);
+    if (!error) error = bench->backend->run(bench->executable, 0, bench->store, bench->feeds, bench->fetches, status);
     if (!error) error = bench->backend->sync(assay_session_device(bench->session), status);
     times[i] = now(choice) - start;
   }
@@ -151,7 +159,7 @@ static int run(struct bench *bench, struct assay_status *status) {
   if (!error) error = build(bench, status);
   if (!error) error = assay_session_open(bench->settings->backends[0].plugin, bench->settings->backends[0].values, NULL, &bench->session, status);
   if (!error) bench->backend = assay_session_backend(bench->session);
-  if (!error) error = assay_session_compile(bench->session, bench->network->program, &bench->executable, status);
+  if (!error) error = assay_session_compile(bench->session, &bench->program, &bench->executable, status);
   if (!error) error = bench->backend->store_create(bench->executable, &bench->store, status);
   if (!error) error = fill_variables(bench, status);
   if (!error) error = make_buffers(bench, status);

@@ -49,7 +49,7 @@ bool assay_cpu_is_generated(dnnl_primitive_desc_t descriptor);
  * NULL, is how they lie already: taken where the fastest can use it so. NULL: none. */
 dnnl_primitive_desc_t assay_cpu_make_convolution(struct assay_executable *executable, const struct problem *problem, bool bias, const struct after *after,
                                                  const dnnl_memory_desc_t *weights, bool *fits);
-/* Milliseconds of the fastest for a few images, conversions counted; 0 where nothing may be measured. */
+/* Milliseconds of the fastest, conversions counted; 0 where nothing may be measured. */
 double assay_cpu_convolution_time(struct assay_executable *executable, const struct problem *problem);
 
 #endif

@@ -164,18 +164,20 @@ static int list_for(struct assay_executable *executable, const struct problem *p
   return error;
 }
 
-/* Could blocks of channels be filled? The images that a network begins with have few channels, and kernels of their own. */
+/* Can dnnl be asked what it likes without getting padded blocks? The images that a network begins with have few channels, and kernels of their own. */
 static bool fills_blocks(const struct problem *p) { return p->y[1] % ASSAY_CPU_BLOCK == 0 && (p->x[1] % ASSAY_CPU_BLOCK == 0 || p->x[1] < 4); }
 
 static int list_candidates(struct assay_executable *executable, const struct problem *p, bool bias, const struct after *after, const dnnl_memory_desc_t *weights,
                            struct candidates *candidates) {
-  struct request given = {dnnl_convolution_direct, p->source, weights ? *weights : p->weights, p->result, bias ? &p->bias : NULL}, free = given;
+  struct request given = {dnnl_convolution_direct, p->source, weights ? *weights : p->weights, p->result, bias ? &p->bias : NULL}, free = given, last = given;
   candidates->count = 0;
   if (dnnl_memory_desc_init_by_tag(&free.source, 4, p->x, dnnl_f32, dnnl_format_tag_any) != dnnl_success ||
-      dnnl_memory_desc_init_by_tag(&free.result, 4, p->y, dnnl_f32, dnnl_format_tag_any) != dnnl_success)
+      dnnl_memory_desc_init_by_tag(&free.result, 4, p->y, dnnl_f32, dnnl_format_tag_any) != dnnl_success ||
+      dnnl_memory_desc_init_by_tag(&last.source, 4, p->x, dnnl_f32, dnnl_nhwc) != dnnl_success ||
+      dnnl_memory_desc_init_by_tag(&last.result, 4, p->y, dnnl_f32, dnnl_nhwc) != dnnl_success)
     return ASSAY_E_FAILED;
   int error = list_for(executable, p, &given, after, false, candidates);
-  if (!error && fills_blocks(p)) error = list_for(executable, p, &free, after, false, candidates);
+  if (!error) error = list_for(executable, p, fills_blocks(p) ? &free : &last, after, false, candidates);
   free.algorithm = dnnl_convolution_winograd;
   if (!error && candidates->count > 0) error = list_for(executable, p, &free, after, false, candidates);
   return error || candidates->count > 0 ? error : list_for(executable, p, &given, after, true, candidates);
@@ -193,12 +195,14 @@ struct race {
 static double time_candidate(void *context, uint32_t candidate) {
   struct race *race = context;
   race->trial.first = candidate == 0;
-  return assay_cpu_time_convolution(race->executable->device, race->candidates->list[candidate].descriptor, &race->trial);
+  const double time = assay_cpu_time_convolution(race->executable->device, race->candidates->list[candidate].descriptor, &race->trial);
+  if (time >= 0 && (race->trial.limit == 0 || time < race->trial.limit)) race->trial.limit = time;
+  return time;
 }
 
 /* What the choice depends on. */
 static int write_key(const struct assay_executable *executable, const struct problem *p, const struct candidates *candidates, char *key, size_t size) {
-  size_t length = (size_t)snprintf(key, size, "cpu convolution 3; %s; %u %d;", executable->device->identity, p->op, p->blocked);
+  size_t length = (size_t)snprintf(key, size, "cpu convolution 4; %s; %u %d;", executable->device->identity, p->op, p->blocked);
   for (int i = 0; i < 4 && length < size; i++) length += (size_t)snprintf(key + length, size - length, " %lld %lld", (long long)p->x[i], (long long)p->y[i]);
   for (int i = 0; i < p->weight_rank && length < size; i++) length += (size_t)snprintf(key + length, size - length, " %lld", (long long)p->w[i]);
   for (int i = 0; i < 2 && length < size; i++)
@@ -224,26 +228,35 @@ static bool fill_trial(const struct problem *p, struct assay_cpu_trial *trial) {
   return (trial->expected = malloc(dnnl_memory_desc_get_size(&trial->output.outside))) != NULL;
 }
 
-/* The name of the best candidate for the bare convolution, and its time. A few images stand for many: one measurement serves functions of nearly every batch size. */
+/* A few images stand for many, and one for all that are large: one measurement serves many batch sizes, and is over soon. */
+static int64_t measured_batch(const struct problem *p) {
+  const int64_t x = p->x[1] * p->x[2] * p->x[3], y = p->y[1] * p->y[2] * p->y[3], largest = x > y ? x : y;
+  int64_t batch = 16;
+  while (batch > 1 && (batch > p->x[0] || batch * largest > 1 << 20)) batch /= 2;
+  return batch;
+}
+
+/* The name of the best candidate for the bare convolution, and its time for the whole batch. */
 static double choose(struct assay_executable *executable, const struct problem *problem, char best[MOST_NAME]) {
-  enum { FEW = 8, MANY = 16 };
   struct problem p = *problem;
   struct candidates candidates;
   char key[1024];
+  const double fallback = 1e3; /* milliseconds that dnnl's plain loops are taken to last */
   double time = 0;
   best[0] = '\0';
-  p.x[0] = p.y[0] = problem->x[0] < FEW / 2 ? 1 : problem->x[0] < MANY ? FEW : MANY;
+  p.x[0] = p.y[0] = measured_batch(problem);
   if (dnnl_memory_desc_init_by_tag(&p.source, 4, p.x, dnnl_f32, image_tag(p.blocked, p.x[1])) != dnnl_success ||
       dnnl_memory_desc_init_by_tag(&p.result, 4, p.y, dnnl_f32, image_tag(p.blocked, p.y[1])) != dnnl_success ||
       list_candidates(executable, &p, false, &nothing, NULL, &candidates) != 0 || candidates.count == 0)
     return 0;
   struct race race = {.executable = executable, .problem = &p, .candidates = &candidates};
   uint32_t chosen = 0;
-  if (assay_cpu_is_generated(candidates.list[0].descriptor) && write_key(executable, &p, &candidates, key, sizeof key) == 0 && fill_trial(&p, &race.trial))
+  const bool generated = assay_cpu_is_generated(candidates.list[0].descriptor);
+  if (generated && write_key(executable, &p, &candidates, key, sizeof key) == 0 && fill_trial(&p, &race.trial))
     chosen = assay_cpu_choose(executable->device, key, candidates.count, time_candidate, &race, &time);
   free(race.trial.expected);
   memcpy(best, candidates.list[chosen].name, MOST_NAME);
-  return time;
+  return generated ? time * (double)problem->x[0] / (double)p.x[0] : fallback;
 }
 
 double assay_cpu_convolution_time(struct assay_executable *executable, const struct problem *problem) {

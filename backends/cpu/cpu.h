@@ -335,6 +335,7 @@ struct assay_cpu_trial {
   struct assay_cpu_operand inputs[2], output;
   float *expected;
   bool first;
+  double limit; /* milliseconds of the best so far, 0: none; what is far behind is not run again */
 };
 double assay_cpu_time_convolution(struct assay_device *device, dnnl_primitive_desc_t descriptor, const struct assay_cpu_trial *trial);
 

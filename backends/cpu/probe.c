@@ -150,6 +150,7 @@ double assay_cpu_time_convolution(struct assay_device *device, dnnl_primitive_de
       const double time = milliseconds(device) - start;
       total += time;
       if (best < 0 || time < best) best = time;
+      if (trial->limit > 0 && best > 1.5 * trial->limit) break;
     }
   }
   release(&chain);
