@@ -112,7 +112,8 @@ POOL2D_KERNEL avg_pool2d_gradient(__global const float *dy, __global float *dx, 
     const int top = output_y * stride_y - pad_y;
     const RUN_INTS left = (output_x + as_run_ints(RUN_PLACES)) * stride_x - pad_x;
     const int rows = count_padding ? kernel_height : max(min(top + kernel_height, input_height) - max(top, 0), 1);
-    const RUN_INTS columns = count_padding ? (RUN_INTS)(kernel_width) : max(min(left + kernel_width, input_width) - max(left, 0), 1);
+    /* Vectors on both sides: Oclgrind 21.10 takes a number beside a vector for one of a single element. */
+    const RUN_INTS columns = count_padding ? (RUN_INTS)(kernel_width) : max(min(left + kernel_width, (RUN_INTS)(input_width)) - max(left, (RUN_INTS)(0)), (RUN_INTS)(1));
     sums += read_run(dy, total, (pixels.plane * output_height + output_y) * output_width + output_x, output_x, 1, output_width) / to_run_floats(rows * columns);
   })
   store_pixels(dx, pixels, sums, stride_x, input_height, input_width);

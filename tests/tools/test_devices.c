@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -68,6 +69,31 @@ static void check_study(const char *path, int trials) {
                    SQLITE_OK);
   ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
   for (int column = 0; column < 5; column++) ck_assert_int_eq(sqlite3_column_int(statement, column), column == 2 ? trials - 1 : trials);
+  sqlite3_finalize(statement);
+  sqlite3_close(database);
+}
+
+/* Value and point of every trial are those of another study: a random search's points depend on the trials' numbers only, and devices agree but for rounding. */
+static void check_same_trials(const char *path, const char *other) {
+  sqlite3 *database;
+  sqlite3_stmt *statement;
+  ck_assert_int_eq(sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+  ck_assert_int_eq(sqlite3_prepare_v2(database, "ATTACH ?1 AS other", -1, &statement, NULL), SQLITE_OK);
+  sqlite3_bind_text(statement, 1, other, -1, SQLITE_STATIC);
+  ck_assert_int_eq(sqlite3_step(statement), SQLITE_DONE);
+  sqlite3_finalize(statement);
+  ck_assert_int_eq(sqlite3_prepare_v2(database,
+                                      "SELECT a.number, x.value, y.value, (SELECT COUNT(*) FROM main.trial_params p JOIN other.trial_params q USING (param_name, param_value) "
+                                      "WHERE p.trial_id = a.trial_id AND q.trial_id = b.trial_id) FROM main.trials a JOIN other.trials b USING (number) "
+                                      "JOIN main.trial_values x ON x.trial_id = a.trial_id JOIN other.trial_values y ON y.trial_id = b.trial_id", -1, &statement, NULL),
+                   SQLITE_OK);
+  int count = 0;
+  for (; sqlite3_step(statement) == SQLITE_ROW; count++) {
+    const double ours = sqlite3_column_double(statement, 1), theirs = sqlite3_column_double(statement, 2);
+    ck_assert_msg(fabs(ours - theirs) <= 1e-2 * theirs + 1e-4, "trial %d: %g, elsewhere %g", sqlite3_column_int(statement, 0), ours, theirs);
+    ck_assert_int_eq(sqlite3_column_int(statement, 3), 2); /* channels and rate */
+  }
+  ck_assert_int_eq(count, TRIALS);
   sqlite3_finalize(statement);
   sqlite3_close(database);
 }
@@ -162,6 +188,14 @@ START_TEST(a_killed_worker_loses_nothing) {
   ck_assert_int_eq(of_device(run, "cpu", "trials") + of_device(run, "opencl", "trials"), TRIALS);
   ck_assert(tool_file_holds("talk", "opencl: its worker was ended by signal 9"));
   json_decref(run);
+  /* Each trial has what a search without a fault gives it, and left its files. */
+  json_decref(search("undisturbed", "-s backend.devices=cpu -s train.epochs=60 -s train.patience=0"));
+  check_same_trials(study, "undisturbed/study.db");
+  for (int trial = 0; trial < TRIALS; trial++) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/trials/%d/predictions.csv", folder, trial);
+    ck_assert_msg(access(path, R_OK) == 0, "%s is missing", path);
+  }
 }
 END_TEST
 
@@ -230,6 +264,35 @@ START_TEST(a_device_that_hangs_is_ended) {
   ck_assert_int_eq(of_device(run, "opencl", "faults"), 1);
   ck_assert(tool_file_holds(".talk", "clWaitForEvents has not come back"));
   json_decref(run);
+}
+END_TEST
+
+/* The first run of a model says how far it is with compiling, unless that is quick; the second compiles nothing. */
+START_TEST(a_first_run_says_how_far_it_is) {
+  enum { QUICK = 8 }; /* seconds, within which it may be silent */
+  char path[1024];
+  if (!enter("opencl")) return;
+  ck_assert_ptr_nonnull(getcwd(path, sizeof path - 16));
+  strcat(path, "/empty");
+  setenv("XDG_CACHE_HOME", path, 1);
+  setenv("POCL_CACHE_DIR", path, 1);
+  setenv("ASSAY_DEBUG", "1", 1);
+  ck_assert_int_eq(mkdir(path, 0777), 0);
+  const time_t began = time(NULL);
+  static const char command[] = "predict tried/model.safetensors photos -s backend.devices=opencl"; /* a training takes the driver half a minute */
+  struct outcome cold = tool_run("%s", command), warm = tool_run("%s", command);
+  const double seconds = difftime(time(NULL), began);
+  ck_assert_msg(cold.code == 0 && warm.code == 0, "%s%s", cold.talk, warm.talk);
+  const char *told = strstr(cold.talk, "sees this network for the first time: ");
+  unsigned compiled = 0, most = 0;
+  ck_assert_msg(told != NULL || seconds < QUICK, "%s", cold.talk);
+  if (told != NULL) ck_assert_int_eq(sscanf(told, "sees this network for the first time: %u kernels compiled, of %u at most", &compiled, &most), 2);
+  ck_assert_uint_le(compiled, most);
+  ck_assert_ptr_nonnull(strstr(cold.talk, "opencl: compiling "));
+  ck_assert_ptr_null(strstr(warm.talk, "sees this network for the first time"));
+  ck_assert_ptr_null(strstr(warm.talk, "opencl: compiling "));
+  outcome_release(&cold);
+  outcome_release(&warm);
 }
 END_TEST
 
@@ -333,6 +396,7 @@ int main(void) {
   tcase_add_test(tests, a_device_that_fails_once_goes_on);
   tcase_add_test(tests, a_lost_device_is_left_alone);
   tcase_add_test(tests, a_device_that_hangs_is_ended);
+  tcase_add_test(tests, a_first_run_says_how_far_it_is);
   tcase_add_test(tests, a_hang_has_an_end_everywhere);
   tcase_add_test(tests, a_trial_without_memory_is_only_a_trial);
   tcase_add_test(tests, opencl_has_the_curves_of_the_reference);
