@@ -122,6 +122,17 @@ static void write_network(bool few, const struct assay_known_weights *weights, c
                        "blocks     = 2  ~ choice(2, 3)\nchannels   = 16 ~ choice(8, 16, 32)\nkernel     = 3  ~ choice(3, 5)\nactivation = relu ~ choice(relu, leaky_relu)\n");
 }
 
+/* Frozen layers see each image once as long as it stays the same; changed in every epoch, it goes through all of them again. */
+static void write_augment(bool frozen, struct assay_text *text) {
+  if (frozen)
+    assay_text_add(text, "\n[augment]\n; Random changes of training images, drawn anew each epoch. Without any, what the frozen layers make of an image is computed only once.\n"
+                         "; rotation   = 0 ~ real(0, 15)\n; brightness = 0 ~ real(0, 0.2)\n");
+  else
+    assay_text_add(text, "\n[augment]\n; Random changes of training images, drawn anew each epoch: off, but the search may find that they help.\n"
+                         "rotation   = 0 ~ real(0, 15)   ; degrees either way\nbrightness = 0 ~ real(0, 0.2)  ; a factor between 1 - brightness and 1 + brightness\n");
+  assay_text_add(text, "; flip_horizontal = 0.5        ; for objects that may lie either way round; `assay check --preview DIR` shows what comes out\n");
+}
+
 static void write_data(const struct assay_dataset *dataset, const struct facts *facts, const char *path, uint32_t most, struct assay_text *text) {
   uint32_t width = facts->width, height = facts->height;
   const uint32_t longest = width > height ? width : height;
@@ -168,9 +179,7 @@ void assay_starter_write(const struct assay_dataset *dataset, const char *path, 
   const char *file = NULL;
   const struct assay_known_weights *weights = few ? fetched(arena, &file) : NULL;
   write_data(dataset, &facts, path, weights != NULL ? PRETRAINED_SIDE : LONGEST_SIDE, text);
-  assay_text_add(text, "\n[augment]\n; Random changes of training images, drawn anew each epoch: off, but the search may find that they help.\n"
-                       "rotation   = 0 ~ real(0, 15)   ; degrees either way\nbrightness = 0 ~ real(0, 0.2)  ; a factor between 1 - brightness and 1 + brightness\n"
-                       "; flip_horizontal = 0.5        ; for objects that may lie either way round; `assay check --preview DIR` shows what comes out\n");
+  write_augment(weights != NULL, text);
   write_network(few, weights, file, text);
   assay_text_add(text, "\n[optimizer]\ntype          = adam\nlearning_rate = 0.001 ~ log(0.0001, 0.01)\n\n"
                        "[train]\nepochs        = 30\nbatch         = 16\npatience      = 5            ; epochs without a better validation loss\n");

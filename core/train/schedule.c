@@ -39,6 +39,13 @@ double assay_schedule_factor(const struct assay_train_settings *settings, uint32
   }
 }
 
+uint32_t assay_schedule_whole_cycles(const struct assay_train_settings *settings, uint32_t epochs, uint32_t count) {
+  if (settings->schedule != ASSAY_SCHEDULE_RESTARTS) return count;
+  double end = settings->warmup_epochs, length = settings->cycle_epochs;
+  for (; end < count; length *= settings->cycle_factor) end += length;
+  return end < epochs ? (uint32_t)ceil(end) : epochs;
+}
+
 double assay_schedule_momentum(const struct assay_train_settings *settings, uint32_t epochs, uint64_t step, uint32_t steps, double own) {
   const double epoch = (double)step / steps - settings->warmup_epochs, length = fmax(epochs - settings->warmup_epochs, 0);
   if (settings->schedule != ASSAY_SCHEDULE_ONE_CYCLE || epoch < 0 || own <= settings->one_cycle_momentum) return own;

@@ -13,6 +13,10 @@
  * and Hutter, "SGDR", 2017); one cycle of two half cosines (Smith and Topin, "Super-convergence", 2018). */
 double assay_schedule_factor(const struct assay_train_settings *settings, uint32_t epochs, uint64_t step, uint32_t steps);
 
+/* A refit of `count` epochs, of the `epochs` that were planned, in whole cycles: with warm restarts it goes on to the end of the cycle that it is in (as far as that is
+ * planned), since weights are poor while the rate is high. With any other schedule: `count`. */
+uint32_t assay_schedule_whole_cycles(const struct assay_train_settings *settings, uint32_t epochs, uint32_t count);
+
 /* How far a momentum of `own` has gone to settings->one_cycle_momentum at that step: down as the learning rate rises, back as it falls. With any other schedule: `own`. */
 double assay_schedule_momentum(const struct assay_train_settings *settings, uint32_t epochs, uint64_t step, uint32_t steps, double own);
 

@@ -10,6 +10,7 @@
 #include "train/fold.h"
 #include "train/model.h"
 #include "train/oversample.h"
+#include "train/schedule.h"
 
 #include <assay/random.h>
 #include <math.h>
@@ -278,8 +279,8 @@ void assay_trial_result_release(struct assay_trial_result *result) {
 
 /* ---- The final model ---- */
 
-/* Rounded mean of the folds' epochs up to the best one, a stage; 1 for a stage that is on no record. */
-static void refit_epochs(const struct assay_trial_result *trial, uint32_t stage_count, uint32_t *epochs) {
+/* Rounded mean of the folds' epochs up to the best one, a stage, in whole cycles of the schedule; 1 for a stage that is on no record. */
+static void refit_epochs(const struct assay_trial_result *trial, const struct assay_settings *settings, uint32_t stage_count, uint32_t *epochs) {
   for (uint32_t s = 0; s < stage_count; s++) {
     double sum = 0;
     uint32_t count = 0;
@@ -288,7 +289,8 @@ static void refit_epochs(const struct assay_trial_result *trial, uint32_t stage_
       sum += trial->folds[fold].stages[s].best_epoch - trial->folds[fold].stages[s].first_epoch + 1.0;
       count++;
     }
-    epochs[s] = count > 0 ? (uint32_t)lround(sum / count) : 1;
+    const struct assay_settings own = settings_of(settings, s);
+    epochs[s] = assay_schedule_whole_cycles(&own.train, own.train.epochs, count > 0 ? (uint32_t)lround(sum / count) : 1);
   }
 }
 
@@ -308,7 +310,7 @@ static int refit(struct assay_trainer *trainer, const struct assay_settings *set
   struct assay_fold_result *result = ASSAY_NEW(trial->arena, struct assay_fold_result);
   uint32_t *epochs = ASSAY_NEW_ARRAY(trial->arena, uint32_t, trainer->stage_count);
   if (result == NULL || epochs == NULL) return assay_status_memory(status);
-  refit_epochs(trial, trainer->stage_count, epochs);
+  refit_epochs(trial, settings, trainer->stage_count, epochs);
   const struct errand errand = {.part = last, .number = 0, .count = 1, .seed = fold_seed(seed, last), .epochs = epochs};
   struct job job = begin(trainer, settings, hooks, last, last + 1);
   job.arena = trial->arena;

@@ -106,7 +106,7 @@ int assay_trainer_trial(struct assay_trainer *trainer, const struct assay_settin
                         struct assay_trial_result **result, struct assay_status *status);
 void assay_trial_result_release(struct assay_trial_result *result);
 
-/* The final model as settings->train.final says: `refit` trains on all samples of part TRAIN for the rounded mean of the folds' best epochs of each stage, `best_fold`
+/* The final model as settings->train.final says: `refit` trains on all samples of part TRAIN for the rounded mean of the folds' best epochs of each stage (with warm restarts, to the end of that cycle), `best_fold`
  * takes the fold with the lowest validation loss, `ensemble` all folds. The last two need a trial that kept its weights (run it again with its seed).
  * `refitted` (may be NULL) gets the curve of a refit, from the trial's arena. The threshold stays 0.5: see assay_model_set_threshold. */
 int assay_trainer_final(struct assay_trainer *trainer, const struct assay_settings *settings, struct assay_trial_result *trial, uint64_t seed,

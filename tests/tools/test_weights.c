@@ -142,6 +142,43 @@ START_TEST(a_run_keeps_its_weights) {
 }
 END_TEST
 
+/* Puts a file where `weights get` puts that of resnet50; NULL: something that is no file of weights. */
+static void put_resnet50(const char *from) {
+  char folder[3000], command[8000];
+  ck_assert_ptr_nonnull(getcwd(folder, sizeof folder));
+  strcat(folder, "/cache");
+  setenv("XDG_CACHE_HOME", folder, 1);
+  tool_write("cache/assay/weights/resnet50.a1_in1k.safetensors", "none");
+  snprintf(command, sizeof command, "ln -sf '%s' cache/assay/weights/resnet50.a1_in1k.safetensors", from != NULL ? from : "");
+  if (from != NULL) ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(few_images_get_frozen_features) {
+  tool_enter_folder();
+  tool_write_images("images", 8);
+  setenv("XDG_CACHE_HOME", "none", 1);
+  tool_expect(0, NULL, "init images -o without.ini");
+  ck_assert(tool_file_holds("without.ini", "`assay weights get resnet18`") && tool_file_holds("without.ini", "\nrotation   = 0 ~"));
+  put_resnet50(NULL);
+  tool_expect(0, NULL, "init images -o with.ini");
+  ck_assert(tool_file_holds("with.ini", "layers  = resnet50, classifier") && tool_file_holds("with.ini", "\nfreeze        = resnet50"));
+  ck_assert(!tool_file_holds("with.ini", "\nrotation")); /* which would make the features anew in every epoch */
+}
+END_TEST
+
+START_TEST(what_init_proposes_trains) {
+  tool_enter_folder();
+  if (shared("weights/resnet50-v1-imagenet.safetensors") == NULL) ASSAY_SKIP("../shared has no weights");
+  tool_write_images("images", 8);
+  put_resnet50(shared("weights/resnet50-v1-imagenet.safetensors"));
+  tool_expect(0, NULL, "init images -o proposed.ini");
+  json_t *summary = tool_json("train proposed.ini -o run --json --quiet -s train.epochs=2 -s data.folds=2 -s backend.devices=reference");
+  ck_assert_ptr_nonnull(json_object_get(summary, "test"));
+  json_decref(summary);
+  ck_assert(tool_file_holds("run/weights.csv", "resnet50.conv1.weight,conv1.weight,") && tool_file_holds("run/weights.csv", "classifier.weight,,"));
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("weights");
   TCase *tests = tcase_create("weights");
@@ -152,6 +189,8 @@ int main(void) {
   tcase_add_test(tests, resnet20_knows_cifar);
   tcase_add_test(tests, what_would_be_loaded_is_shown);
   tcase_add_test(tests, a_run_keeps_its_weights);
+  tcase_add_test(tests, few_images_get_frozen_features);
+  tcase_add_test(tests, what_init_proposes_trains);
   suite_add_tcase(suite, tests);
   return assay_run_suite(suite);
 }

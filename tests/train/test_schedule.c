@@ -31,6 +31,19 @@ START_TEST(cycles_double) {
 }
 END_TEST
 
+/* Cycles of 1, 2 and 4 epochs end at 1, 3 and 7. */
+START_TEST(a_refit_ends_with_a_cycle) {
+  struct assay_train_settings settings = {.schedule = ASSAY_SCHEDULE_RESTARTS, .cycle_epochs = 1, .cycle_factor = 2};
+  static const uint32_t ends[] = {1, 3, 3, 7, 7, 7, 7};
+  for (uint32_t count = 1; count <= 7; count++) ck_assert_uint_eq(assay_schedule_whole_cycles(&settings, 7, count), ends[count - 1]);
+  ck_assert_uint_eq(assay_schedule_whole_cycles(&settings, 6, 4), 6);
+  settings.warmup_epochs = 0.5;
+  ck_assert_uint_eq(assay_schedule_whole_cycles(&settings, 9, 3), 4);
+  settings.schedule = ASSAY_SCHEDULE_COSINE;
+  ck_assert_uint_eq(assay_schedule_whole_cycles(&settings, 7, 4), 4);
+}
+END_TEST
+
 /* Few steps, long warm-ups and trainings beyond their end give numbers between 0 and 1. */
 START_TEST(nothing_leaves_its_range) {
   for (uint32_t schedule = ASSAY_SCHEDULE_CONSTANT; schedule <= ASSAY_SCHEDULE_ONE_CYCLE; schedule++)
@@ -55,6 +68,7 @@ int main(void) {
   TCase *cases = tcase_create("all");
   tcase_add_loop_test(cases, every_step_equals_pytorch, 0, sizeof schedule_vectors / sizeof *schedule_vectors);
   tcase_add_test(cases, cycles_double);
+  tcase_add_test(cases, a_refit_ends_with_a_cycle);
   tcase_add_test(cases, nothing_leaves_its_range);
   suite_add_tcase(suite, cases);
   return assay_run_suite(suite);
