@@ -19,8 +19,6 @@ static int make_host(struct assay_runner *runner, struct assay_status *status) {
   const struct assay_network *network = runner->network;
   const size_t capacity = runner->capacity, evaluation = network->facts.evaluation_batch;
   const bool streamed = runner->residency->count == 0;
-  runner->host_pixels = calloc(streamed ? capacity : 1, image_size(runner->samples));
-  runner->host_labels = calloc(capacity, sizeof(int32_t));
   runner->host_indices = calloc(capacity, sizeof(int32_t));
   runner->host_options = calloc(network->option_count, sizeof(float));
   runner->host_weights = calloc(capacity, sizeof(float));
@@ -28,10 +26,10 @@ static int make_host(struct assay_runner *runner, struct assay_status *status) {
   runner->uses = calloc(runner->samples->count, sizeof *runner->uses);
   runner->host_logits = calloc(evaluation * network->logit_count, sizeof(float));
   runner->host_losses = calloc(evaluation, sizeof(float));
-  if (runner->host_pixels == NULL || runner->host_labels == NULL || runner->host_indices == NULL || runner->host_options == NULL || runner->host_weights == NULL ||
+  if (runner->host_indices == NULL || runner->host_options == NULL || runner->host_weights == NULL ||
       runner->host_keys == NULL || runner->uses == NULL || runner->host_logits == NULL || runner->host_losses == NULL)
     return assay_status_memory(status);
-  return 0;
+  return streamed ? assay_stream_create(runner->samples, runner->capacity, &runner->stream, status) : 0;
 }
 
 /* The buffers of a runner, and their sizes in bytes; 0: not needed. */
@@ -87,14 +85,16 @@ static int make_buffers(struct assay_runner *runner, struct assay_status *status
 static int write_first(struct assay_runner *runner, struct assay_status *status) {
   const struct assay_backend *backend = runner->backend;
   const uint64_t capacity = runner->capacity;
-  const bool streamed = runner->residency->count == 0;
   int code = backend->buffer_write(runner->indices, 0, runner->host_indices, capacity * sizeof(int32_t), status);
   if (code == 0) code = backend->buffer_write(runner->options, 0, runner->host_options, runner->network->option_count * sizeof(float), status);
   if (code == 0) code = backend->buffer_write(runner->weights, 0, runner->host_weights, capacity * sizeof(float), status);
   if (code == 0) code = backend->buffer_write(runner->keys, 0, runner->host_keys, capacity * 2 * sizeof(uint32_t), status);
-  if (code == 0 && streamed) code = backend->buffer_write(runner->pixels, 0, runner->host_pixels, capacity * image_size(runner->samples), status);
-  if (code == 0 && streamed) code = backend->buffer_write(runner->labels, 0, runner->host_labels, capacity * sizeof(int32_t), status);
-  return code;
+  if (code != 0 || runner->stream == NULL) return code;
+  const uint8_t *pixels;
+  const int32_t *labels;
+  assay_stream_zeros(runner->stream, &pixels, &labels);
+  code = backend->buffer_write(runner->pixels, 0, pixels, capacity * image_size(runner->samples), status);
+  return code != 0 ? code : backend->buffer_write(runner->labels, 0, labels, capacity * sizeof(int32_t), status);
 }
 
 int assay_runner_create(struct assay_session *session, const struct assay_samples *samples, const struct assay_residency *residency,
@@ -123,8 +123,7 @@ void assay_runner_release(struct assay_runner *runner) {
     if (buffers[i] != NULL) backend->buffer_release(buffers[i]);
   if (runner->best != NULL) backend->store_release(runner->best);
   if (runner->store != NULL) backend->store_release(runner->store);
-  free(runner->host_pixels);
-  free(runner->host_labels);
+  assay_stream_release(runner->stream);
   free(runner->host_indices);
   free(runner->host_options);
   free(runner->host_weights);
@@ -218,7 +217,13 @@ static const struct assay_residency *source(const struct assay_runner *runner) {
 static struct assay_buffer *fed_pixels(const struct assay_runner *runner) { return is_on_features(runner) ? runner->features->residency.pixels : runner->pixels; }
 static struct assay_buffer *fed_labels(const struct assay_runner *runner) { return is_on_features(runner) ? runner->features->residency.labels : runner->labels; }
 
-/* Pixels and labels of a batch: rows of the residency, or the bytes themselves. Samples past `count` are repeats or zeros that nobody reads. */
+/* Batches of the numbers in pieces come next, for feed_batch. */
+static int begin_batches(struct assay_runner *runner, const struct assay_residency *residency, const uint32_t *numbers, uint32_t count, uint32_t batch, uint32_t piece,
+                         struct assay_status *status) {
+  return residency->count > 0 ? 0 : assay_stream_begin(runner->stream, numbers, count, batch, piece, status);
+}
+
+/* Pixels and labels of the next batch: rows of the residency, or the bytes themselves. Samples past `count` are repeats or zeros that nobody reads. */
 static int feed_batch(struct assay_runner *runner, const struct assay_residency *residency, const uint32_t *numbers, uint32_t count, uint32_t batch,
                       struct assay_status *status) {
   const struct assay_backend *backend = runner->backend;
@@ -226,13 +231,11 @@ static int feed_batch(struct assay_runner *runner, const struct assay_residency 
     for (uint32_t i = 0; i < batch; i++) runner->host_indices[i] = (int32_t)residency->rows[numbers[i < count ? i : 0]];
     return backend->buffer_write(runner->indices, 0, runner->host_indices, batch * sizeof(int32_t), status);
   }
-  const size_t size = image_size(runner->samples);
-  for (uint32_t i = 0; i < count; i++) {
-    memcpy(runner->host_pixels + i * size, runner->samples->pixels[numbers[i]], size);
-    runner->host_labels[i] = runner->samples->labels[numbers[i]];
-  }
-  const int code = backend->buffer_write(runner->pixels, 0, runner->host_pixels, batch * size, status);
-  return code != 0 ? code : backend->buffer_write(runner->labels, 0, runner->host_labels, batch * sizeof(int32_t), status);
+  const uint8_t *pixels;
+  const int32_t *labels;
+  assay_stream_next(runner->stream, &pixels, &labels);
+  const int code = backend->buffer_write(runner->pixels, 0, pixels, batch * image_size(runner->samples), status);
+  return code != 0 ? code : backend->buffer_write(runner->labels, 0, labels, batch * sizeof(int32_t), status);
 }
 
 /* Gradients (and, without pieces, the update) of `count` samples of the epoch, beginning with number `first` of them. The options were written. */
@@ -286,24 +289,33 @@ static int read_sums(struct assay_runner *runner, uint64_t updates_before, struc
   if (code != 0) return code;
   const double bad = values[ASSAY_SUM_NONFINITE];
   *sums = (struct assay_epoch_sums){values[ASSAY_SUM_LOSS], values[ASSAY_SUM_WEIGHT], values[ASSAY_SUM_CORRECT],
-                                    bad > (double)updates_before ? (uint32_t)(bad - (double)updates_before) : 0};
+                                    bad > (double)updates_before ? (uint32_t)(bad - (double)updates_before) : 0, 0};
   return 0;
+}
+
+static int submit_epoch(struct assay_runner *runner, const struct assay_epoch_task *task, struct assay_status *status) {
+  const struct assay_hooks *hooks = task->hooks;
+  int code = 0;
+  for (uint32_t first = 0, batch; code == 0 && first < task->count; first += batch) {
+    if (hooks != NULL && hooks->interrupted != NULL && hooks->interrupted(hooks->context)) return assay_status_set(status, ASSAY_E_INTERRUPTED, "stopped on request");
+    batch = task->count - first < runner->network->batch ? task->count - first : runner->network->batch;
+    code = submit_step(runner, task, first, batch, task->paces == NULL ? NULL : &task->paces[first / runner->network->batch], status);
+  }
+  return code;
 }
 
 int assay_runner_train(struct assay_runner *runner, const struct assay_epoch_task *task, struct assay_epoch_sums *sums, struct assay_status *status) {
   const uint64_t updates_before = runner->updates;
-  const struct assay_hooks *hooks = task->hooks;
+  const uint32_t batch = runner->network->batch, piece = runner->network->facts.piece > 0 ? runner->network->facts.piece : batch;
   memcpy(runner->host_options, task->options, runner->network->option_count * sizeof(float));
   memset(runner->uses, 0, runner->samples->count * sizeof *runner->uses);
   int code = reset_sums(runner, status);
-  for (uint32_t first = 0, batch; code == 0 && first < task->count; first += batch) {
-    if (hooks != NULL && hooks->interrupted != NULL && hooks->interrupted(hooks->context)) return assay_status_set(status, ASSAY_E_INTERRUPTED, "stopped on request");
-    batch = task->count - first < runner->network->batch ? task->count - first : runner->network->batch;
-    const uint32_t rest = task->count - first - batch;
-    if (source(runner)->count == 0) assay_samples_ahead(runner->samples, task->numbers + first + batch, rest < batch ? rest : batch);
-    code = submit_step(runner, task, first, batch, task->paces == NULL ? NULL : &task->paces[first / runner->network->batch], status);
-  }
-  return code != 0 ? code : read_sums(runner, updates_before, sums, status);
+  if (code == 0) code = begin_batches(runner, source(runner), task->numbers, task->count, batch, piece, status);
+  if (code == 0) code = submit_epoch(runner, task, status);
+  const double waited = assay_stream_end(runner->stream);
+  if (code == 0) code = read_sums(runner, updates_before, sums, status);
+  if (code == 0) sums->waited = waited;
+  return code;
 }
 
 /* Submits one evaluation into slot 0 or 1. */
@@ -337,6 +349,7 @@ int assay_runner_features(struct assay_runner *runner, const uint32_t *numbers, 
   struct assay_buffer *made = NULL;
   int code = backend->buffer_create(assay_session_device(runner->session), size * batch * sizeof(float), &made, status);
   if (code == 0) code = backend->buffer_write(runner->options, 0, options, network->option_count * sizeof(float), status);
+  if (code == 0) code = begin_batches(runner, runner->residency, numbers, count, batch, batch, status);
   for (uint32_t first = 0, now; code == 0 && first < count; first += now) {
     now = count - first < batch ? count - first : batch;
     code = feed_batch(runner, runner->residency, numbers + first, now, batch, status);
@@ -347,6 +360,7 @@ int assay_runner_features(struct assay_runner *runner, const uint32_t *numbers, 
     if (code == 0) code = backend->run(runner->executable, network->features, runner->store, feeds, &made, status);
     if (code == 0) code = backend->buffer_read(made, 0, features + first * size, now * size * sizeof(float), status);
   }
+  assay_stream_end(runner->stream);
   backend->buffer_release(made);
   return code;
 }
@@ -357,6 +371,7 @@ int assay_runner_evaluate(struct assay_runner *runner, const uint32_t *numbers, 
   int code = runner->backend->buffer_write(runner->options, 0, options, runner->network->option_count * sizeof(float), status);
   uint32_t waiting = 0, waiting_first = 0;
   int slot = 0;
+  if (code == 0) code = begin_batches(runner, source(runner), numbers, count, batch, batch, status);
   for (uint32_t first = 0; code == 0 && first < count; first += batch, slot ^= 1) {
     const uint32_t now = count - first < batch ? count - first : batch;
     code = submit_evaluation(runner, numbers + first, now, slot, status);
@@ -366,6 +381,7 @@ int assay_runner_evaluate(struct assay_runner *runner, const uint32_t *numbers, 
     waiting_first = first;
   }
   if (code == 0 && waiting > 0) code = collect_evaluation(runner, waiting, slot ^ 1, scores + (size_t)waiting_first * classes, losses + waiting_first, status);
+  assay_stream_end(runner->stream);
   return code;
 }
 

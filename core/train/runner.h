@@ -10,6 +10,7 @@
 #include "train/network.h"
 #include "train/pretrained.h"
 #include "train/samples.h"
+#include "train/stream.h"
 #include "train/trainer.h"
 
 /* A data set on the device. Without pixels (count 0) each batch is sent. */
@@ -36,8 +37,8 @@ struct assay_runner {
   struct assay_buffer *indices, *options, *weights, *keys;
   struct assay_buffer *logits[2], *losses[2]; /* two evaluations are in flight */
   /* The same on the host. */
-  uint8_t *host_pixels;
-  int32_t *host_labels, *host_indices;
+  struct assay_stream *stream; /* pixels and labels; NULL: they are on the device */
+  int32_t *host_indices;
   float *host_options, *host_weights, *host_logits, *host_losses;
   uint32_t *host_keys;
   uint32_t *uses;    /* by sample number: how often it was trained on in this epoch, so that each time gets random numbers of its own */
@@ -65,6 +66,7 @@ int assay_runner_enter_phase(struct assay_runner *runner, uint32_t phase, struct
 struct assay_epoch_sums {
   double loss, weight, correct;
   uint32_t nonfinite_step; /* in this epoch, from 1; 0: none */
+  double waited;           /* seconds for images to be sent; 0 where they are on the device */
 };
 /* What changes from step to step. Not looked at where the optimizer has no such option. */
 struct assay_pace {

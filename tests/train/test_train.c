@@ -365,11 +365,38 @@ START_TEST(curves_are_written) {
 }
 END_TEST
 
+/* Ten samples in batches of four, each in pieces of three: 3, 1, 3, 1, 2; twice, since a stream is used once an epoch. */
+START_TEST(a_stream_gives_batches_in_pieces) {
+  static const uint32_t sizes[] = {3, 1, 3, 1, 2}, order[10] = {7, 3, 9, 0, 5, 1, 8, 2, 6, 4};
+  struct toy *toy = toy_create(10, 2, 2, 100);
+  struct assay_stream *stream;
+  struct assay_status status;
+  const size_t size = (size_t)TOY_SIDE * TOY_SIDE * TOY_CHANNELS;
+  ck_assert_int_eq(assay_stream_create(&toy->samples, 4, &stream, &status), 0);
+  for (int epoch = 0; epoch < 2; epoch++) {
+    ck_assert_int_eq(assay_stream_begin(stream, order, 10, 4, 3, &status), 0);
+    for (uint32_t piece = 0, first = 0; piece < 5; first += sizes[piece++]) {
+      const uint8_t *pixels;
+      const int32_t *labels;
+      assay_stream_next(stream, &pixels, &labels);
+      for (uint32_t i = 0; i < sizes[piece]; i++) {
+        ck_assert_mem_eq(pixels + i * size, toy->pixels[order[first + i]], size);
+        ck_assert_int_eq(labels[i], toy->labels[order[first + i]]);
+      }
+    }
+    if (epoch == 0) ck_assert_double_ge(assay_stream_end(stream), 0);
+  }
+  assay_stream_release(stream);
+  toy_release(toy);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("train");
   TCase *cases = tcase_create("all");
   tcase_set_timeout(cases, 60);
   tcase_add_checked_fixture(cases, components_setup, components_teardown);
+  tcase_add_test(cases, a_stream_gives_batches_in_pieces);
   tcase_add_test(cases, two_classes_are_learned);
   tcase_add_test(cases, four_classes_are_learned_with_every_kind_of_layer);
   tcase_add_test(cases, the_same_seed_gives_the_same_run);
