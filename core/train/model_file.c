@@ -26,7 +26,7 @@
 #define MOST_PIXELS 65535 /* a side */
 
 static const char *const fits[] = {"stretch", "crop", "letterbox"};
-static const char *const filters[] = {"area", "bilinear"};
+static const char *const filters[] = {"area", "bilinear", "linear"};
 static const char *const units[] = {"pixels", "millionths"};
 static const char *const colours[] = {"rgb", "grey"};
 
@@ -183,7 +183,7 @@ static int read_facts(const char *name, const json_t *json, struct assay_model *
   const bool right = isfinite(model->temperature) && model->temperature >= 1e-3 && model->temperature <= 1e3 && read_count(input, "width", 1, MOST_PIXELS, &model->width) && read_count(input, "height", 1, MOST_PIXELS, &model->height) &&
                      read_count(input, "channels", 1, 4, &model->channels) && read_word(input, "fit", fits, 3, &model->fitting.fit) &&
                      (json_object_get(input, "resize") == NULL || read_count(input, "resize", 0, MOST_PIXELS, &model->fitting.resize)) &&
-                     (json_object_get(input, "filter") == NULL || read_word(input, "filter", filters, 2, &model->fitting.filter)) &&
+                     (json_object_get(input, "filter") == NULL || read_word(input, "filter", filters, 3, &model->fitting.filter)) &&
                      read_region(json_object_get(input, "region"), &model->fitting.region) && read_word(input, "colour", colours, 2, &model->colour) && read_count(json, "members", 1, MOST_MEMBERS, &model->member_count) &&
                      read_count(json, "logits", 1, MOST_CLASSES, &model->logit_count) &&
                      (model->logit_count == model->class_count || (model->logit_count == 1 && model->class_count == 2)) &&

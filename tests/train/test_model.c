@@ -65,6 +65,7 @@ START_TEST(a_file_brings_the_model_back) {
     assay_model_set_threshold(model, 0.37);
     const struct assay_region region = {100000, 200000, 700000, 600000, classes == 4};
     if (classes == 4) model->fitting.region = region;
+    model->fitting.filter = classes == 4 ? ASSAY_FILTER_LINEAR : ASSAY_FILTER_BILINEAR;
     ck_assert_msg(assay_model_write(model, model_path(), &status) == 0, "%s", status.message);
     ck_assert_msg(assay_model_read(model_path(), &read, &status) == 0, "%s", status.message);
     ck_assert_uint_eq(read->class_count, classes);
