@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "config/ini.h"
+#include "data/ahead.h"
 #include "run/fastest.h"
 #include "run/loader.h"
 #include "session.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 32, BLOCK = 256 };
+enum { BATCH = 32, BLOCK = BATCH, SLOTS = 3 };
 
 /* The plan of the command line, in which the model's positive class is named, so that metrics of it can be asked for. */
 static int plan_for(struct cli *cli, const struct assay_model *model, struct assay_plan **plan) {
@@ -120,52 +121,72 @@ void model_close(struct model_in_use *use) {
   assay_plan_release(use->plan);
 }
 
-struct block {
-  uint8_t *pixels;
-  struct assay_status *statuses;
-  const uint8_t **images; /* the readable ones */
+/* Blocks of images are loaded while the model looks at those before. */
+struct job {
+  struct model_in_use *use;
+  const struct assay_image_list *list;
+  struct block {
+    uint8_t *pixels;
+    struct assay_status *statuses;
+  } blocks[SLOTS];
+  const uint8_t **images; /* the readable ones of a block */
   double *scores;
 };
 
-static int take_block(struct block *block, const struct model_in_use *use, struct assay_status *status) {
+static int prepare(struct job *job, struct assay_status *status) {
   size_t bytes;
-  const bool fits = assay_multiply(use->image_size, BLOCK, &bytes);
-  *block = (struct block){.pixels = fits ? malloc(bytes) : NULL,
-                          .statuses = calloc(BLOCK, sizeof *block->statuses),
-                          .images = calloc(BLOCK, sizeof *block->images),
-                          .scores = calloc((size_t)BLOCK * use->model->class_count, sizeof *block->scores)};
-  const bool whole = block->pixels != NULL && block->statuses != NULL && block->images != NULL && block->scores != NULL;
-  return whole ? 0 : assay_status_memory(status);
+  bool whole = assay_multiply(job->use->image_size, BLOCK, &bytes);
+  for (int slot = 0; whole && slot < SLOTS; slot++) {
+    job->blocks[slot] = (struct block){malloc(bytes), calloc(BLOCK, sizeof *job->blocks[slot].statuses)};
+    whole = job->blocks[slot].pixels != NULL && job->blocks[slot].statuses != NULL;
+  }
+  job->images = calloc(BLOCK, sizeof *job->images);
+  job->scores = calloc((size_t)BLOCK * job->use->model->class_count, sizeof *job->scores);
+  return whole && job->images != NULL && job->scores != NULL ? 0 : assay_status_memory(status);
 }
 
-static void free_block(struct block *block) {
-  free(block->pixels);
-  free(block->statuses);
-  free(block->images);
-  free(block->scores);
+static void release(struct job *job) {
+  for (int slot = 0; slot < SLOTS; slot++) {
+    free(job->blocks[slot].pixels);
+    free(job->blocks[slot].statuses);
+  }
+  free(job->images);
+  free(job->scores);
 }
 
-static int run_block(struct cli *cli, struct model_in_use *use, struct block *block, const struct assay_image_list *list, uint32_t first, uint32_t count, model_row row, void *context) {
+static uint32_t size_of_block(const struct job *job, uint32_t block) {
+  const uint32_t rest = assay_image_list_count(job->list) - block * BLOCK;
+  return rest < BLOCK ? rest : BLOCK;
+}
+
+static void load_block(void *context, uint32_t block, uint32_t slot) {
+  struct job *job = context;
+  assay_images_load(job->list, block * BLOCK, size_of_block(job, block), &job->use->images, job->use->image_size, job->blocks[slot].pixels, job->blocks[slot].statuses);
+}
+
+static int classify_block(struct job *job, uint32_t number, const struct block *block, model_row row, void *context, struct assay_status *status) {
+  const uint32_t count = size_of_block(job, number), classes = job->use->model->class_count;
   uint32_t readable = 0;
-  assay_images_load(list, first, count, &use->images, use->image_size, block->pixels, block->statuses);
   for (uint32_t i = 0; i < count; i++)
-    if (block->statuses[i].code == 0) block->images[readable++] = block->pixels + i * use->image_size;
-  int result = 0;
-  if (readable > 0) result = assay_predictor_run(use->predictor, block->images, NULL, readable, block->scores, NULL, cli->status);
+    if (block->statuses[i].code == 0) job->images[readable++] = block->pixels + i * job->use->image_size;
+  int result = readable > 0 ? assay_predictor_run(job->use->predictor, job->images, NULL, readable, job->scores, NULL, status) : 0;
   for (uint32_t i = 0, done = 0; result == 0 && i < count; i++) {
     const bool bad = block->statuses[i].code != 0;
-    result = row(context, first + i, bad ? NULL : block->scores + (size_t)done * use->model->class_count, bad ? block->statuses[i].message : NULL);
+    result = row(context, number * BLOCK + i, bad ? NULL : job->scores + (size_t)done * classes, bad ? block->statuses[i].message : NULL);
     done += !bad;
   }
   return result;
 }
 
 int model_run(struct cli *cli, struct model_in_use *use, const struct assay_image_list *list, model_row row, void *context) {
-  struct block block;
-  const uint32_t count = assay_image_list_count(list);
-  int result = take_block(&block, use, cli->status);
-  for (uint32_t first = 0; result == 0 && first < count; first += BLOCK)
-    result = run_block(cli, use, &block, list, first, count - first < BLOCK ? count - first : BLOCK, row, context);
-  free_block(&block);
+  struct job job = {.use = use, .list = list};
+  const uint32_t blocks = (assay_image_list_count(list) + BLOCK - 1) / BLOCK;
+  struct assay_ahead *ahead = NULL;
+  int result = prepare(&job, cli->status);
+  if (result == 0 && (ahead = assay_ahead_start(blocks, SLOTS, load_block, &job)) == NULL) result = assay_status_memory(cli->status);
+  for (uint32_t block = 0; result == 0 && block < blocks; block++)
+    result = classify_block(&job, block, &job.blocks[assay_ahead_next(ahead)], row, context, cli->status);
+  assay_ahead_stop(ahead);
+  release(&job);
   return result;
 }
