@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Kernels generated from groups of elementwise nodes: one work-item an element, one kernel a group.
+ * Kernels generated from groups of elementwise nodes: one work-item an element, or four that lie side by side, one kernel a group.
  *
  * The text holds the structure alone: which operations, and for each operand whether it is walked element by element, is one number, or
  * follows strides. Extents, strides and constants are arguments, so groups of equal structure share a compiled kernel whatever their
@@ -12,6 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+  ITEMS = 64,
+  CPU_ITEMS = 1024 /* on a processor, where a work-group is a loop */
+};
 
 const char *assay_cl_type_name(int32_t dtype) {
   switch (dtype) {
@@ -165,6 +170,80 @@ static char *kernel_text(struct assay_cl_lowering *lowering, struct assay_cl_ker
   return assay_cl_kernel_keep(lowering, kernel, &text);
 }
 
+/* ---- Four elements a work-item ---- */
+
+enum { QUAD = 4 };
+
+/* Is everything contiguous or one number, and can it be cut into fours? Then a GPU moves it in words of four elements. The compilers of processors vectorise along work-items
+ * themselves, which this would hinder. */
+static bool goes_by_quads(const struct assay_cl_lowering *lowering, const struct assay_cl_kernel *kernel) {
+  if (lowering->device->kind == ASSAY_DEVICE_CPU || kernel->rank != 1 || kernel->count % QUAD) return false;
+  for (uint32_t i = 0; i < kernel->input_count + kernel->output_count; i++) {
+    const struct assay_cl_operand *operand = &kernel->operands[i];
+    if (operand->walk == ASSAY_CL_WALK_STRIDED && (i >= kernel->input_count || operand->view.strides[0] != 0)) return false;
+  }
+  return true;
+}
+
+/* What is computed of one element, from values as they lie in memory to results. */
+static void print_values(struct assay_cl_text *text, const struct assay_cl_kernel *kernel, const uint32_t *locals) {
+  assay_cl_print(text, "void values(");
+  for (uint32_t i = 0; i < kernel->input_count; i++) {
+    const struct assay_cl_operand *operand = &kernel->operands[i];
+    assay_cl_print(text, "const %s raw%u, ", assay_cl_type_name(operand->walk == ASSAY_CL_WALK_CONSTANT ? operand->view.dtype : operand->view.stored), i);
+  }
+  for (uint32_t i = 0; i < kernel->output_count; i++)
+    assay_cl_print(text, "%s%s *y%u", i ? ", " : "", assay_cl_type_name(kernel->operands[kernel->input_count + i].view.stored), i);
+  assay_cl_print(text, ") {\n");
+  for (uint32_t i = 0; i < kernel->input_count; i++) {
+    const struct assay_cl_operand *operand = &kernel->operands[i];
+    char raw[16];
+    snprintf(raw, sizeof raw, "raw%u", i);
+    assay_cl_print(text, "  const %s x%u = ", assay_cl_type_name(operand->view.dtype), i);
+    if (operand->walk == ASSAY_CL_WALK_CONSTANT || operand->view.stored == operand->view.dtype) assay_cl_print(text, "%s", raw);
+    else print_cast(text, operand->view.stored, operand->view.dtype, raw);
+    assay_cl_print(text, ";\n");
+  }
+  assay_cl_print(text, "%s", text_of(&kernel->body));
+  for (uint32_t i = 0; i < kernel->output_count; i++) assay_cl_print(text, "  *y%u = v%u;\n", i, locals[i]);
+  assay_cl_print(text, "}\n");
+}
+
+static void print_quad_load(struct assay_cl_text *text, const struct assay_cl_operand *operand, uint32_t number) {
+  const char *type = assay_cl_type_name(operand->view.stored);
+  if (operand->walk == ASSAY_CL_WALK_LINEAR) assay_cl_print(text, "  const %s4 q%u = ((__global const %s4 *)in%u)[quad];\n", type, number, type, number);
+  else if (operand->walk == ASSAY_CL_WALK_STRIDED)
+    assay_cl_print(text, "  const %s q%u = in%u[in%u_offset + quad * in%u_stride0];\n", type, number, number, number, number);
+}
+
+static void print_quad_call(struct assay_cl_text *text, const struct assay_cl_kernel *kernel, int element) {
+  assay_cl_print(text, "  values(");
+  for (uint32_t i = 0; i < kernel->input_count; i++) {
+    const enum assay_cl_walk walk = kernel->operands[i].walk;
+    if (walk == ASSAY_CL_WALK_LINEAR) assay_cl_print(text, "q%u.s%d, ", i, element);
+    else assay_cl_print(text, walk == ASSAY_CL_WALK_CONSTANT ? "in%u, " : "q%u, ", i);
+  }
+  for (uint32_t i = 0; i < kernel->output_count; i++) assay_cl_print(text, "%s&r%u[%d]", i ? ", " : "", i, element);
+  assay_cl_print(text, ");\n");
+}
+
+static char *quad_text(struct assay_cl_lowering *lowering, const struct assay_cl_kernel *kernel, const uint32_t *locals) {
+  struct assay_cl_text text = {0};
+  assay_cl_print(&text, "%s\n", assay_cl_helpers(lowering));
+  print_values(&text, kernel, locals);
+  assay_cl_print(&text, "__kernel __attribute__((reqd_work_group_size(GROUP_SIZE, 1, 1))) void elementwise(const uint count%s) {\n"
+                        "  const uint quad = get_global_id(0);\n  if (%d * quad >= count) return;\n", text_of(&kernel->declarations), QUAD);
+  for (uint32_t i = 0; i < kernel->input_count; i++) print_quad_load(&text, &kernel->operands[i], i);
+  for (uint32_t i = 0; i < kernel->output_count; i++) assay_cl_print(&text, "  %s r%u[%d];\n", assay_cl_type_name(kernel->operands[kernel->input_count + i].view.stored), i, QUAD);
+  for (int element = 0; element < QUAD; element++) print_quad_call(&text, kernel, element);
+  for (uint32_t i = 0; i < kernel->output_count; i++) {
+    const char *type = assay_cl_type_name(kernel->operands[kernel->input_count + i].view.stored);
+    assay_cl_print(&text, "  ((__global %s4 *)out%u)[quad] = (%s4)(r%u[0], r%u[1], r%u[2], r%u[3]);\n", type, i, type, i, i, i, i);
+  }
+  assay_cl_print(&text, "}\n");
+  return assay_cl_kernel_keep(lowering, kernel, &text);
+}
+
 /* ---- Launch ---- */
 
 void assay_cl_kernel_arguments(struct assay_cl_lowering *lowering, struct assay_cl_step *step, const struct assay_cl_kernel *kernel) {
@@ -194,14 +273,17 @@ static void emit_kernel(struct assay_cl_lowering *lowering, struct assay_cl_kern
   kernel->count = assay_cl_view_count(shape);
   merge_axes(kernel, shape);
   assay_cl_kernel_operands(kernel, locals);
-  const char *element = element_text(lowering, kernel), *source = element ? kernel_text(lowering, kernel, element) : NULL;
+  const bool quads = goes_by_quads(lowering, kernel);
+  const char *element = element_text(lowering, kernel), *source = !element ? NULL : quads ? quad_text(lowering, kernel, locals) : kernel_text(lowering, kernel, element);
   if (!source) return;
-  struct assay_cl_step *step = assay_cl_step_source(lowering, source, "elementwise", "", 1 + (uint32_t)kernel->rank + assay_cl_kernel_argument_count(kernel));
+  const size_t items = lowering->device->kind == ASSAY_DEVICE_CPU && kernel->count >= CPU_ITEMS && lowering->device->group_size >= CPU_ITEMS ? CPU_ITEMS : ITEMS;
+  struct assay_cl_step *step = assay_cl_step_source(lowering, source, "elementwise", assay_cl_options(lowering, "-D GROUP_SIZE=%d", (int)items), 1 + (uint32_t)kernel->rank + assay_cl_kernel_argument_count(kernel));
   step->element = element;
   assay_cl_natural(lowering, step, kernel->count);
   for (int32_t axis = 1; axis < kernel->rank; axis++) assay_cl_natural(lowering, step, kernel->extents[axis]);
   assay_cl_kernel_arguments(lowering, step, kernel);
-  assay_cl_items(step, kernel->count);
+  const size_t count = (size_t)(quads ? kernel->count / QUAD : kernel->count);
+  assay_cl_groups(step, items, (int64_t)((count + items - 1) / items), 1, 1);
 }
 
 void assay_cl_kernel_release(struct assay_cl_kernel *kernel) {

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lowering of ops that only say where elements go. Most become views; padding is a kernel, and concatenation copies into parts of one.
+ * Lowering of ops that only say where elements go. Most become views; padding and concatenation copy into parts of one.
  */
 #include "backends/opencl/lower.h"
-
-#include <string.h>
 
 static void lower_reshape(struct assay_cl_lowering *lowering, const struct assay_node *node) {
   const struct assay_tensor_type *type = assay_cl_type(lowering, node->first_output);
@@ -28,28 +26,21 @@ static void lower_concat(struct assay_cl_lowering *lowering, const struct assay_
   }
 }
 
-static const char *bits_type(int32_t dtype) { return assay_dtype_size(dtype) == 1 ? "-D TYPE=uchar" : "-D TYPE=uint"; }
-
+/* The value everywhere, and then the elements to their places: two kernels without arithmetic on places where one would divide for each axis. */
 static void lower_pad(struct assay_cl_lowering *lowering, const struct assay_node *node) {
   const struct assay_pad_attributes *attributes = node->attributes;
-  const struct assay_cl_view from = assay_cl_readable(lowering, node->inputs[0]);
-  const struct assay_cl_view to = assay_cl_result(lowering, node->first_output);
-  struct assay_cl_step *step = assay_cl_step(lowering, "pad", "pad", bits_type(from.dtype), 5 + 5 * ASSAY_MAX_RANK);
-  assay_cl_memory(lowering, step, from.storage, ASSAY_CL_READ);
-  assay_cl_memory(lowering, step, to.storage, ASSAY_CL_WRITE);
-  assay_cl_number(lowering, step, from.dtype, attributes->value);
-  assay_cl_integer(lowering, step, assay_cl_view_count(&to));
-  assay_cl_integer(lowering, step, from.offset);
-  for (int32_t place = 0; place < ASSAY_MAX_RANK; place++) {
-    const int32_t axis = place - (ASSAY_MAX_RANK - from.rank);
-    const bool there = axis >= 0;
-    assay_cl_integer(lowering, step, there ? to.extents[axis] : 1);
-    assay_cl_integer(lowering, step, there ? from.extents[axis] : 1);
-    assay_cl_integer(lowering, step, there ? attributes->low[axis] : 0);
-    assay_cl_integer(lowering, step, there ? attributes->interior[axis] + 1 : 1);
-    assay_cl_integer(lowering, step, there ? from.strides[axis] : 0);
+  const struct assay_cl_view *from = assay_cl_view_of(lowering, node->inputs[0]);
+  const struct assay_tensor_type *type = assay_cl_type(lowering, node->first_output);
+  const struct assay_cl_view whole = assay_cl_result(lowering, node->first_output);
+  struct assay_cl_view value = assay_cl_view_dense(type, ASSAY_CL_CONSTANT), part = whole;
+  value.constant = attributes->value;
+  assay_cl_copy(lowering, &value, &whole);
+  for (int32_t axis = 0; axis < type->rank; axis++) {
+    part.offset += attributes->low[axis] * whole.strides[axis];
+    part.strides[axis] = (attributes->interior[axis] + 1) * whole.strides[axis];
+    part.extents[axis] = from->extents[axis];
   }
-  assay_cl_items(step, assay_cl_view_count(&to));
+  assay_cl_copy(lowering, from, &part);
 }
 
 void assay_cl_lower_place(struct assay_cl_lowering *lowering, const struct assay_node *node) {

@@ -51,7 +51,6 @@ compile "$top/kernels/reduce.cl" -DTYPE=float -DMAXIMUM=1 -DNEUTRAL=-INFINITY
 compile "$top/kernels/reduce.cl" -DTYPE=int -DMAXIMUM=1 -DNEUTRAL=INT_MIN
 compile "$top/kernels/reduce.cl" -DTYPE=uint -DMAXIMUM=1
 compile "$top/kernels/reduce.cl" -DTYPE=uchar -DMAXIMUM=1
-compile "$top/kernels/pad.cl" -DTYPE=uchar
 tiles="-DTILE_ROWS=128,-DTILE_COLUMNS=128,-DITEM_ROWS=8,-DITEM_COLUMNS=8 -DTILE_ROWS=16,-DTILE_COLUMNS=128 -DTILE_ROWS=32,-DITEM_ROWS=8,-DITEM_COLUMNS=16,-DVECTOR=16,-DUNROLL=0"
 for tile in $tiles; do
   # shellcheck disable=SC2046 # options, to be split
