@@ -8,10 +8,14 @@
  *   bench/step [--backend cpu] [--threads 1] [--channels 16] [--blocks 2] [--kernel 3] [--pool 2] [--activation relu] [--batch 16]
  *              [--height 30] [--width 60] [--steps 200] [--clock wall|thread]
  *              [--network student] [--training 1] [--size 1024] [--device ID]
+ *              [--profile 0|1] [--gflops PEAK] [--gbytes PEAK]
  *
  * The thread's own clock makes sense with one thread on a busy machine. Prints one JSON object: milliseconds a step (median, minimum), the
  * loss of the first and the last step, the GFLOP of a step's products (multiply-adds count two), and from a backend that only submits its work:
  * the launches of a step and the median of the processor time that this thread itself takes to submit one, driver included.
+ *
+ * --profile 1, on OpenCL: behind it a line a launch, the slowest first: its best time by the device's clock, its share of all of them, the bytes that it moves at least (each of its
+ * tensors once) and the multiply-adds of its product, per second and as a share of the device's peaks, which bench/peak measures; the larger share counts.
  */
 #include "base/arena.h"
 #include "base/log.h"
@@ -30,6 +34,8 @@ enum { MOST_PARAMETERS = 128 };
 
 struct settings {
   const char *backend, *activation, *threads, *clock, *network, *device;
+  const char *gflops, *gbytes; /* peaks; 0: not known */
+  int64_t profile;
   int64_t channels, blocks, kernel, pool, batch, height, width, steps, training, size;
 };
 
@@ -39,17 +45,27 @@ struct network {
   struct assay_builder *b;
   assay_value parameters[MOST_PARAMETERS];
   uint32_t count;
+  char place[32];    /* the block at hand */
   double operations; /* of the products of a step */
 };
 
 static bool is_network(const struct settings *s, const char *name) { return strcmp(s->network, name) == 0; }
 
+/* Where the ops that follow come from, for profiles. */
+static void enter(struct network *network, const char *kind, int first, int second) {
+  if (second < 0) snprintf(network->place, sizeof network->place, "%s%d", kind, first);
+  else snprintf(network->place, sizeof network->place, "%s%d.%d", kind, first, second);
+  assay_builder_scope(network->b, network->place, NULL);
+}
+
 static assay_value parameter(struct network *network, const char *kind, int rank, const int64_t *extents, uint32_t initialiser, double argument) {
   char name[32];
   snprintf(name, sizeof name, "%s%u", kind, network->count);
+  assay_builder_scope(network->b, NULL, NULL); /* names decide first values, and are the same wherever a parameter is */
   const assay_value value =
     assay_parameter(network->b, name, rank, extents, initialiser, argument, strcmp(kind, "bias") == 0 ? ASSAY_ROLE_BIAS : ASSAY_ROLE_WEIGHT);
   network->parameters[network->count++] = value;
+  assay_builder_scope(network->b, network->place, NULL);
   return value;
 }
 
@@ -117,9 +133,14 @@ static assay_value residual_block(struct network *network, bool training, assay_
 static assay_value resnet(struct network *network, bool training, assay_value x) {
   struct assay_builder *b = network->b;
   const struct assay_pool2d_attributes pooling = {.kernel = {3, 3}, .stride = {2, 2}, .pad_low = {1, 1}, .pad_high = {1, 1}};
+  enter(network, "stem", 0, -1);
   x = assay_max_pool2d(b, assay_relu(b, normalise(network, training, convolve(network, x, 64, 7, 2))), &pooling);
   for (int stage = 0; stage < 4; stage++)
-    for (int i = 0; i < 2; i++) x = residual_block(network, training, x, INT64_C(64) << stage, stage > 0 && i == 0 ? 2 : 1);
+    for (int i = 0; i < 2; i++) {
+      enter(network, "stage", stage, i);
+      x = residual_block(network, training, x, INT64_C(64) << stage, stage > 0 && i == 0 ? 2 : 1);
+    }
+  enter(network, "classifier", 0, -1);
   const int64_t weights[2] = {1000, 512};
   x = assay_mean(b, x, 1u << 2 | 1u << 3, 0);
   network->operations += 2 * (double)assay_extent(b, x, 0) * 512 * 1000;
@@ -153,8 +174,10 @@ static assay_value student(struct network *network, const struct settings *s, as
   for (int64_t i = 0; i < s->blocks; i++) {
     network->operations += 2 * (double)(s->batch * (s->channels << i) * assay_extent(network->b, x, 1) * s->kernel * s->kernel) *
                            (double)(assay_extent(network->b, x, 2) * assay_extent(network->b, x, 3));
+    enter(network, "block", (int)i, -1);
     x = block(network, s, x, s->channels << i);
   }
+  enter(network, "classifier", 0, -1);
   return classify(network, x);
 }
 
@@ -185,6 +208,7 @@ static int build(const struct settings *s, struct assay_program_builder *program
   const assay_value target = assay_function_feed(b, ASSAY_F32, 2, targets), vector = assay_function_feed(b, ASSAY_F32, 1, &five);
   const bool deep = is_network(s, "resnet18");
   const assay_value logits = deep ? resnet(&network, s->training, x) : student(&network, s, x);
+  assay_builder_scope(b, NULL, NULL);
   const assay_value losses = deep ? assay_softmax_cross_entropy(b, logits, target) : assay_sigmoid_cross_entropy(b, logits, target);
   const assay_value loss = assay_mean(b, losses, (1u << assay_type(b, losses)->rank) - 1, 0);
   assay_value gradients[MOST_PARAMETERS], options[5];
@@ -202,11 +226,44 @@ static int build(const struct settings *s, struct assay_program_builder *program
 
 static int launches; /* of a step, as the backend says when it compiles; 0: it says nothing */
 
+/* What a launch costs, as the backend tells with its option `profile`. */
+struct cost {
+  char kernel[64], layer[104];
+  double microseconds, bytes, operations;
+};
+enum { MOST_COSTS = 1024 };
+static struct cost costs[MOST_COSTS];
+static int cost_count;
+
 static void listen(void *context, int level, const char *message) {
   (void)context;
   if (level == ASSAY_LOG_WARNING) fprintf(stderr, "%s\n", message);
   int count;
+  struct cost cost;
   if (sscanf(message, "opencl: function step: %d launches", &count) == 1) launches = count;
+  if (cost_count < MOST_COSTS &&
+      sscanf(message, "opencl: cost %*s %*d %63s %103s %lf %lf %lf", cost.kernel, cost.layer, &cost.microseconds, &cost.bytes, &cost.operations) == 5)
+    costs[cost_count++] = cost;
+}
+
+static int slowest_first(const void *a, const void *b) {
+  const double x = ((const struct cost *)a)->microseconds, y = ((const struct cost *)b)->microseconds;
+  return (x < y) - (x > y);
+}
+
+static double share(double amount, double microseconds, double peak) { return peak > 0 ? 100 * amount * 1e-3 / microseconds / peak : 0; }
+
+static void print_costs(const struct settings *s) {
+  double all = 0;
+  for (int i = 0; i < cost_count; i++) all += costs[i].microseconds;
+  qsort(costs, (size_t)cost_count, sizeof *costs, slowest_first);
+  printf("%10s %6s %10s %8s %9s %8s %7s  %-22s %s\n", "us", "%", "KiB", "GB/s", "MFLOP", "GFLOP/s", "% peak", "kernel", "layer");
+  for (int i = 0; i < cost_count; i++) {
+    const struct cost *c = &costs[i];
+    const double moved = share(c->bytes, c->microseconds, atof(s->gbytes)), computed = share(c->operations, c->microseconds, atof(s->gflops));
+    printf("%10.1f %6.1f %10.1f %8.2f %9.3f %8.2f %7.1f  %-22s %s\n", c->microseconds, 100 * c->microseconds / all, c->bytes / 1024, c->bytes * 1e-3 / c->microseconds,
+           c->operations * 1e-6, c->operations * 1e-3 / c->microseconds, moved > computed ? moved : computed, c->kernel, c->layer);
+  }
 }
 
 struct bench {
@@ -304,7 +361,9 @@ static int run(const struct settings *s, struct assay_status *status) {
   struct assay_option_value values[8];
   const struct assay_option_value *pointers[8] = {NULL};
   for (uint32_t i = 0; plugin->options && plugin->options[i] && i < 8; i++) {
-    const char *text = strcmp(plugin->options[i]->name, "threads") == 0 ? s->threads : plugin->options[i]->default_text;
+    const char *text = strcmp(plugin->options[i]->name, "threads") == 0 ? s->threads
+                       : strcmp(plugin->options[i]->name, "profile") == 0 ? (s->profile ? "1" : "0")
+                                                                          : plugin->options[i]->default_text;
     values[i] = (struct assay_option_value){.struct_size = sizeof values[i], .integer = atoll(text), .real = atof(text), .text = text};
     pointers[i] = &values[i];
   }
@@ -341,6 +400,8 @@ int main(int argc, char **argv) {
                        .clock = "wall",
                        .network = "student",
                        .device = "",
+                       .gflops = "0",
+                       .gbytes = "0",
                        .training = 1,
                        .size = 1024,
                        .channels = 16,
@@ -359,7 +420,9 @@ int main(int argc, char **argv) {
                {"--channels", &s.channels, NULL}, {"--blocks", &s.blocks, NULL},   {"--kernel", &s.kernel, NULL},
                {"--pool", &s.pool, NULL},         {"--batch", &s.batch, NULL},     {"--height", &s.height, NULL},
                {"--width", &s.width, NULL},       {"--steps", &s.steps, NULL},     {"--clock", NULL, &s.clock},
-               {"--network", NULL, &s.network},   {"--device", NULL, &s.device},   {"--training", &s.training, NULL}, {"--size", &s.size, NULL}};
+               {"--network", NULL, &s.network},   {"--device", NULL, &s.device},   {"--training", &s.training, NULL}, {"--size", &s.size, NULL},         {"--profile", &s.profile, NULL},
+               {"--gflops", NULL, &s.gflops},
+               {"--gbytes", NULL, &s.gbytes}};
   for (int i = 1; i < argc; i += 2) {
     size_t f = 0;
     while (f < sizeof flags / sizeof *flags && strcmp(argv[i], flags[f].name) != 0) f++;
@@ -381,6 +444,7 @@ int main(int argc, char **argv) {
   struct assay_status status = {0, {0}};
   assay_log_set(listen, NULL);
   const int error = run(&s, &status);
+  if (cost_count > 0) print_costs(&s);
   if (error) fprintf(stderr, "%s\n", status.message[0] ? status.message : "out of memory");
   return error ? 1 : 0;
 }

@@ -263,7 +263,7 @@ static int open_found(struct assay_device *device, const struct found *found, st
   const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)device->platform, 0};
   device->context = clCreateContext(properties, 1, &device->id, NULL, NULL, &error);
   if (error != CL_SUCCESS) return assay_cl_fail(device, "clCreateContext", error, status);
-  device->queue = clCreateCommandQueue(device->context, device->id, 0, &error);
+  device->queue = clCreateCommandQueue(device->context, device->id, device->profiles ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
   if (error != CL_SUCCESS) return assay_cl_fail(device, "clCreateCommandQueue", error, status);
   return ASSAY_OK;
 }
@@ -278,6 +278,7 @@ int assay_cl_open(const struct assay_backend_host *host, const struct assay_opti
   struct assay_device *opened = calloc(1, sizeof *opened);
   if (opened) {
     opened->host = host;
+    opened->profiles = options[1]->integer != 0;
     snprintf(opened->name, sizeof opened->name, "OpenCL"); /* until it is known */
     assay_cl_waiting(opened, "opening a device");
   }

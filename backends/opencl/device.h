@@ -37,6 +37,7 @@ struct assay_device {
   cl_device_id id;
   cl_context context;
   cl_command_queue queue; /* in order */
+  bool profiles;          /* the option: launches are timed */
   char name[128], driver[128], platform_name[128], platform_version[128];
   uint64_t memory, largest_allocation;
   size_t alignment; /* of sub-buffers, bytes */

@@ -7,6 +7,7 @@
 
 #include "backends/opencl/lower.h"
 #include "backends/opencl/memory.h"
+#include "backends/opencl/profile.h"
 #include "backends/opencl/program.h"
 #include <clblast_c.h>
 #include <inttypes.h>
@@ -37,6 +38,7 @@ struct function {
   cl_mem *tables; /* by step: what sweeps read; NULL for other steps */
   struct binding *bindings;
   uint32_t binding_count;
+  struct assay_cl_cost *costs; /* by step; NULL: launches are not timed */
 };
 
 struct assay_executable {
@@ -137,6 +139,7 @@ static int lower_function(struct assay_executable *executable, uint32_t number, 
   snprintf(message, sizeof message, "opencl: function %s: %u launches, %" PRIu64 " bytes of workspace", executable->program->functions[number]->name,
            function->plan.step_count, function->plan.workspace);
   device->host->log(0, message);
+  if (device->profiles && !(function->costs = ASSAY_CL_NEW(&executable->pool, struct assay_cl_cost, (size_t)function->plan.step_count + 1))) return assay_cl_no_memory(status);
   return ASSAY_OK;
 }
 
@@ -238,8 +241,16 @@ static void workspace_release(struct assay_executable *executable) {
   executable->workspace = NULL;
 }
 
+static void tell_costs(struct assay_executable *executable, uint32_t number) {
+  struct function *function = &executable->functions[number];
+  if (!function->costs) return;
+  assay_cl_costs_collect(executable->device, function->costs, function->plan.step_count, NULL);
+  assay_cl_costs_tell(executable->device, executable->program->functions[number]->name, &function->plan, function->costs);
+}
+
 void assay_cl_release(struct assay_executable *executable) {
   if (!executable) return;
+  for (uint32_t f = 0; executable->functions && f < executable->program->function_count; f++) tell_costs(executable, f);
   workspace_release(executable);
   for (uint32_t f = 0; executable->functions && f < executable->program->function_count; f++) assay_cl_function_release(&executable->functions[f].plan);
   assay_cl_pool_release(&executable->pool);
@@ -401,7 +412,7 @@ static int bind(const struct call *call, struct assay_status *status) {
   return ASSAY_OK;
 }
 
-static int run_gemm(const struct call *call, const struct assay_cl_step *step, struct assay_status *status) {
+static int run_gemm(const struct call *call, const struct assay_cl_step *step, cl_event *event, struct assay_status *status) {
   struct assay_device *device = call->executable->device;
   const struct assay_cl_gemm *gemm = step->gemm;
   cl_mem memory[4] = {NULL};
@@ -415,14 +426,14 @@ static int run_gemm(const struct call *call, const struct assay_cl_step *step, s
   const CLBlastStatusCode error = CLBlastSgemmWithTempBuffer(
       CLBlastLayoutRowMajor, gemm->transpose_a ? CLBlastTransposeYes : CLBlastTransposeNo, gemm->transpose_b ? CLBlastTransposeYes : CLBlastTransposeNo, gemm->rows,
       gemm->columns, gemm->depth, 1.0f, memory[0], gemm->a_offset, gemm->a_leading, memory[1], gemm->b_offset, gemm->b_leading, 0.0f, memory[2], 0, gemm->columns,
-      &device->queue, NULL, memory[3]);
+      &device->queue, event, memory[3]);
   assay_cl_waiting(device, "clEnqueueNDRangeKernel");
   return error == CLBlastSuccess ? ASSAY_OK : assay_cl_fail(device, "CLBlastSgemm", (cl_int)error, status); /* its codes are OpenCL's and some of its own */
 }
 
-static int launch(const struct call *call, const struct assay_cl_step *step, struct assay_status *status) {
+static int launch(const struct call *call, const struct assay_cl_step *step, cl_event *event, struct assay_status *status) {
   struct assay_device *device = call->executable->device;
-  const cl_int error = clEnqueueNDRangeKernel(device->queue, step->kernel, step->dimensions, NULL, step->global, step->local, 0, NULL, NULL);
+  const cl_int error = clEnqueueNDRangeKernel(device->queue, step->kernel, step->dimensions, NULL, step->global, step->local, 0, NULL, event);
   if (error == CL_SUCCESS) return ASSAY_OK;
   char where[192];
   snprintf(where, sizeof where, "clEnqueueNDRangeKernel(%.80s%s%.80s)", step->kernel_name, step->origin[0] ? " of " : "", step->origin);
@@ -451,10 +462,12 @@ int assay_cl_run(struct assay_executable *executable, uint32_t function, struct 
   if (!code) code = check_buffers(source, source->fetches, source->fetch_count, fetches, "fetch", status);
   if (!code) code = need_workspace(executable, status); /* there already, unless the program has no variables and so needs no store */
   assay_cl_waiting(executable->device, "clEnqueueNDRangeKernel"); /* a driver whose queue is full may make us wait */
+  if (!code && call.function->costs) code = assay_cl_costs_collect(executable->device, call.function->costs, call.function->plan.step_count, status);
   if (!code) code = bind(&call, status);
   for (uint32_t n = 0; n < call.function->plan.step_count && !code; n++) {
     const struct assay_cl_step *step = call.function->plan.steps[n];
-    code = step->gemm ? run_gemm(&call, step, status) : launch(&call, step, status);
+    cl_event *event = call.function->costs ? &call.function->costs[n].event : NULL;
+    code = step->gemm ? run_gemm(&call, step, event, status) : launch(&call, step, event, status);
   }
   const cl_int error = code ? CL_SUCCESS : clFlush(executable->device->queue);
   assay_cl_waited(executable->device);

@@ -155,12 +155,31 @@ static bool wait_as_scalars(struct assay_cl_lowering *lowering, const uint32_t *
   return true;
 }
 
+/* Multiply-adds count two. */
+static double operations_of(const struct assay_cl_lowering *lowering, const struct assay_node *node) {
+  const struct assay_tensor_type *x = assay_cl_type(lowering, node->inputs[0]), *y = assay_cl_type(lowering, node->inputs[1]), *made = assay_cl_type(lowering, node->first_output);
+  if (node->op == ASSAY_OP_MATMUL) {
+    const struct assay_matmul_attributes *attributes = node->attributes;
+    return 2 * (double)assay_element_count(made) * (double)x->extents[x->rank - (attributes->transpose_a ? 2 : 1)];
+  }
+  /* Every element of the forward result takes the weights of one filter. */
+  const struct assay_tensor_type *weights = node->op == ASSAY_OP_CONV2D_WEIGHT_GRADIENT ? made : y;
+  const struct assay_tensor_type *result = node->op == ASSAY_OP_CONV2D ? made : node->op == ASSAY_OP_CONV2D_INPUT_GRADIENT ? x : y;
+  return 2 * (double)assay_element_count(result) * (double)(weights->extents[1] * weights->extents[2] * weights->extents[3]);
+}
+
 static void lower_product(struct assay_cl_lowering *lowering, uint32_t number, const struct assay_cl_tail *tail) {
   const struct assay_node *node = lowering->graph->nodes[number];
   assay_cl_need_inputs(lowering, node);
   lowering->origin = node->origin;
+  const uint32_t first = lowering->function->step_count;
   if (node->op == ASSAY_OP_MATMUL) assay_cl_lower_matmul(lowering, node, tail);
   else assay_cl_lower_conv2d(lowering, node, tail);
+  for (uint32_t n = first; n < lowering->function->step_count; n++)
+    if (!lowering->function->steps[n]->element) { /* behind copies of its operands, if any */
+      lowering->function->steps[n]->operations = operations_of(lowering, node);
+      return;
+    }
 }
 
 /* A product, and the group of elementwise nodes that alone reads it while it is in registers. False when the group is still to be lowered. */

@@ -67,6 +67,7 @@ struct assay_cl_step {
   const char *element; /* of a generated elementwise kernel: parameters and body of the function for one element. Behind `index` come the arguments behind the first. Else NULL */
   const struct assay_cl_sweep *sweep; /* whose arguments are those of the steps that it stands for; else NULL */
   const char *origin;                         /* the layer that it came from */
+  double operations;                          /* of a product, a multiply-add counts two; else 0 */
   cl_kernel kernel;
   struct assay_cl_argument *arguments;
   uint32_t argument_count, argument_capacity;

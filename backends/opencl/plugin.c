@@ -19,7 +19,15 @@ static const struct assay_option clblast_from = {
     .help = "Multiply-adds of a matrix product from which on CLBlast does it, which compiles for seconds at first use; smaller ones take kernels of our own. 0: what "
             "'assay tune' has found for each class of shapes, and 134217728 where it has not measured."};
 
-static const struct assay_option *const options[] = {&clblast_from, NULL};
+static const struct assay_option profile = {.struct_size = sizeof(struct assay_option),
+                                            .type = ASSAY_OPTION_INT,
+                                            .name = "profile",
+                                            .default_text = "0",
+                                            .minimum = 0,
+                                            .maximum = 1,
+                                            .help = "1: time every launch, and say at the end what each takes, moves and computes. Slower: no two steps overlap."};
+
+static const struct assay_option *const options[] = {&clblast_from, &profile, NULL};
 
 static int supports(struct assay_device *device, const struct assay_graph *graph, uint32_t node) {
   (void)device;
