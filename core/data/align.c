@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "data/align.h"
 
+#include "data/limits.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
@@ -8,18 +10,25 @@
 enum { UNKNOWNS = 6, BLOCKS = 8 };
 #define SIDE ASSAY_PRINT_SIDE
 static const double most_warp = 0.25;  /* of each of its numbers */
-static const float clipped = 250;      /* where light was at its limit nothing can be compared */
+static const float clipped = 250;      /* hardly anything can be seen here */
+static const float least_change = 20;   /* of light, in steps of 255, that excuses anything: strangers of one camera differ by less */
+static const double least_evidence = 0.1; /* share of what makes a picture special that must be left to judge by */
 static const double hopeless[3] = {0, 0.3, 0.4}; /* unexplained at a level: no need to go on */
 
 void assay_pyramid_fill(const uint8_t *print, struct assay_pyramid *pyramid) {
-  for (int i = 0; i < ASSAY_PRINT_SIZE; i++) pyramid->levels[0][i] = print[i];
+  for (int i = 0; i < ASSAY_PRINT_AREA; i++) {
+    pyramid->levels[0][i] = print[i];
+    pyramid->limits[0][i] = print[ASSAY_PRINT_AREA + i / SIDE / 2 * (SIDE / 2) + i % SIDE / 2];
+  }
   for (int level = 1; level < 3; level++) {
     const int side = SIDE >> level;
     const float *above = pyramid->levels[level - 1];
     for (int y = 0; y < side; y++)
       for (int x = 0; x < side; x++) {
         const float *four = above + 2 * y * 2 * side + 2 * x;
+        const uint8_t *cells = pyramid->limits[level - 1] + 2 * y * 2 * side + 2 * x;
         pyramid->levels[level][y * side + x] = (four[0] + four[1] + four[2 * side] + four[2 * side + 1]) / 4;
+        pyramid->limits[level][y * side + x] = cells[0] | cells[1] | cells[2 * side] | cells[2 * side + 1];
       }
   }
 }
@@ -60,11 +69,25 @@ static void sample(const float *from, int side, const struct axis *across, const
   }
 }
 
-void assay_warp_print(const float *from, const struct assay_warp *warp, float *to) {
-  struct axis across, down;
-  place_axis(&across, SIDE, warp->scale_x, warp->shift_x);
-  place_axis(&down, SIDE, warp->scale_y, warp->shift_y);
-  sample(from, SIDE, &across, &down, to, NULL, NULL);
+void assay_warp_weights(double scale, double shift, const float *weights, float *warped) {
+  struct axis axis;
+  place_axis(&axis, SIDE, scale, shift);
+  memset(warped, 0, SIDE * sizeof *warped);
+  for (int i = 0; i < SIDE; i++) {
+    warped[axis.left[i]] += weights[i] * (1 - axis.share[i]);
+    warped[axis.left[i] + 1] += weights[i] * axis.share[i];
+  }
+}
+
+/* The limits of the source at the target's pixels: of the four around each. */
+static void sample_limits(const uint8_t *from, int side, const struct axis *across, const struct axis *down, uint8_t *to) {
+  for (int y = 0; y < side; y++) {
+    const uint8_t *above = from + down->left[y] * side, *below = above + side;
+    for (int x = 0; x < side; x++) {
+      const int left = across->left[x];
+      to[y * side + x] = above[left] | above[left + 1] | below[left] | below[left + 1];
+    }
+  }
 }
 
 /* Solves the symmetric system by Cholesky; false when it is singular. */
@@ -93,6 +116,29 @@ struct fit {
   double gain, offset;
 };
 
+/* By how much light that was cut off may account for the target's being darker (below) or brighter (above) than gain * source + offset: where the target is at its bright
+ * limit, by as much as the brightest source would be beyond that limit, and so on. Without a change of light nothing is excused. */
+struct excuse {
+  float below, above;
+};
+
+static struct excuse excuse_of(const struct fit *fit, uint8_t source_limits, uint8_t target_limits) {
+  const float beyond_white = (float)(fit->gain * 255 + fit->offset - 255), beyond_black = (float)-fit->offset;
+  struct excuse excuse = {0, 0};
+  if (fabsf(beyond_white) < least_change && fabsf(beyond_black) < least_change) return excuse;
+  if (target_limits & ASSAY_LIMIT_BRIGHT && beyond_white > 0) excuse.below += beyond_white;
+  if (source_limits & ASSAY_LIMIT_DARK && beyond_black < 0) excuse.below -= beyond_black;
+  if (target_limits & ASSAY_LIMIT_DARK && beyond_black > 0) excuse.above += beyond_black;
+  if (source_limits & ASSAY_LIMIT_BRIGHT && beyond_white < 0) excuse.above -= beyond_white;
+  return excuse;
+}
+
+/* What is left of a difference. */
+static float unexcused(float difference, const struct excuse *excuse) {
+  if (difference < 0) return difference + excuse->below < 0 ? difference + excuse->below : 0;
+  return difference - excuse->above > 0 ? difference - excuse->above : 0;
+}
+
 static double within(double value) { return value < -most_warp ? -most_warp : value > most_warp ? most_warp : value; }
 
 /* In lanes, so that compilers use vector instructions; `size` is a multiple of 16. */
@@ -105,12 +151,16 @@ static float dot(const float *a, const float *b, int size) {
 }
 
 /* One step of Gauss and Newton at a level; false when it cannot be made. */
-static bool step(const float *source, const float *target, int side, struct fit *fit) {
-  static _Thread_local float seen[ASSAY_PRINT_SIZE], slope_x[ASSAY_PRINT_SIZE], slope_y[ASSAY_PRINT_SIZE];
+static bool step(const struct assay_pyramid *from, const struct assay_pyramid *to, int level, bool within_limits, struct fit *fit) {
+  const float *source = from->levels[level], *target = to->levels[level];
+  const int side = SIDE >> level;
+  static _Thread_local uint8_t limits[ASSAY_PRINT_AREA];
+  static _Thread_local float seen[ASSAY_PRINT_AREA], slope_x[ASSAY_PRINT_AREA], slope_y[ASSAY_PRINT_AREA];
   struct axis across, down;
   place_axis(&across, side, fit->warp.scale_x, fit->warp.shift_x);
   place_axis(&down, side, fit->warp.scale_y, fit->warp.shift_y);
   sample(source, side, &across, &down, seen, slope_x, slope_y);
+  sample_limits(from->limits[level], side, &across, &down, limits);
   double matrix[UNKNOWNS][UNKNOWNS] = {{0}}, right[UNKNOWNS] = {0};
   uint32_t count = 0, rows = 0;
   for (int y = 0; y < side; y += side == SIDE ? 2 : 1) { /* half of the rows say enough at the finest level */
@@ -118,14 +168,16 @@ static bool step(const float *source, const float *target, int side, struct fit 
     float change[UNKNOWNS + 1][SIDE]; /* by unknown; what is left unexplained in the last */
     for (int x = 0; x < side; x++) {
       const int i = y * side + x;
-      const float counts = across.inside[x] && target[i] < clipped && seen[i] < clipped ? 1 : 0, gx = counts * (float)fit->gain * slope_x[i], gy = counts * (float)fit->gain * slope_y[i];
+      const float difference = target[i] - (float)fit->gain * seen[i] - (float)fit->offset;
+      const bool at_limits = within_limits ? (limits[i] | to->limits[level][i]) != 0 : target[i] >= clipped || seen[i] >= clipped;
+      const float counts = across.inside[x] && !at_limits ? 1 : 0, gx = counts * (float)fit->gain * slope_x[i], gy = counts * (float)fit->gain * slope_y[i];
       change[0][x] = gx * across.centre[x];
       change[1][x] = gx;
       change[2][x] = gy * down.centre[y];
       change[3][x] = gy;
       change[4][x] = counts * seen[i];
       change[5][x] = counts;
-      change[UNKNOWNS][x] = counts * (target[i] - (float)fit->gain * seen[i] - (float)fit->offset);
+      change[UNKNOWNS][x] = counts * difference;
       count += counts != 0;
     }
     for (int r = 0; r < UNKNOWNS; r++) {
@@ -145,7 +197,7 @@ static bool step(const float *source, const float *target, int side, struct fit 
 
 /* Smooths along both axes with 1 2 1 (the pictures' own sampling is not alike to the last detail). */
 static void smooth(float *picture, int side) {
-  static _Thread_local float across[ASSAY_PRINT_SIZE];
+  static _Thread_local float across[ASSAY_PRINT_AREA];
   for (int y = 0; y < side; y++)
     for (int x = 0; x < side; x++) {
       const float *row = picture + y * side;
@@ -174,24 +226,32 @@ static void take_out(float *picture, const float *common, const bool *inside, in
 
 static struct assay_likeness compare(const struct assay_pyramid *source, const struct assay_pyramid *target, const struct assay_pyramid *common, int level,
                                      const struct fit *fit) {
-  static _Thread_local float seen[ASSAY_PRINT_SIZE], own[ASSAY_PRINT_SIZE], shared[ASSAY_PRINT_SIZE];
-  static _Thread_local bool inside[ASSAY_PRINT_SIZE];
+  static _Thread_local float seen[ASSAY_PRINT_AREA], own[ASSAY_PRINT_AREA], shared[ASSAY_PRINT_AREA];
+  static _Thread_local bool inside[ASSAY_PRINT_AREA];
+  static _Thread_local struct excuse excuses[ASSAY_PRINT_AREA];
+  static _Thread_local uint8_t limits[ASSAY_PRINT_AREA];
   const int side = SIDE >> level, size = side * side, block = side / BLOCKS;
   struct axis across, down;
   place_axis(&across, side, fit->warp.scale_x, fit->warp.shift_x);
   place_axis(&down, side, fit->warp.scale_y, fit->warp.shift_y);
   sample(source->levels[level], side, &across, &down, seen, NULL, NULL);
+  sample_limits(source->limits[level], side, &across, &down, limits);
   sample(common->levels[level], side, &across, &down, shared, NULL, NULL);
   memcpy(own, target->levels[level], (size_t)size * sizeof *own);
-  for (int i = 0; i < size; i++) inside[i] = across.inside[i % side] && down.inside[i / side] && own[i] < clipped && seen[i] < clipped;
-  for (int i = 0; i < size; i++) seen[i] = own[i] - (float)(fit->gain * seen[i] + fit->offset); /* unexplained */
+  for (int i = 0; i < size; i++) {
+    const bool white = own[i] >= clipped || seen[i] >= clipped;
+    seen[i] = own[i] - (float)(fit->gain * seen[i] + fit->offset); /* unexplained */
+    inside[i] = across.inside[i % side] && down.inside[i / side] && !white;
+    excuses[i] = excuse_of(fit, limits[i], target->limits[level][i]);
+    seen[i] = unexcused(seen[i], &excuses[i]);
+  }
   for (int i = 0; i < 2; i++) {
     smooth(seen, side);
     smooth(own, side);
     smooth(shared, side);
   }
   take_out(own, shared, inside, size);
-  double all = 0, special = 0, worst = 0;
+  double all = 0, special = 0, full = 0, worst = 0;
   uint32_t count = 0;
   for (int b = 0; b < BLOCKS * BLOCKS; b++) {
     double sum = 0;
@@ -199,26 +259,28 @@ static struct assay_likeness compare(const struct assay_pyramid *source, const s
     for (int k = 0; k < block * block; k++) {
       const int i = (b / BLOCKS * block + k / block) * side + b % BLOCKS * block + k % block;
       if (!inside[i]) continue;
+      const double evidence = unexcused(own[i], &excuses[i]); /* as much as is excused of a difference is none of what makes the picture special */
       sum += (double)seen[i] * seen[i];
-      special += (double)own[i] * own[i];
+      special += evidence * evidence;
+      full += (double)own[i] * own[i];
       here++;
     }
     all += sum;
     count += (uint32_t)here;
     if (here * 2 >= block * block && sum / here > worst) worst = sum / here;
   }
-  if (count < (uint32_t)size / 8) return (struct assay_likeness){INFINITY, INFINITY};
+  if (count < (uint32_t)size / 8 || special < least_evidence * full) return (struct assay_likeness){INFINITY, INFINITY};
   const double scale = special / count + 1; /* a flat picture is like any other flat one, but for noise of one step */
   return (struct assay_likeness){sqrt(all / count / scale), sqrt(worst / scale)};
 }
 
 struct assay_likeness assay_align(const struct assay_pyramid *source, const struct assay_pyramid *target, const struct assay_pyramid *common,
-                                  struct assay_warp start) {
+                                  struct assay_warp start, bool within_limits) {
   static const int steps[3] = {2, 4, 6};
   struct fit fit = {start, 1, 0};
   for (int level = 2; level >= 0; level--) {
     for (int i = 0; i < steps[level]; i++)
-      if (!step(source->levels[level], target->levels[level], SIDE >> level, &fit)) return (struct assay_likeness){INFINITY, INFINITY};
+      if (!step(source, target, level, within_limits, &fit)) return (struct assay_likeness){INFINITY, INFINITY};
     if (fit.gain < 0.3 || fit.gain > 3) return (struct assay_likeness){INFINITY, INFINITY};
     const struct assay_likeness likeness = compare(source, target, common, level, &fit);
     if (level == 0 || !(likeness.whole < hopeless[level])) return likeness;

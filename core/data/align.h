@@ -5,9 +5,15 @@
 #ifndef ASSAY_DATA_ALIGN_H
 #define ASSAY_DATA_ALIGN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-enum { ASSAY_PRINT_SIDE = 64, ASSAY_PRINT_SIZE = ASSAY_PRINT_SIDE * ASSAY_PRINT_SIDE };
+/* A print: brightness at 64 × 64 pixels, then the cells of light at its limits (limits.h) at 32 × 32. */
+enum {
+  ASSAY_PRINT_SIDE = 64,
+  ASSAY_PRINT_AREA = ASSAY_PRINT_SIDE * ASSAY_PRINT_SIDE,
+  ASSAY_PRINT_SIZE = ASSAY_PRINT_AREA + ASSAY_PRINT_AREA / 4
+};
 
 /* Where a point of the target lies in the source, both from -1 to 1 along each axis: x * (1 + scale_x) + shift_x. */
 struct assay_warp {
@@ -16,7 +22,8 @@ struct assay_warp {
 
 /* A picture at 64, 32 and 16 pixels a side. */
 struct assay_pyramid {
-  float levels[3][ASSAY_PRINT_SIZE];
+  float levels[3][ASSAY_PRINT_AREA];
+  uint8_t limits[3][ASSAY_PRINT_AREA];
 };
 void assay_pyramid_fill(const uint8_t *print, struct assay_pyramid *pyramid);
 
@@ -26,10 +33,11 @@ struct assay_likeness {
   double whole, worst;
 };
 /* Finds warp, gain and offset that bring `source` onto `target` (Lucas and Kanade, "An iterative image registration technique", 1981, from coarse to fine), from
- * `start`, and compares. `common`: what the pictures of the set have in common, such as their mean. */
+ * `start`, and compares. `common`: what the pictures of the set have in common, such as their mean. With `within_limits`, places where light is at its limits
+ * have no say in warp, gain and offset. Either way a difference that comes of light that was cut off does not count, and neither does as much of what makes the target special. */
 struct assay_likeness assay_align(const struct assay_pyramid *source, const struct assay_pyramid *target, const struct assay_pyramid *common,
-                                  struct assay_warp start);
-/* The picture seen through a warp, at 64 pixels; outside of it the edge goes on. */
-void assay_warp_print(const float *from, const struct assay_warp *warp, float *to);
+                                  struct assay_warp start, bool within_limits);
+/* Weights of the 64 places along an axis of a picture that is seen through a warp, as weights of the places of the picture itself; outside of it the edge goes on. */
+void assay_warp_weights(double scale, double shift, const float *weights, float *warped);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "data/limits.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -147,6 +148,7 @@ int assay_decode_begin(struct assay_decode *decode, uint32_t width, uint32_t hei
   if (decode->request->grey) given.channels = 1;
   if (given.channels != channels && (decode->grey_row = malloc((size_t)width * (depth / 8))) == NULL) return assay_status_memory(decode->status);
   decode->needs = (struct assay_needs){height, 0, width, 0};
+  if (decode->request->limits != NULL) memset(decode->request->limits, 0, (size_t)ASSAY_LIMITS_SIDE * ASSAY_LIMITS_SIDE);
   const int result = decode->image != NULL ? take_memory(decode, decode->image, &given) : open_fitters(decode, &given);
   if (decode->image != NULL || decode->request->verify) decode->needs = (struct assay_needs){0, height, 0, width};
   return result;
@@ -174,6 +176,7 @@ static void make_grey(const void *from, void *to, size_t count, uint32_t depth) 
 
 void assay_decode_row(struct assay_decode *decode, uint32_t y, const void *row) {
   if (y < decode->needs.first_row || y >= decode->needs.row_end) return;
+  if (decode->request->limits != NULL) assay_limits_note(&decode->rows, y, row, decode->request->limits);
   if (decode->grey_row != NULL) {
     make_grey(row, decode->grey_row, decode->rows.width, decode->rows.depth);
     row = decode->grey_row;

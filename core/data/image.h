@@ -55,12 +55,13 @@ struct assay_image_target {
   uint8_t *pixels; /* height * width * channels bytes */
 };
 
-enum { ASSAY_IMAGE_MOST_TARGETS = 2 };
+enum { ASSAY_IMAGE_MOST_TARGETS = 2, ASSAY_LIMITS_SIDE = 32 };
 
 /* How a picture will be used. All zeros: as RGB or grey as stored. */
 struct assay_image_request {
   uint32_t target_count; /* at most ASSAY_IMAGE_MOST_TARGETS */
   const struct assay_image_target *targets; /* the first one says how large a JPEG has to be, which may come at 1/2, 1/4 or 1/8 */
+  uint8_t *limits;       /* with `verify`: ASSAY_LIMITS_SIDE² cells of the upright picture, see limits.h; NULL: not wanted */
   bool grey;             /* one channel is enough */
   bool verify;           /* all of the file is decoded, whatever the targets need, so that damage is found wherever it is */
   uint64_t pixel_limit;  /* smaller bound than ASSAY_IMAGE_MAX_PIXELS; 0: that one */

@@ -151,11 +151,15 @@ static int decode_to(struct assay_scan *scan, uint32_t i, const uint8_t *bytes, 
   uint8_t small[3];
   struct assay_image_target targets[2] = {{.width = 1, .height = 1, .channels = 3, .pixels = small}}; /* as small as it gets */
   if (row != NULL) targets[0] = (struct assay_image_target){settings->width, settings->height, grey ? 1 : 3, settings->fitting, row};
-  if (source->prints != NULL)
-    targets[1] = (struct assay_image_target){.width = ASSAY_PRINT_SIDE, .height = ASSAY_PRINT_SIDE, .channels = 1, .pixels = source->prints + (size_t)i * ASSAY_PRINT_SIZE};
-  const struct assay_image_request request = {.target_count = source->prints == NULL ? 1 : 2, .targets = targets, .grey = grey, .verify = true};
+  uint8_t *print = source->prints == NULL ? NULL : source->prints + (size_t)i * ASSAY_PRINT_SIZE;
+  if (print != NULL) targets[1] = (struct assay_image_target){.width = ASSAY_PRINT_SIDE, .height = ASSAY_PRINT_SIDE, .channels = 1, .pixels = print};
+  const struct assay_image_request request = {.target_count = print == NULL ? 1 : 2,
+                                              .targets = targets,
+                                              .limits = print == NULL ? NULL : print + ASSAY_PRINT_AREA,
+                                              .grey = grey,
+                                              .verify = true};
   const int result = assay_image_decode_into(bytes, size, &request, facts, status);
-  if (result == 0 && source->prints != NULL) source->printed[i] = assay_print_wanted(facts->width, facts->height);
+  if (result == 0 && print != NULL) source->printed[i] = assay_print_wanted(facts->width, facts->height);
   return result;
 }
 

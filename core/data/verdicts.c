@@ -42,7 +42,7 @@ struct assay_verdicts {
   size_t text_size;
 };
 
-static const char magic[8] = "ASSAYVD2";
+static const char magic[8] = "ASSAYVD3";
 
 static char *file_of(struct assay_arena *arena, const char *name) {
   const char *folder = assay_cache_subfolder(arena, "verdicts");

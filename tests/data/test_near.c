@@ -54,7 +54,7 @@ static void write_scene(const char *path, const struct spot spots[40], const str
         light += spots[i].height * exp(-(dx * dx + dy * dy) / (spots[i].radius * spots[i].radius));
       }
       light = light * change->gain + change->offset;
-      bytes[length + y * change->width + x] = (uint8_t)(light < 0 ? 0 : light > 240 ? 240 : light);
+      bytes[length + y * change->width + x] = (uint8_t)(light < 0 ? 0 : light > 255 ? 255 : light);
     }
   folder_write(path, bytes, (size_t)length + (size_t)change->width * (size_t)change->height);
   free(bytes);
@@ -89,6 +89,7 @@ static const struct change changes[] = {
     {0.02, 0.01, 0.97, 1, 0, 155, 116},         /* cropped by 3 % */
     {0.0, 0.06, 0.94, 1, 0, 150, 113},          /* by 6 %, from one corner */
     {0.05, 0.05, 0.9, 0.9, 5, 144, 108},        /* by 10 %, and darker */
+    {0, 0, 1, 1.6, 0, WIDTH, HEIGHT},           /* brightened, and cut off at white */
 };
 enum { CHANGES = sizeof changes / sizeof changes[0] };
 
