@@ -30,7 +30,7 @@ const char page_style[] =
     ".facts td:first-child{color:var(--soft);padding-left:0;white-space:nowrap}.facts td{text-align:left;overflow-wrap:anywhere}\n"
     "td.note{white-space:nowrap}.scroll{overflow-x:auto;max-width:100%}\n"
     ".grid2{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:18px 26px}"
-    ".grid3{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,290px),1fr));gap:16px 22px}\n"
+    ".grid3{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,290px),1fr));gap:16px 22px}\n"
     ".confusion td{min-width:58px;text-align:center;border:2px solid var(--paper);padding:7px 9px}.confusion th{border:0}"
     ".confusion th.row{text-align:right;white-space:nowrap;max-width:230px;overflow:hidden;text-overflow:ellipsis}.confusion.many{font-size:12px}"
     ".confusion.many td{min-width:36px;padding:5px 4px;border-width:1px}.confusion.many th{font-size:12px;padding:3px 6px;vertical-align:bottom}"
