@@ -4,6 +4,7 @@
  * is trained; without training its `evaluate` function alone.
  *
  *   bench/networks [--network resnet18] [--training 1] [--batch 16] [--size 128] [--threads 1] [--steps 10] [--clock wall|thread] [--backend cpu]
+ *                  [--winograd yes|no]
  *
  * The thread's own clock makes sense with one thread on a busy machine. Prints one JSON object: milliseconds a step (median of those after the first fifth, minimum).
  */
@@ -24,7 +25,7 @@
 enum { CLASSES = 1000, CHANNELS = 3, FEEDS = 6 };
 
 struct choice {
-  const char *network, *threads, *clock, *backend;
+  const char *network, *threads, *clock, *backend, *winograd;
   int64_t training, batch, size, steps;
 };
 
@@ -48,8 +49,8 @@ static int read_settings(struct bench *bench, struct assay_status *status) {
   struct assay_text text = {0};
   assay_text_print(&text, "[data]\npath = .\nsize = %lldx%lld\n[network]\nlayers = net, classifier\n[layer.net]\ntype = %s\n[train]\nbatch = %lld\n", (long long)choice->size,
                    (long long)choice->size, choice->network, (long long)choice->batch);
-  assay_text_print(&text, "[optimizer]\ntype = adam\n[backend]\ndevices = %s\n[backend.%s]\n%s%s\n", choice->backend, choice->backend,
-                   strcmp(choice->backend, "cpu") == 0 ? "threads = " : "", strcmp(choice->backend, "cpu") == 0 ? choice->threads : "");
+  assay_text_print(&text, "[optimizer]\ntype = adam\n[backend]\ndevices = %s\n", choice->backend);
+  if (strcmp(choice->backend, "cpu") == 0) assay_text_print(&text, "[backend.cpu]\nthreads = %s\nwinograd = %s\n", choice->threads, choice->winograd);
   int error = text.failed ? ASSAY_E_MEMORY : assay_plan_parse("bench", text.data, text.length, NULL, 0, bench->registry, &bench->plan, status);
   if (!error) error = assay_plan_settings(bench->plan, NULL, bench->arena, &bench->settings, status);
   assay_text_release(&text);
@@ -181,12 +182,12 @@ static void release(struct bench *bench) {
 
 int main(int argc, char **argv) {
   if (argc == 3 && strcmp(argv[1], "probe-plugin") == 0) return assay_plugin_probe_main(argv[2]); /* modules outside of $(pkglibdir) are tried out first */
-  struct choice choice = {.network = "resnet18", .threads = "1", .clock = "wall", .backend = "cpu", .training = 1, .batch = 16, .size = 128, .steps = 10};
+  struct choice choice = {.network = "resnet18", .threads = "1", .clock = "wall", .backend = "cpu", .winograd = "yes", .training = 1, .batch = 16, .size = 128, .steps = 10};
   const struct {
     const char *name;
     int64_t *number;
     const char **text;
-  } flags[] = {{"--network", NULL, &choice.network}, {"--threads", NULL, &choice.threads}, {"--clock", NULL, &choice.clock}, {"--backend", NULL, &choice.backend},
+  } flags[] = {{"--network", NULL, &choice.network}, {"--threads", NULL, &choice.threads}, {"--clock", NULL, &choice.clock}, {"--backend", NULL, &choice.backend}, {"--winograd", NULL, &choice.winograd},
                {"--training", &choice.training, NULL}, {"--batch", &choice.batch, NULL},   {"--size", &choice.size, NULL},   {"--steps", &choice.steps, NULL}};
   for (int i = 1; i < argc; i += 2) {
     size_t f = 0;

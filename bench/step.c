@@ -18,6 +18,7 @@
  * tensors once) and the multiply-adds of its product, per second and as a share of the device's peaks, which bench/peak measures; the larger share counts.
  */
 #include "base/arena.h"
+#include "base/options.h"
 #include "base/log.h"
 #include "graph/graph.h"
 #include "graph/session.h"
@@ -358,13 +359,15 @@ static int run(const struct settings *s, struct assay_status *status) {
   int error = assay_registry_create(NULL, &registry, status);
   if (!error) error = assay_registry_find(registry, ASSAY_BACKEND, s->backend, &plugin, status);
   if (error) return error;
+  struct assay_arena *arena = assay_arena_create();
+  if (arena == NULL) return ASSAY_E_MEMORY;
   struct assay_option_value values[8];
-  const struct assay_option_value *pointers[8] = {NULL};
+  const struct assay_option_value *pointers[9] = {NULL};
   for (uint32_t i = 0; plugin->options && plugin->options[i] && i < 8; i++) {
     const char *text = strcmp(plugin->options[i]->name, "threads") == 0 ? s->threads
                        : strcmp(plugin->options[i]->name, "profile") == 0 ? (s->profile ? "1" : "0")
                                                                           : plugin->options[i]->default_text;
-    values[i] = (struct assay_option_value){.struct_size = sizeof values[i], .integer = atoll(text), .real = atof(text), .text = text};
+    if (!error) error = assay_option_parse(plugin->options[i], text, arena, &values[i], status);
     pointers[i] = &values[i];
   }
   struct assay_session *session = NULL;
@@ -372,7 +375,7 @@ static int run(const struct settings *s, struct assay_status *status) {
   const struct assay_program *program = NULL;
   struct bench bench = {0};
   double operations = 0;
-  error = builder == NULL ? ASSAY_E_MEMORY : build(s, builder, &operations, status);
+  if (!error) error = builder == NULL ? ASSAY_E_MEMORY : build(s, builder, &operations, status);
   if (!error) error = assay_program_finish(builder, &program, status);
   if (!error) error = assay_session_open(plugin, pointers, s->device[0] ? s->device : NULL, &session, status);
   if (!error) bench.backend = assay_session_backend(session);
@@ -389,6 +392,7 @@ static int run(const struct settings *s, struct assay_status *status) {
   }
   if (builder) assay_program_release(builder);
   assay_registry_release(registry);
+  assay_arena_release(arena);
   return error;
 }
 

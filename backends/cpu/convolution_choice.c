@@ -179,7 +179,7 @@ static int list_candidates(struct assay_executable *executable, const struct pro
   int error = list_for(executable, p, &given, after, false, candidates);
   if (!error) error = list_for(executable, p, fills_blocks(p) ? &free : &last, after, false, candidates);
   free.algorithm = dnnl_convolution_winograd;
-  if (!error && candidates->count > 0) error = list_for(executable, p, &free, after, false, candidates);
+  if (!error && candidates->count > 0 && executable->device->winograd) error = list_for(executable, p, &free, after, false, candidates);
   return error || candidates->count > 0 ? error : list_for(executable, p, &given, after, true, candidates);
 }
 
@@ -232,7 +232,7 @@ static bool fill_trial(const struct problem *p, struct assay_cpu_trial *trial) {
 static int64_t measured_batch(const struct problem *p) {
   const int64_t x = p->x[1] * p->x[2] * p->x[3], y = p->y[1] * p->y[2] * p->y[3], largest = x > y ? x : y;
   int64_t batch = 16;
-  while (batch > 1 && (batch > p->x[0] || batch * largest > 1 << 20)) batch /= 2;
+  while (batch > 1 && (batch > p->x[0] || batch * largest > 1 << 18)) batch /= 2;
   return batch;
 }
 

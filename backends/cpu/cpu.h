@@ -36,6 +36,7 @@ struct assay_device {
   dnnl_stream_t stream;
   int threads;
   uint32_t images; /* enum assay_cpu_images */
+  bool winograd;   /* may be chosen */
   struct assay_cpu_choice *choices;
   unsigned char *workspace; /* one for all executables, as large as the largest needs: they never run at the same time */
   uint64_t workspace_size;

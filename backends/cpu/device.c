@@ -111,6 +111,7 @@ int assay_cpu_open(const struct assay_backend_host *host, const struct assay_opt
   opened->kernels = best_kernels();
   opened->threads = options && options[0] && options[0]->integer > 0 ? (int)options[0]->integer : omp_get_num_procs();
   opened->images = options && options[0] && options[1] ? (uint32_t)options[1]->integer : ASSAY_CPU_IMAGES_AUTO;
+  opened->winograd = !(options && options[0] && options[1] && options[2]) || options[2]->integer != 0;
   char processor[128], library[64];
   processor_name(processor, sizeof processor);
   library_name(library, sizeof library);

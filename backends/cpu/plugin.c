@@ -26,7 +26,14 @@ static const struct assay_option images = {
   .choices = image_choices,
   .help = "How images lie in memory between convolutions: channels last, in blocks of 16 channels, or whichever is faster for the network by the clock.",
 };
-static const struct assay_option *const options[] = {&threads, &images, NULL};
+static const struct assay_option winograd = {
+  .struct_size = sizeof winograd,
+  .type = ASSAY_OPTION_BOOL,
+  .name = "winograd",
+  .default_text = "yes",
+  .help = "3 x 3 convolutions and their gradients by Winograd's transforms where that is faster and its results differ by less than 1e-5 of the largest.",
+};
+static const struct assay_option *const options[] = {&threads, &images, &winograd, NULL};
 
 static const struct assay_backend backend = {
   .struct_size = sizeof backend,
