@@ -237,8 +237,12 @@ bool assay_cl_supports(const struct assay_graph *graph, uint32_t number) {
   case ASSAY_OP_MAX_POOL2D_GRADIENT:
   case ASSAY_OP_AVG_POOL2D:
   case ASSAY_OP_AVG_POOL2D_GRADIENT:
+  case ASSAY_OP_SOFTMAX:
+  case ASSAY_OP_LOG_SOFTMAX:
+  case ASSAY_OP_SOFTMAX_CROSS_ENTROPY:
+  case ASSAY_OP_SOFTMAX_CROSS_ENTROPY_GRADIENT:
   case ASSAY_OP_WARP: return is_dtype(graph, node->inputs[0], ASSAY_F32);
-  default: return false; /* composites: the core's decompositions are taken */
+  default: return false; /* other composites: the core's decompositions are taken */
   }
 }
 
@@ -294,6 +298,10 @@ static void lower_node(struct assay_cl_lowering *lowering, uint32_t number) {
   case ASSAY_OP_ONE_HOT:
   case ASSAY_OP_RANDOM_UNIFORM: assay_cl_lower_rows(lowering, node); return;
   case ASSAY_OP_WARP: assay_cl_lower_warp(lowering, node); return;
+  case ASSAY_OP_SOFTMAX:
+  case ASSAY_OP_LOG_SOFTMAX:
+  case ASSAY_OP_SOFTMAX_CROSS_ENTROPY:
+  case ASSAY_OP_SOFTMAX_CROSS_ENTROPY_GRADIENT: assay_cl_lower_softmax(lowering, node); return;
   case ASSAY_OP_MATMUL:
   case ASSAY_OP_CONV2D:
   case ASSAY_OP_CONV2D_INPUT_GRADIENT:

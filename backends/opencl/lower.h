@@ -206,6 +206,7 @@ void assay_cl_lower_conv2d(struct assay_cl_lowering *lowering, const struct assa
 void assay_cl_lower_pool2d(struct assay_cl_lowering *lowering, const struct assay_node *node);
 void assay_cl_lower_place(struct assay_cl_lowering *lowering, const struct assay_node *node); /* views, pad, concat */
 void assay_cl_lower_rows(struct assay_cl_lowering *lowering, const struct assay_node *node);  /* gather, scatter, one-hot, random */
+void assay_cl_lower_softmax(struct assay_cl_lowering *lowering, const struct assay_node *node);
 void assay_cl_lower_warp(struct assay_cl_lowering *lowering, const struct assay_node *node);
 /* Sums (or maxima) of `view` over `axes`, dense into `to`. */
 void assay_cl_reduce(struct assay_cl_lowering *lowering, const struct assay_cl_view *view, uint32_t axes, bool maximum, const struct assay_cl_view *to);

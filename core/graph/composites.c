@@ -34,6 +34,17 @@ ASSAY_SHAPE_RULE(softmax_cross_entropy) {
   return 0;
 }
 
+ASSAY_SHAPE_RULE(softmax_cross_entropy_gradient) {
+  ASSAY_UNUSED_SHAPE;
+  char left[ASSAY_TYPE_TEXT], right[ASSAY_TYPE_TEXT];
+  const int error = assay_shape_softmax_cross_entropy(attributes, inputs + 1, input_count - 1, outputs, status);
+  if (error != 0) return error;
+  if (!assay_same_type(inputs[0], &outputs[0]))
+    return ASSAY_REFUSE("the gradient must have the type of the loss, %s, not %s", assay_type_text(&outputs[0], left), assay_type_text(inputs[0], right));
+  outputs[0] = *inputs[1];
+  return 0;
+}
+
 ASSAY_SHAPE_RULE(sigmoid_cross_entropy) {
   ASSAY_UNUSED_SHAPE;
   char left[ASSAY_TYPE_TEXT], right[ASSAY_TYPE_TEXT];
@@ -60,6 +71,13 @@ ASSAY_DECOMPOSITION(softmax_cross_entropy) {
   outputs[0] = assay_negate(b, sum_last(b, assay_mul(b, inputs[1], assay_log_softmax(b, inputs[0])), 0));
 }
 
+/* Right for targets of any sum, as class weights may make them. */
+ASSAY_DECOMPOSITION(softmax_cross_entropy_gradient) {
+  (void)node;
+  const assay_value g = beside_rows(b, inputs[0]), x = inputs[1], t = inputs[2];
+  outputs[0] = assay_mul(b, g, assay_sub(b, assay_mul(b, assay_softmax(b, x), sum_last(b, t, 1)), t));
+}
+
 /* max(x, 0) - x t + log(1 + exp(-|x|)): neither overflows nor cancels. */
 ASSAY_DECOMPOSITION(sigmoid_cross_entropy) {
   (void)node;
@@ -80,12 +98,11 @@ ASSAY_GRADIENT_RULE(log_softmax) {
   gradients[0] = assay_sub(b, g, assay_mul(b, assay_exp(b, y), sum_last(b, g, 1)));
 }
 
-/* Right for targets of any sum, as class weights may make them. */
 ASSAY_GRADIENT_RULE(softmax_cross_entropy) {
   ASSAY_UNUSED_GRADIENT;
-  const assay_value x = inputs[0], t = inputs[1], g = beside_rows(b, output_gradients[0]);
-  if (wanted[0]) gradients[0] = assay_mul(b, g, assay_sub(b, assay_mul(b, assay_softmax(b, x), sum_last(b, t, 1)), t));
-  if (wanted[1]) gradients[1] = assay_negate(b, assay_mul(b, g, assay_log_softmax(b, x)));
+  const assay_value x = inputs[0], t = inputs[1], g = output_gradients[0];
+  if (wanted[0]) gradients[0] = b->host->emit(b, ASSAY_OP_SOFTMAX_CROSS_ENTROPY_GRADIENT, (const assay_value[]){g, x, t}, 3, NULL, 0);
+  if (wanted[1]) gradients[1] = assay_negate(b, assay_mul(b, beside_rows(b, g), assay_log_softmax(b, x)));
 }
 
 ASSAY_GRADIENT_RULE(sigmoid_cross_entropy) {

@@ -65,7 +65,8 @@ static bool keeps_apart(const struct following *following, const struct assay_no
   case ASSAY_OP_BATCH_NORM_INFERENCE: return state_of(following, node, 0) == OWN && free_from(following, node, 1);
   case ASSAY_OP_SOFTMAX:
   case ASSAY_OP_LOG_SOFTMAX:
-  case ASSAY_OP_SOFTMAX_CROSS_ENTROPY: return input->rank >= 2;
+  case ASSAY_OP_SOFTMAX_CROSS_ENTROPY:
+  case ASSAY_OP_SOFTMAX_CROSS_ENTROPY_GRADIENT: return input->rank >= 2;
   case ASSAY_OP_MAX_POOL2D:
   case ASSAY_OP_MAX_POOL2D_GRADIENT:
   case ASSAY_OP_AVG_POOL2D:

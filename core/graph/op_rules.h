@@ -149,6 +149,7 @@ ASSAY_GRADIENT_RULE(avg_pool2d_gradient);
 /* composites.c */
 ASSAY_SHAPE_RULE(softmax);
 ASSAY_SHAPE_RULE(softmax_cross_entropy);
+ASSAY_SHAPE_RULE(softmax_cross_entropy_gradient);
 ASSAY_SHAPE_RULE(sigmoid_cross_entropy);
 ASSAY_SHAPE_RULE(batch_norm_training);
 ASSAY_SHAPE_RULE(batch_norm_training_gradient);
@@ -161,6 +162,7 @@ ASSAY_GRADIENT_RULE(batch_norm_training);
 ASSAY_DECOMPOSITION(softmax);
 ASSAY_DECOMPOSITION(log_softmax);
 ASSAY_DECOMPOSITION(softmax_cross_entropy);
+ASSAY_DECOMPOSITION(softmax_cross_entropy_gradient);
 ASSAY_DECOMPOSITION(sigmoid_cross_entropy);
 ASSAY_DECOMPOSITION(batch_norm_training);
 ASSAY_DECOMPOSITION(batch_norm_training_gradient);

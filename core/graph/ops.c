@@ -128,6 +128,8 @@ static const struct assay_op_info table[] = {
     {ASSAY_OP_WARP, ASSAY_OP_COMPOSITE, "warp", 2, 1, NORMAL(warp), SHAPE(warp), NULL, DECOMPOSE(warp)},
     {ASSAY_OP_MIX_CHANNELS, ASSAY_OP_COMPOSITE, "mix_channels", 2, 1, NONE, SHAPE(mix_channels), NULL, DECOMPOSE(mix_channels)},
     {ASSAY_OP_GAUSSIAN_BLUR, ASSAY_OP_COMPOSITE, "gaussian_blur", 2, 1, WITH(blur), SHAPE(gaussian_blur), NULL, DECOMPOSE(gaussian_blur)},
+    {ASSAY_OP_SOFTMAX_CROSS_ENTROPY_GRADIENT, ASSAY_OP_COMPOSITE, "softmax_cross_entropy_gradient", 3, 1, NONE, SHAPE(softmax_cross_entropy_gradient), NULL,
+     DECOMPOSE(softmax_cross_entropy_gradient)},
 };
 
 enum { OP_COUNT = sizeof table / sizeof table[0] };

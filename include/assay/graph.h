@@ -114,8 +114,9 @@ enum assay_op {
   ASSAY_OP_WARP = 1007,                         /* (x [N, C, H, W], maps [N, 9]) to a picture of x's shape, sampled bilinearly where a projective map
                                                    says; struct assay_warp_attributes */
   ASSAY_OP_MIX_CHANNELS = 1008,                 /* (x [N, C, H, W], maps [N, C, C + 1]) to y[n, k] = sum over c of maps[n, k, c] x[n, c], + maps[n, k, C] */
-  ASSAY_OP_GAUSSIAN_BLUR = 1009                 /* (x [N, C, H, W], deviations [N], in pixels) to x's shape, the edge going on beyond the picture;
+  ASSAY_OP_GAUSSIAN_BLUR = 1009,                /* (x [N, C, H, W], deviations [N], in pixels) to x's shape, the edge going on beyond the picture;
                                                    struct assay_blur_attributes */
+  ASSAY_OP_SOFTMAX_CROSS_ENTROPY_GRADIENT = 1010 /* (gradient of the loss [N], logits [N, C], target probabilities [N, C]) to that of the logits */
 };
 
 /* What lies beyond the edge of a picture that is sampled. */

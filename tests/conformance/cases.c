@@ -481,8 +481,9 @@ static void row_cases(struct assay_case_list *list, uint32_t op, int32_t dtype, 
   for (int i = 0; i < (thorough ? 5 : 2); i++)
     for (int wide = 0; wide < 2; wide++) {
       struct assay_case c = case_new(op, arithmetic_flags(dtype));
+      if (op == ASSAY_OP_SOFTMAX_CROSS_ENTROPY_GRADIENT) case_operand(&c, case_shape(dtype, 1, (int)shapes[i].extents[0]), ASSAY_FILL_NORMAL);
       case_operand(&c, shapes[i], wide ? ASSAY_FILL_WIDE : ASSAY_FILL_NORMAL);
-      if (op == ASSAY_OP_SOFTMAX_CROSS_ENTROPY) case_operand(&c, shapes[i], ASSAY_FILL_PROBABILITY);
+      if (op == ASSAY_OP_SOFTMAX_CROSS_ENTROPY || op == ASSAY_OP_SOFTMAX_CROSS_ENTROPY_GRADIENT) case_operand(&c, shapes[i], ASSAY_FILL_PROBABILITY);
       if (op == ASSAY_OP_SIGMOID_CROSS_ENTROPY) case_operand(&c, shapes[i], ASSAY_FILL_UNIT);
       c.terms = (double)shapes[i].extents[1];
       case_add(list, &c);
@@ -542,6 +543,7 @@ static void float_cases(struct assay_case_list *list, uint32_t op, int32_t dtype
   case ASSAY_OP_SOFTMAX:
   case ASSAY_OP_LOG_SOFTMAX:
   case ASSAY_OP_SOFTMAX_CROSS_ENTROPY:
+  case ASSAY_OP_SOFTMAX_CROSS_ENTROPY_GRADIENT:
   case ASSAY_OP_SIGMOID_CROSS_ENTROPY: row_cases(list, op, dtype, thorough); break;
   case ASSAY_OP_BATCH_NORM_TRAINING:
   case ASSAY_OP_BATCH_NORM_TRAINING_GRADIENT:
