@@ -4,30 +4,42 @@
 # SPIR-V. Shows that the kernels are OpenCL C 1.2 without extensions, and that compilers other than PoCL's take them. Skips without clang.
 set -u
 top=${srcdir:-.}
-clang=
-for candidate in clang-14 clang-15 clang; do
-  if command -v "$candidate" > /dev/null 2>&1; then
-    clang=$candidate
-    break
-  fi
+# Each target goes to the oldest clang here that knows it.
+compilers=
+for candidate in clang-14 clang-15 clang-16 clang-17 clang-18 clang-19 clang; do
+  if command -v "$candidate" > /dev/null 2>&1; then compilers="$compilers $candidate"; fi
 done
-if [ -z "$clang" ]; then
-  echo "skipped: no clang here (Debian: clang-14)"
+if [ -z "$compilers" ]; then
+  echo "skipped: no clang here (Debian: clang-14, clang-15)"
   exit 77
 fi
 folder=$(mktemp -d) || exit 99
 trap 'rm -rf "$folder"' EXIT
 failed=0
 count=0
-targets="amdgcn--amdhsa:gfx906 amdgcn--amdhsa:gfx90a amdgcn--amdhsa:gfx1030 nvptx64-nvidia-nvcl: spir64-unknown-unknown:"
-# Newer than clang 14.
-if "$clang" -target amdgcn--amdhsa --print-supported-cpus 2>&1 | grep -q gfx1100; then targets="$targets amdgcn--amdhsa:gfx1100"; fi
+# COMPILER:TARGET:PROCESSOR of each target that some compiler here knows.
+echo 'kernel void nothing(void) {}' > "$folder/nothing.cl"
+targets=
+for target in amdgcn--amdhsa:gfx906 amdgcn--amdhsa:gfx90a amdgcn--amdhsa:gfx1030 amdgcn--amdhsa:gfx1100 nvptx64-nvidia-nvcl: spir64-unknown-unknown:; do
+  processor=${target#*:}
+  found=
+  for compiler in $compilers; do
+    if "$compiler" -x cl -cl-std=CL1.2 -target "${target%%:*}" ${processor:+-mcpu=$processor} -nogpulib -S -emit-llvm -o "$folder/out" "$folder/nothing.cl" > /dev/null 2>&1; then
+      found=$compiler
+      break
+    fi
+  done
+  if [ -n "$found" ]; then targets="$targets $found:$target"; else echo "skipped: none of$compilers knows ${target#*:}"; fi
+done
+echo "targets:$targets"
 
 # FILE OPTIONS...
 compile() {
   file=$1
   shift
   for target in $targets; do
+    clang=${target%%:*}
+    target=${target#*:}
     processor=${target#*:}
     language= # machine code where this clang can write it; there is none for SPIR-V
     case $target in spir*) language=-emit-llvm ;; esac
@@ -43,7 +55,7 @@ compile() {
 }
 
 for file in "$top"/kernels/*.cl; do
-  case $file in */tile.cl) ;; *) compile "$file" ;; esac # tile.cl comes with those that include it
+  case $file in */tile.cl | */tail.cl | */runs.cl) ;; *) compile "$file" ;; esac # these come with those that include them
 done
 for type in float int uint uchar; do compile "$top/kernels/rows.cl" -DTYPE=$type; done
 for type in float int uint uchar; do compile "$top/kernels/reduce.cl" -DTYPE=$type; done
@@ -60,6 +72,11 @@ for tile in $tiles; do
   compile "$top/kernels/matmul.cl" "$@" -DA_ALONG_DEPTH=1 -DB_ALONG_DEPTH=1
 done
 for direction in 1 2; do compile "$top/kernels/conv2d.cl" -DDIRECTION=$direction; done
+for direction in 0 1 2; do compile "$top/kernels/conv2d.cl" -DTILE_ROWS=32 -DITEM_ROWS=8 -DITEM_COLUMNS=16 -DVECTOR=16 -DUNROLL=0 -DGATHER=16 -DDIRECTION=$direction; done
+for run in 8 16; do
+  for file in depthwise pool2d softmax; do compile "$top/kernels/$file.cl" -DRUN=$run; done
+done
+for items in 4 64; do compile "$top/kernels/softmax.cl" -DROW_ITEMS=$items; done
 # Generated kernels: a network is compiled by the backend into a cache of its own, whose entries hold options and source. Needs an OpenCL device, PoCL for one.
 generated=0
 if [ -x "${builddir:-.}/bench/step" ]; then
@@ -80,5 +97,5 @@ if [ -x "${builddir:-.}/bench/step" ]; then
     compile "$folder/generated.cl" -Wno-unused-parameter -Wno-unused-function -Wno-unused-variable $(sed 's/-D /-D/g' "$folder/generated.options")
   done
 fi
-echo "$count compilations, $generated of them with what a network generates, for each target"
+echo "$count compilations, $generated of them with what a network generates, for all targets"
 exit $failed
