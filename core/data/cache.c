@@ -52,12 +52,16 @@ struct making {
   struct assay_cache *cache;
   struct assay_rows *rows; /* NULL: into the cache's memory */
   pthread_mutex_t mutex;
-  struct assay_status failure; /* the first; code 0: none */
+  struct assay_status failure; /* of the first round that failed, whichever thread came to it first; code 0: none */
+  uint32_t failed_round;
 };
 
-static void note_failure(struct making *making, const struct assay_status *status) {
+static void note_failure(struct making *making, uint32_t round, const struct assay_status *status) {
   pthread_mutex_lock(&making->mutex);
-  if (making->failure.code == 0) making->failure = *status;
+  if (making->failure.code == 0 || round < making->failed_round) {
+    making->failure = *status;
+    making->failed_round = round;
+  }
   pthread_mutex_unlock(&making->mutex);
 }
 
@@ -102,7 +106,7 @@ static void make_one(void *context, uint32_t round) {
   struct assay_status status = {0};
   int result = pixels == NULL ? assay_status_memory(&status) : 0;
   if (result == 0) result = making->dataset->source->files == NULL ? fit_idx(making, sample, pixels, &status) : decode_file(making, sample, pixels, &status);
-  if (result != 0) note_failure(making, &status);
+  if (result != 0) note_failure(making, round, &status);
   else if (making->rows == NULL) cache->memory_present[sample] = 1;
   else assay_rows_put(making->rows, sample, pixels);
   if (making->rows != NULL) free(pixels);
