@@ -89,7 +89,7 @@ START_TEST(a_tuning_ends_and_is_used) {
   /* A tile that no default has cannot be compiled: a run that takes it from the file fails, one without it does not. */
   plant_kernel("matmul.cl", "#if TILE_DEPTH == 32\n#error \"a tile of the file\"\n#endif\n");
   tool_expect(0, NULL, "selftest opencl --op matmul --mode test --quiet");
-  tool_write(file, "%s\tmatmul.16\t32x64x32/8x16/16\tby hand\n", device);
+  tool_write(file, "%s\tmatmul.8\t32x64x32/8x16/16\tby hand\n", device);
   struct outcome outcome = tool_run("selftest opencl --op matmul --mode test --quiet --json");
   ck_assert_int_eq(outcome.code, 7);
   ck_assert_ptr_nonnull(strstr(outcome.results, "a tile of the file"));
