@@ -78,8 +78,9 @@ int command_run_tune(struct cli *cli);
 int cli_registry(struct cli *cli, struct assay_registry **registry);
 /* The plan of FILE.ini, or of DIR as `init` would write it; the caller releases it. Names of layers and parameters in it fit the network. */
 int cli_plan(struct cli *cli, const char *path, struct assay_plan **plan);
-/* A plan without a file, for commands that train nothing: -s adds [backend] and the like. `first`: one more "section.key=value", which -s may override; NULL. */
-int cli_bare_plan(struct cli *cli, const char *first, struct assay_plan **plan);
+/* A plan without a file, for commands that train nothing: -s adds [backend] and the like. `first`: one more "section.key=value", which -s may override; NULL.
+ * `more`: INI text that counts where neither says otherwise, and in `name` what messages call it; NULL: none. */
+int cli_bare_plan(struct cli *cli, const char *first, const char *name, const char *more, struct assay_plan **plan);
 /* Default settings of a plan. */
 int cli_settings(struct cli *cli, const struct assay_plan *plan, const struct assay_settings **settings);
 /* Prints and releases `object` as the one JSON object of this run, with schema: 1 put in front. */

@@ -99,7 +99,7 @@ int command_eval(struct cli *cli) {
   struct model_in_use use;
   struct assay_dataset *dataset = NULL;
   struct assay_prediction_set *set = NULL;
-  int result = model_open(cli, cli->arguments[0], &use);
+  int result = model_open(cli, cli->arguments[0], true, &use);
   const char *judged = result != 0 ? NULL : cli->argument_count > 1 ? cli->arguments[1] : use.settings->data.path;
   if (result == 0 && cli->argument_count == 1 && !use.from_ini) result = assay_status_set(cli->status, ASSAY_E_CONFIG, "name the labelled folder behind the model");
   if (result == 0) {

@@ -65,7 +65,7 @@ static int prepare(struct job *job) {
   if (result == 0) result = assay_image_list_open((const char *const *)cli->arguments + 1, cli->argument_count - 1, &job->list, cli->status);
   if (result == 0 && assay_image_list_count(job->list) == 0)
     result = assay_status_set(cli->status, ASSAY_E_DATA, "%s: there are no images here", cli->arguments[1]);
-  if (result == 0) result = model_open(cli, cli->arguments[0], &job->use);
+  if (result == 0) result = model_open(cli, cli->arguments[0], false, &job->use);
   if (result == 0) result = choose_class(job);
   if (result == 0) result = assay_explainer_create(job->use.session, job->use.model, job->method, &job->explainer, cli->status);
   if (result == 0) result = assay_folder_create(job->folder, cli->status);

@@ -57,8 +57,8 @@ static const struct cli_command commands[] = {
      CLI_OUTPUT | CLI_OVERRIDES, 1, 1, command_search, NULL},
     {"finish", "RUN", "make the final model of the best trial so far", NULL, 0, 1, 1, command_finish, NULL},
     {"eval", "MODEL|FILE.ini [DIR]", "metrics of a model on a labelled folder",
-     "DIR may also be a .tar or .zip of class folders, or a .csv list with path and label. With -o DIR also writes predictions.csv, thresholds.csv (the ROC and precision-recall curves) and errors.csv there. With -s 'judge.target=f1 >= 0.95' the exit code is 7 "
-     "when the target is missed. An INI stands for the model that its pretrained weights are without training, and its [data] path for a DIR that is left out.",
+     "DIR may also be a .tar or .zip of class folders, or a .csv list with path and label. With -o DIR also writes predictions.csv, thresholds.csv (the ROC and precision-recall curves) and errors.csv there. A model judges as its run did: by its "
+     "metrics, their costs, and its target, which when missed is exit code 7; -s 'judge.target=f1 >= 0.95' sets another, -s judge.target=none none. An INI stands for the model that its pretrained weights are without training, and its [data] path for a DIR that is left out.",
      CLI_OUTPUT | CLI_OVERRIDES, 1, 2, command_eval, NULL},
     {"predict", "MODEL|FILE.ini PATH...", "classify images: CSV with path, label, score of each class, error",
      "Folders and archives (.tar, .zip) are searched to the bottom; a .csv list is read for its paths. Unreadable images get an error in their row, the others go on, and the exit code is 3.", CLI_OVERRIDES, 2, UINT32_MAX, command_predict, NULL},
@@ -167,16 +167,17 @@ int cli_registry(struct cli *cli, struct assay_registry **registry) {
   return result;
 }
 
-int cli_bare_plan(struct cli *cli, const char *first, struct assay_plan **plan) {
+int cli_bare_plan(struct cli *cli, const char *first, const char *name, const char *more, struct assay_plan **plan) {
   static const char least[] = "[data]\npath = .\ntest = none\n[network]\nlayers = classifier\n"; /* that an INI must say */
   struct assay_registry *registry;
   const char **overrides = ASSAY_NEW_ARRAY(cli->arena, const char *, cli->override_count + 1);
   uint32_t count = 0;
-  if (overrides == NULL) return assay_status_memory(cli->status);
+  const char *text = assay_arena_print(cli->arena, "%s%s", least, more != NULL ? more : "");
+  if (overrides == NULL || text == NULL) return assay_status_memory(cli->status);
   if (first != NULL) overrides[count++] = first;
   for (uint32_t i = 0; i < cli->override_count; i++) overrides[count++] = cli->overrides[i];
   const int result = cli_registry(cli, &registry);
-  return result == 0 ? assay_plan_parse("command line", least, sizeof least - 1, overrides, count, registry, plan, cli->status) : result;
+  return result == 0 ? assay_plan_parse(more != NULL ? name : "command line", text, strlen(text), overrides, count, registry, plan, cli->status) : result;
 }
 
 int cli_settings(struct cli *cli, const struct assay_plan *plan, const struct assay_settings **settings) {

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "config/ini.h"
 #include "data/ahead.h"
 #include "run/fastest.h"
@@ -16,11 +17,16 @@
 
 enum { BATCH = 32, BLOCK = BATCH, SLOTS = 3 };
 
-/* The plan of the command line, in which the model's positive class is named, so that metrics of it can be asked for. */
-static int plan_for(struct cli *cli, const struct assay_model *model, struct assay_plan **plan) {
+/* The plan of the command line, in which the model's positive class is named, so that metrics of it can be asked for; with how its run judged. */
+static int plan_for(struct cli *cli, const char *path, const struct assay_model *model, bool judges, struct assay_plan **plan) {
   const char *positive = model->positive >= 0 ? assay_ini_quote(model->classes[model->positive], cli->arena) : "";
   const char *named = positive != NULL ? assay_arena_print(cli->arena, "data.positive=%s", positive) : NULL;
-  return named != NULL ? cli_bare_plan(cli, named, plan) : assay_status_memory(cli->status);
+  const char *name = assay_arena_print(cli->arena, "%s (how its run judged)", path);
+  struct assay_text judged = {0};
+  if (judges) assay_model_judge_print(&model->judge, cli->arena, &judged);
+  const int result = named != NULL && name != NULL && !judged.failed ? cli_bare_plan(cli, named, name, judged.data, plan) : assay_status_memory(cli->status);
+  assay_text_release(&judged);
+  return result;
 }
 
 static bool is_ini(const char *path) {
@@ -29,18 +35,19 @@ static bool is_ini(const char *path) {
 }
 
 /* Settings and model: of the file, or of the pretrained weights that an INI names. */
-static int read_model(struct cli *cli, const char *path, struct model_in_use *use) {
+static int read_model(struct cli *cli, const char *path, bool judges, struct model_in_use *use) {
   use->from_ini = is_ini(path);
   int result = use->from_ini ? cli_plan(cli, path, &use->plan) : assay_model_read(path, &use->model, cli->status);
-  if (result == 0 && !use->from_ini) result = plan_for(cli, use->model, &use->plan);
+  if (result == 0 && !use->from_ini) result = plan_for(cli, path, use->model, judges, &use->plan);
   if (result == 0) result = cli_settings(cli, use->plan, &use->settings);
   return result == 0 && use->from_ini ? assay_model_from_weights(use->settings, &use->model, cli->status) : result;
 }
 
 /* ---- The fastest device for a model ---- */
 
-/* `path` is asked for the time of a batch. */
-static int model_fastest(struct cli *cli, const char *path, const struct assay_model *model, struct assay_fastest *fastest) {
+/* `path` is asked for the time of a batch. Beside a model file only [backend] matters to that, and what judges it has no place there. */
+static int model_fastest(struct cli *cli, const char *path, const struct model_in_use *use, struct assay_fastest *fastest) {
+  const struct assay_model *model = use->model;
   const struct assay_hash program = assay_hash_bytes(model->program->key, sizeof model->program->key);
   char digits[33];
   const char **question = ASSAY_NEW_ARRAY(cli->arena, const char *, 3 + 2 * (size_t)cli->override_count);
@@ -48,6 +55,7 @@ static int model_fastest(struct cli *cli, const char *path, const struct assay_m
   if (question == NULL) return assay_status_memory(cli->status);
   question[n++] = "time-batch";
   for (uint32_t i = 0; i < cli->override_count; i++) {
+    if (!use->from_ini && strncmp(cli->overrides[i] + strspn(cli->overrides[i], " \t"), "backend.", 8) != 0) continue;
     question[n++] = "-s";
     question[n++] = cli->overrides[i];
   }
@@ -95,7 +103,7 @@ int command_time_batch(struct cli *cli) {
   double seconds = 0;
   cli->json = true;
   int result = cli_registry(cli, &registry);
-  if (result == 0) result = read_model(cli, cli->arguments[0], &use);
+  if (result == 0) result = read_model(cli, cli->arguments[0], false, &use);
   if (result == 0) result = assay_device_open(cli->arguments[1], use.settings, 1, registry, cli->arena, &use.session, cli->status);
   if (result == 0) result = finish_opening(cli, &use);
   if (result == 0) result = time_batches(cli, &use, &seconds);
@@ -104,12 +112,12 @@ int command_time_batch(struct cli *cli) {
   return result;
 }
 
-int model_open(struct cli *cli, const char *path, struct model_in_use *use) {
+int model_open(struct cli *cli, const char *path, bool judges, struct model_in_use *use) {
   *use = (struct model_in_use){0};
   struct assay_fastest fastest;
   const struct assay_device_picker picker = {assay_fastest_pick, &fastest};
-  int result = read_model(cli, path, use);
-  if (result == 0) result = model_fastest(cli, path, use->model, &fastest);
+  int result = read_model(cli, path, judges, use);
+  if (result == 0) result = model_fastest(cli, path, use, &fastest);
   if (result == 0) result = session_open(cli, use->settings, &picker, &use->session);
   return result == 0 ? finish_opening(cli, use) : result;
 }

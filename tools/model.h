@@ -20,8 +20,9 @@ struct model_in_use {
   bool from_ini;
 };
 
-/* `path`: a model file, or an INI whose pretrained weights are a model without training. */
-int model_open(struct cli *cli, const char *path, struct model_in_use *use);
+/* `path`: a model file, or an INI whose pretrained weights are a model without training. With `judges`, a model file's own target and metrics
+ * are in the settings, where -s says nothing else; they may need plugins that the model itself does not. */
+int model_open(struct cli *cli, const char *path, bool judges, struct model_in_use *use);
 void model_close(struct model_in_use *use);
 
 /* What became of one image. `scores` has one number a class; NULL when `problem` says why there are none. */

@@ -75,7 +75,7 @@ int command_predict(struct cli *cli) {
     json_decref(output.rows);
     return result;
   }
-  result = model_open(cli, cli->arguments[0], &use);
+  result = model_open(cli, cli->arguments[0], false, &use);
   output.model = use.model;
   if (result == 0 && output.rows == NULL) print_header(&output);
   if (result == 0) result = model_run(cli, &use, list, print_row, &output);

@@ -202,7 +202,7 @@ static int choose_devices(struct cli *cli, struct assay_plan **plan, const char 
   if (word == NULL) return assay_status_memory(cli->status);
   cli->overrides[cli->override_count++] = word;
   int result = cli_registry(cli, &registry);
-  if (result == 0) result = cli_bare_plan(cli, NULL, plan);
+  if (result == 0) result = cli_bare_plan(cli, NULL, NULL, NULL, plan);
   if (result == 0) result = cli_settings(cli, *plan, &settings);
   if (result == 0) result = assay_devices_choose(settings, registry, cli->plugin_path, cli->arena, devices, count, cli->status);
   return result;

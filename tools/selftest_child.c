@@ -89,7 +89,7 @@ int command_run_selftest(struct cli *cli) {
   int result = cli_registry(cli, &registry);
   if (result == 0) result = cli_option_integer(cli, "from", 0, INT32_MAX, 0, &from);
   if (result == 0) result = cli_option_integer(cli, "seed", 0, INT64_MAX, 0, &seed);
-  if (result == 0) result = cli_bare_plan(cli, NULL, &plan);
+  if (result == 0) result = cli_bare_plan(cli, NULL, NULL, NULL, &plan);
   if (result == 0) result = cli_settings(cli, plan, &settings);
   if (result == 0 && other_name != NULL) result = assay_device_open(other_name, settings, 1, registry, cli->arena, &other, cli->status);
   if (result == 0) result = assay_device_open(device, settings, 1, registry, cli->arena, &tested, cli->status);

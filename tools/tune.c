@@ -103,7 +103,7 @@ int command_run_tune(struct cli *cli) {
   int result = cli_registry(cli, &registry);
   if (result == 0) result = cli_option_integer(cli, "seed", 0, INT64_MAX, 1, &seed);
   if (result == 0) result = cli_option_integer(cli, "from", 0, INT32_MAX, 0, &from);
-  if (result == 0) result = cli_bare_plan(cli, NULL, &plan);
+  if (result == 0) result = cli_bare_plan(cli, NULL, NULL, NULL, &plan);
   if (result == 0) result = cli_settings(cli, plan, &settings);
   if (result == 0) result = assay_device_open(device, settings, 1, registry, cli->arena, &session, cli->status);
   if (result == 0) {
@@ -304,7 +304,7 @@ int command_tune(struct cli *cli) {
   int64_t silence = 0;
   int result = cli_registry(cli, &registry);
   if (result == 0) result = cli_option_integer(cli, "limit", 1, INT32_MAX, longest_silence, &silence);
-  if (result == 0) result = cli_bare_plan(cli, wanted, &plan);
+  if (result == 0) result = cli_bare_plan(cli, wanted, NULL, NULL, &plan);
   if (result == 0) result = cli_settings(cli, plan, &settings);
   if (result == 0) result = assay_devices_choose(settings, registry, cli->plugin_path, cli->arena, &names, &count, cli->status);
   for (uint32_t i = 0; i < count && result == 0; i++) result = tune_device(cli, names[i], (double)silence, &hearing);

@@ -62,7 +62,8 @@ static int begin(struct assay_model *model, const struct assay_settings *setting
   model->classes = classes;
   for (uint32_t i = 0; i < samples->class_count; i++)
     if ((classes[i] = assay_arena_copy(model->arena, samples->classes[i])) == NULL) return assay_status_memory(status);
-  const int code = assay_network_inference(settings, &facts, &model->builder, &model->program, status);
+  int code = assay_model_judge_of(settings, model->arena, &model->judge, status);
+  if (code == 0) code = assay_network_inference(settings, &facts, &model->builder, &model->program, status);
   if (code != 0) return code;
   const struct assay_function *function = model->program->functions[0];
   model->logit_count = (uint32_t)function->graph->types[function->fetches[ASSAY_FETCH_LOGITS]]->extents[1];

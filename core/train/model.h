@@ -8,6 +8,7 @@
 
 #include "graph/graph.h"
 #include "graph/session.h"
+#include "train/model_judge.h"
 #include "train/predictions.h"
 #include "train/samples.h"
 #include "train/trainer.h"
@@ -19,6 +20,7 @@ struct assay_model {
   const char *const *classes;
   double threshold;           /* see struct assay_prediction_set */
   double temperature;         /* what logits are divided by before they become scores; 1: not calibrated */
+  struct assay_model_judge judge; /* how its run judged */
   uint32_t height, width, channels, colour; /* how an image must be prepared: enum assay_colour */
   struct assay_fitting fitting;
   uint32_t logit_count;

@@ -60,9 +60,9 @@ static json_t *description(const struct assay_model *model) {
   if (region->width != 0)
     json_object_set_new(input, "region", json_pack("{s:s, s:[i, i, i, i]}", "unit", units[region->shares], "window", (int)region->x, (int)region->y, (int)region->width,
                                                    (int)region->height));
-  return json_pack("{s:i, s:s, s:o, s:o, s:f, s:f, s:o, s:i, s:s, s:i, s:o, s:o}", "schema", SCHEMA, "version", model->version, "classes",
+  return json_pack("{s:i, s:s, s:o, s:o, s:f, s:f, s:o, s:o, s:i, s:s, s:i, s:o, s:o}", "schema", SCHEMA, "version", model->version, "classes",
                    strings_to_json(model->classes, model->class_count), "positive", model->positive < 0 ? json_null() : json_string(model->classes[model->positive]),
-                   "threshold", model->threshold, "temperature", model->temperature, "input", input, "logits", (int)model->logit_count, "data", hash, "members", (int)model->member_count, "variables",
+                   "threshold", model->threshold, "temperature", model->temperature, "judge", assay_model_judge_to_json(&model->judge), "input", input, "logits", (int)model->logit_count, "data", hash, "members", (int)model->member_count, "variables",
                    variables_to_json(model->program), "graph", assay_graph_to_json(model->program->functions[0]));
 }
 
@@ -191,7 +191,8 @@ static int read_facts(const char *name, const json_t *json, struct assay_model *
                      isfinite(model->threshold) && version != NULL && assay_is_printable(version);
   if (!right) return REFUSE("%s: the description lacks input, members, logits, data, threshold, temperature or version, or one of them makes no sense", name);
   model->version = assay_arena_copy(model->arena, version);
-  return model->version == NULL ? assay_status_memory(status) : 0;
+  if (model->version == NULL) return assay_status_memory(status);
+  return assay_model_judge_from_json(name, json_object_get(json, "judge"), model->arena, &model->judge, status); /* absent in older models */
 }
 
 static const struct assay_tensor *find_tensor(const struct assay_safetensors *file, const char *name) {

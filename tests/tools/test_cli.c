@@ -177,6 +177,15 @@ START_TEST(rules_decide_and_targets_are_heeded) {
   ck_assert(temperature != 1 && tool_file_holds("runs/a/summary.txt", "scaled by a temperature"));
   ck_assert(tool_file_holds("runs/a/thresholds.csv", "test,right,inf,0,0,5,5,0,0,,0"));
   ck_assert(tool_file_holds("runs/a/errors.csv", "path,part,fold,label,guess,score,loss"));
+  /* The model judges as its run did, from nothing but its file: the same metrics, the same costs, the same target. */
+  json_t *judged = tool_json("eval runs/a/model.safetensors photos --json -s backend.devices=reference");
+  const json_t *costs = json_object_get(judged, "confusion");
+  const double escaped = json_number_value(json_array_get(json_array_get(costs, 1), 0)), alarms = json_number_value(json_array_get(json_array_get(costs, 0), 1));
+  ck_assert_double_eq_tol(json_number_value(json_object_get(judged, "cost")), (5 * escaped + alarms) / 40, 1e-12);
+  ck_assert_uint_eq(json_object_size(json_object_get(judged, "intervals")), json_object_size(json_object_get(test, "intervals")));
+  ck_assert_str_eq(json_string_value(json_object_get(json_object_get(judged, "target"), "rule")), "f1 >= 0.8");
+  ck_assert(json_is_true(json_object_get(json_object_get(judged, "target"), "met")));
+  json_decref(judged);
   json_decref(trained);
   /* [judge] may change in a run that is there: the trials do not depend on it. */
   struct outcome missed = tool_run("train a.ini --json --quiet -s train.metrics=f1,cost -s 'judge.target=loss <= 0' -s judge.threshold=cost");
@@ -186,6 +195,10 @@ START_TEST(rules_decide_and_targets_are_heeded) {
   outcome_release(&missed);
   tool_expect(7, NULL, "finish runs/a --quiet");
   tool_expect(0, NULL, "report runs/a");
+  tool_expect(7, "the target loss <= 0 is missed", "eval runs/a/model.safetensors photos -s backend.devices=reference");
+  tool_expect(0, NULL, "eval runs/a/model.safetensors photos -s judge.target=none -s backend.devices=reference");
+  tool_expect(0, NULL, "eval runs/a/model.safetensors photos -s train.metrics=accuracy -s judge.target=none -s backend.devices=reference");
+  tool_expect(0, NULL, "predict runs/a/model.safetensors photos -s backend.devices=reference");
   /* eval knows the model's positive class, takes a target, and leaves its files. */
   tool_expect(0, NULL, "eval runs/a/model.safetensors photos -o judged -s 'judge.target=f1 >= 0.5' -s backend.devices=reference");
   ck_assert(tool_file_holds("judged/predictions.csv", "score_right") && tool_file_holds("judged/thresholds.csv", "test,right,inf"));

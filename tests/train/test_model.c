@@ -5,6 +5,7 @@
 #include "toy.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "graph/safetensors.h"
 
 #include <math.h>
@@ -63,6 +64,7 @@ START_TEST(a_file_brings_the_model_back) {
     struct assay_model *model, *read;
     struct toy *toy = trained(classes, ASSAY_FINAL_REFIT, &trial, &model);
     assay_model_set_threshold(model, 0.37);
+    ck_assert_str_eq(model->judge.target, "none");
     const struct assay_region region = {100000, 200000, 700000, 600000, classes == 4};
     if (classes == 4) model->fitting.region = region;
     model->fitting.filter = classes == 4 ? ASSAY_FILTER_LINEAR : ASSAY_FILTER_BILINEAR;
@@ -93,6 +95,34 @@ START_TEST(a_file_brings_the_model_back) {
     assay_trial_result_release(trial);
     toy_release(toy);
   }
+  unlink(model_path());
+}
+END_TEST
+
+/* What the run wrote under [judge] and [metric.NAME] is in the file word for word, and reads as the INI that says it. */
+START_TEST(a_file_keeps_how_its_run_judged) {
+  struct assay_status status;
+  struct assay_model *model, *read;
+  struct assay_text ini = {0};
+  struct toy *toy = toy_create(16, 2, 2, 60);
+  toy_layer(toy, "classifier", "");
+  toy->settings.train.final = ASSAY_FINAL_BEST_FOLD;
+  toy->settings.train.epochs = 1;
+  toy->settings.judge.target_text = "escapes <= 0.25";
+  toy->metrics[1] = component(ASSAY_METRIC, "cost", "false_negative=20");
+  toy->metrics[1].name = "escapes";
+  struct assay_trial_result *trial = toy_trial(toy, 1, true);
+  ck_assert_msg(assay_model_create(&toy->settings, &toy->samples, &trial->folds[0].weights, 1, &model, &status) == 0, "%s", status.message);
+  ck_assert_int_eq(assay_model_write(model, model_path(), &status), 0);
+  ck_assert_msg(assay_model_read(model_path(), &read, &status) == 0, "%s", status.message);
+  assay_model_judge_print(&read->judge, test_arena, &ini);
+  ck_assert_str_eq(ini.data, "[judge]\ntarget = escapes <= 0.25\n[search]\nobjective = loss\n[train]\nmetrics = loss, escapes\n"
+                             "[metric.escapes]\ntype = cost\nfalse_negative = 20\nfalse_positive = 1\n");
+  assay_text_release(&ini);
+  assay_model_release(read);
+  assay_model_release(model);
+  assay_trial_result_release(trial);
+  toy_release(toy);
   unlink(model_path());
 }
 END_TEST
@@ -247,6 +277,18 @@ START_TEST(descriptions_that_do_not_fit_are_refused) {
       {"\\\"schema\\\":1", "\\\"schema\\\":2"},
       {"\\\"schema\\\":1", "\\\"scheme\\\":1"},
       {"\\\"threshold\\\":0.5", "\\\"threshold\\\":\\\"half\\\""},
+      {"\\\"target\\\":\\\"none\\\"", "\\\"target\\\":1"},
+      {"\\\"target\\\":\\\"none\\\"", "\\\"target\\\":\\\"f1\\\""},
+      {"\\\"target\\\":\\\"none\\\"", "\\\"target\\\":\\\"f1 > much\\\""},
+      {"\\\"target\\\":\\\"none\\\"", "\\\"target\\\":\\\"f1 >= 0.5\\\\n[backend]\\\""},
+      {"\\\"judge\\\":{", "\\\"judge\\\":3,\\\"x\\\":{"},
+      {"\\\"metrics\\\":[", "\\\"metrics\\\":[],\\\"x\\\":["},
+      {"\\\"metrics\\\":[", "\\\"metrics\\\":[null,"},
+      {"\\\"type\\\":\\\"loss\\\"", "\\\"type\\\":\\\"lo]ss\\\""},
+      {"\\\"name\\\":\\\"loss\\\"", "\\\"name\\\":\\\"\\\""},
+      {"\\\"options\\\":{", "\\\"options\\\":{\\\"a\\\":1"},
+      {"\\\"options\\\":{", "\\\"options\\\":{\\\"a b\\\":\\\"1\\\""},
+      {"\\\"options\\\":{", "\\\"options\\\":{\\\"a\\\":\\\"1\\\\n2\\\""},
       {"\\\"fit\\\":\\\"crop\\\"", "\\\"fit\\\":\\\"shrink\\\""},
       {"\\\"channels\\\":2", "\\\"channels\\\":3"},
       {"\\\"width\\\":8", "\\\"width\\\":0"},
@@ -277,6 +319,7 @@ START_TEST(descriptions_that_do_not_fit_are_refused) {
     ck_assert_msg(parse_changed(data, size, changes[i][0], changes[i][1], &status) == ASSAY_E_DATA, "%s to %s: %s", changes[i][0], changes[i][1], status.message);
     ck_assert_msg(strncmp(status.message, "changed", 7) == 0, "%s", status.message);
   }
+  ck_assert_msg(parse_changed(data, size, "\\\"judge\\\":", "\\\"older\\\":", &status) == 0, "%s", status.message); /* keeps nothing of it */
   ck_assert_msg(parse_changed(data, size, "\\\"groups\\\":1", "\\\"groups\\\":1", &status) == 0, "%s", status.message);
   struct assay_model *none;
   ck_assert_int_eq(assay_model_read("/nowhere/model.safetensors", &none, &status), ASSAY_E_DATA);
@@ -295,6 +338,7 @@ int main(void) {
   tcase_set_timeout(cases, 60);
   tcase_add_checked_fixture(cases, components_setup, components_teardown);
   tcase_add_test(cases, a_file_brings_the_model_back);
+  tcase_add_test(cases, a_file_keeps_how_its_run_judged);
   tcase_add_test(cases, best_fold_repeats_its_out_of_fold_predictions);
   tcase_add_test(cases, an_ensemble_averages_its_folds);
   tcase_add_test(cases, best_fold_needs_weights_that_were_kept);
