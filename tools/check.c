@@ -60,6 +60,12 @@ static void print_near(FILE *stream, const struct assay_dataset *dataset, const 
   if (listed > LISTED) fprintf(stream, "  and %u more pairs; --json lists all\n", listed - LISTED);
 }
 
+static void print_proposal(FILE *stream, const struct assay_dataset *dataset, const struct assay_group_proposal *proposal) {
+  fprintf(stream, "\nnames of %u images look like those of tiles of %u photographs, as %s and %s. Tiles of one photograph in training and test make results look better\n"
+                  "than they are; add this line to [data], and they stay together:\n  group = %s\n",
+          proposal->image_count, proposal->photograph_count, dataset->samples[proposal->first].path, dataset->samples[proposal->second].path, proposal->pattern);
+}
+
 static void print_audit(struct cli *cli, const struct assay_dataset *dataset, const struct assay_audit *audit, const struct assay_dataset_summary *summary) {
   FILE *stream = cli->results;
   fprintf(stream, "%s: %u images, %u classes\n\n%-24s%12s%12s%12s\n", dataset->root, dataset->count, dataset->class_count, "class", "train", "validation", "test");
@@ -135,10 +141,18 @@ static json_t *audit_json(const struct assay_dataset *dataset, const struct assa
                    duplicates_json(dataset, audit), "near_duplicates", near_json(dataset, audit));
 }
 
+static json_t *proposal_json(const struct assay_dataset *dataset, const struct assay_group_proposal *proposal) {
+  if (proposal->pattern == NULL) return json_null();
+  return json_pack("{s:s,s:i,s:i,s:[s,s]}", "group", proposal->pattern, "photographs", (int)proposal->photograph_count, "images", (int)proposal->image_count, "paths",
+                   dataset->samples[proposal->first].path, dataset->samples[proposal->second].path);
+}
+
 /* The gate and the split are part of what is checked: what they would refuse, the check refuses with the same words. */
 static int check_dataset(struct cli *cli, struct assay_dataset *dataset, const struct assay_settings *settings) {
   struct assay_audit *audit;
-  int result = assay_dataset_audit(dataset, &audit, cli->status);
+  struct assay_group_proposal proposal;
+  int result = assay_dataset_propose_group(dataset, &proposal, cli->status);
+  if (result == 0) result = assay_dataset_audit(dataset, &audit, cli->status);
   if (result != 0) return result;
   int refused = assay_dataset_gate(dataset, audit, cli->status);
   if (refused == 0) refused = assay_dataset_split(dataset, &settings->data, cli->status);
@@ -150,9 +164,11 @@ static int check_dataset(struct cli *cli, struct assay_dataset *dataset, const s
   if (result == 0 && refused == 0 && folder != NULL) result = preview_write(cli, dataset, settings, folder, &preview);
   if (summary != NULL && !cli->json) {
     print_audit(cli, dataset, audit, summary);
+    if (proposal.pattern != NULL) print_proposal(cli->results, dataset, &proposal);
     if (preview != NULL) preview_print(cli, preview);
   } else if (summary != NULL && refused == 0 && result == 0) { /* otherwise the error object says it */
     json_t *object = audit_json(dataset, audit, summary);
+    json_object_set_new(object, "proposal", proposal_json(dataset, &proposal));
     if (preview != NULL) json_object_set(object, "preview", preview);
     cli_print_json(cli, object);
   }

@@ -91,6 +91,14 @@ struct assay_audit {
 };
 int assay_dataset_audit(const struct assay_dataset *dataset, struct assay_audit **audit, struct assay_status *status);
 void assay_audit_release(struct assay_audit *audit);
+/* Where no image has a group, but names look like tiles of photographs (most images, of three photographs at least): the [data] group that would keep the tiles
+ * of a photograph together. */
+struct assay_group_proposal {
+  const char *pattern; /* NULL: nothing to propose. Static */
+  uint32_t photograph_count, image_count;
+  uint32_t first, second; /* two samples of one photograph */
+};
+int assay_dataset_propose_group(const struct assay_dataset *dataset, struct assay_group_proposal *proposal, struct assay_status *status);
 /* The gate: of a unit across parts (copies, near copies, a group) the samples in the training part leave it, and those in the validation part for the test's sake (part NONE,
  * problem says so); one image under two labels is ASSAY_E_DATA and both are named. What is within the training part is kept in one fold by the split. */
 int assay_dataset_gate(struct assay_dataset *dataset, const struct assay_audit *audit, struct assay_status *status);

@@ -49,6 +49,90 @@ static void make_tiles(const char *root, int photos, int tiles) {
     }
 }
 
+/* What is proposed for a data set of these names, shared out between two classes. */
+static struct assay_group_proposal propose(const char *root, const char *const *names, int count, const char *group) {
+  struct assay_dataset *dataset;
+  struct assay_group_proposal proposal;
+  struct assay_status status = {0};
+  for (int i = 0; i < count; i++) {
+    char path[96];
+    snprintf(path, sizeof path, "%s/%s/%s.pgm", root, i % 2 == 0 ? "crack" : "fine", names[i]);
+    folder_image(path, i);
+  }
+  struct assay_data_settings settings = settings_of(root);
+  settings.group = group;
+  ck_assert_msg(assay_dataset_scan(&settings, &dataset, &status) == 0, "%s", status.message);
+  ck_assert_int_eq(assay_dataset_propose_group(dataset, &proposal, &status), 0);
+  assay_dataset_release(dataset);
+  return proposal;
+}
+
+enum { NAMES = 6 };
+
+/* Three photographs of two tiles: they are recognised, and the pattern that is proposed makes groups of exactly them. */
+START_TEST(names_of_tiles_get_a_proposal) {
+  static const char *const sets[][NAMES] = {
+      {"photo12_3_4", "photo12_3_5", "photo13_0_0", "photo13_1_0", "photo2_0_1", "photo2_11_10"},
+      {"img007-r2-c5", "img007-r3-c5", "img008-r2-c5", "img008-r2-c6", "img009-r0-c0", "img009-r0-c1"},
+      {"wall_r2c5", "wall_r3c5", "yard_r2c5", "yard_r2c6", "roof_r0c0", "roof_r0c1"},
+      {"a_x0_y512", "a_x512_y0", "b_x0_y0", "b_x0_y512", "c_x0_y0", "c_x512_y512"},
+      {"wall_row1_col2", "wall_row1_col3", "b_row1_col1", "b_row1_col2", "c_row1_col1", "c_row2_col1"},
+      {"scan3_tile1", "scan3_tile12", "scan4_tile1", "scan4_tile2", "scan5_tile1", "scan5_tile7"},
+      {"wall-patch-1-1", "wall-patch-1-2", "yard-patch-1-1", "yard-patch-2-1", "roof-patch-0-0", "roof-patch-0-1"},
+      {"DSC_0012_1_1", "DSC_0012_1_2", "DSC_0013_1_1", "DSC_0013_1_2", "DSC_0014_1_1", "DSC_0014_2_2"},
+  };
+  for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+    char root[16];
+    snprintf(root, sizeof root, "set%zu", i);
+    const struct assay_group_proposal proposal = propose(root, sets[i], NAMES, NULL);
+    ck_assert_msg(proposal.pattern != NULL, "%s", sets[i][0]);
+    ck_assert_uint_eq(proposal.photograph_count, 3);
+    ck_assert_uint_eq(proposal.image_count, NAMES);
+    struct assay_data_settings settings = settings_of(root);
+    settings.group = proposal.pattern;
+    struct assay_dataset *dataset;
+    struct assay_status status = {0};
+    ck_assert_msg(assay_dataset_scan(&settings, &dataset, &status) == 0, "%s", status.message);
+    for (uint32_t a = 0; a < dataset->count; a++)
+      for (uint32_t b = 0; b < a; b++) { /* names of one photograph stand side by side in the table */
+        int place[2] = {-1, -1};
+        for (int n = 0; n < NAMES; n++) {
+          if (strstr(dataset->samples[a].path, sets[i][n]) != NULL && strstr(dataset->samples[a].path, sets[i][n])[strlen(sets[i][n])] == '.') place[0] = n;
+          if (strstr(dataset->samples[b].path, sets[i][n]) != NULL && strstr(dataset->samples[b].path, sets[i][n])[strlen(sets[i][n])] == '.') place[1] = n;
+        }
+        ck_assert_msg((strcmp(dataset->samples[a].group, dataset->samples[b].group) == 0) == (place[0] / 2 == place[1] / 2), "%s and %s", dataset->samples[a].path,
+                      dataset->samples[b].path);
+      }
+    assay_dataset_release(dataset);
+    ck_assert_ptr_null(propose(root, sets[i], NAMES, proposal.pattern).pattern); /* nothing more to say */
+  }
+}
+END_TEST
+
+START_TEST(names_of_photographs_get_none) {
+  static const char *const sets[][NAMES] = {
+      {"IMG_0001", "IMG_0002", "IMG_0003", "IMG_0004", "IMG_0005", "IMG_0006"},
+      {"0001", "0002", "0003", "0004", "0005", "0006"},
+      {"1", "2", "3", "10", "11", "12"},
+      {"test-anomaly-1", "test-anomaly-2", "test-anomaly-3", "train-normal-1", "train-normal-2", "train-normal-3"},
+      {"cat_1_1", "cat_1_2", "cat_2_1", "cat_2_2", "cat_3_1", "cat_3_2"}, /* one stem, without a number */
+      {"IMG_20240115_103059", "IMG_20240115_103102", "IMG_20240116_103059", "IMG_20240116_103102", "IMG_20240117_103059", "IMG_20240117_103102"},
+      {"IMG_2021-01-15", "IMG_2021-01-16", "IMG_2022-01-15", "IMG_2022-01-16", "IMG_2023-01-15", "IMG_2023-01-16"},
+      {"2024-01-15_10-30", "2024-01-15_10-31", "2024-01-16_10-30", "2024-01-16_10-31", "2024-01-17_10-30", "2024-01-17_10-31"},
+      {"2024-01-15 10-30-01", "2024-01-15 10-30-02", "2024-01-16 10-30-01", "2024-01-16 10-30-02", "2024-01-17 10-30-01", "2024-01-17 10-30-02"},
+      {"a1_1_1", "a2_1_1", "a3_1_1", "a4_1_1", "a5_1_1", "a6_1_1"}, /* a tile a photograph */
+      {"a1_1_1", "a1_1_2", "a1_2_1", "a2_1_1", "a2_1_2", "a2_2_1"}, /* too few photographs to be shared out */
+      {"a1_1_1", "a1_1_2", "one", "two", "three", "four"},          /* most are none */
+  };
+  for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+    char root[16];
+    snprintf(root, sizeof root, "set%zu", i);
+    const struct assay_group_proposal proposal = propose(root, sets[i], NAMES, NULL);
+    ck_assert_msg(proposal.pattern == NULL, "%s: %s", sets[i][0], proposal.pattern);
+  }
+}
+END_TEST
+
 START_TEST(tiles_of_a_photograph) {
   make_tiles("d", 40, 6);
   struct assay_data_settings settings = settings_of("d");
@@ -168,6 +252,8 @@ int main(void) {
   TCase *cases = tcase_create("group");
   tcase_add_checked_fixture(cases, folder_enter, folder_leave);
   tcase_add_test(cases, tiles_of_a_photograph);
+  tcase_add_test(cases, names_of_tiles_get_a_proposal);
+  tcase_add_test(cases, names_of_photographs_get_none);
   tcase_add_test(cases, patterns);
   tcase_add_test(cases, groups_across_given_parts);
   tcase_add_test(cases, of_a_manifest_and_through_copies);

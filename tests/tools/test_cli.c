@@ -97,6 +97,32 @@ START_TEST(check_reports_and_refuses) {
 }
 END_TEST
 
+/* Names of tiles are no finding, but the line that `check` prints serves as it stands. */
+START_TEST(check_proposes_a_group) {
+  tool_enter_folder();
+  char path[64];
+  for (int i = 0; i < 32; i++) {
+    snprintf(path, sizeof path, "wall/%s/photo%d_%d_%d.pgm", i % 2 == 0 ? "crack" : "fine", i / 4, i / 2 % 2, i % 2);
+    tool_write_image(path, i % 2, (uint32_t)i);
+  }
+  tool_write("wall.ini", "[data]\npath = wall\ntest = 0.2\n[network]\nlayers = classifier\n");
+  struct outcome found = tool_run("check wall.ini");
+  ck_assert_int_eq(found.code, 0);
+  ck_assert_ptr_nonnull(strstr(found.results, "names of 32 images look like those of tiles of 8 photographs, as crack/photo0_0_0.pgm and fine/photo0_1_1.pgm"));
+  const char *line = strstr(found.results, "  group = ");
+  ck_assert_ptr_nonnull(line);
+  tool_write("wall.ini", "[data]\n%.*s\npath = wall\ntest = 0.2\n[network]\nlayers = classifier\n", (int)strcspn(line, "\n"), line);
+  outcome_release(&found);
+  found = tool_run("check wall.ini --json");
+  ck_assert_int_eq(found.code, 0);
+  ck_assert_ptr_nonnull(strstr(found.results, "\"proposal\": null"));
+  outcome_release(&found);
+  json_t *object = tool_json("check wall --json"); /* without an INI there is no group */
+  ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(object, "proposal"), "photographs")), 8);
+  json_decref(object);
+}
+END_TEST
+
 START_TEST(train_eval_predict_agree) {
   tool_enter_folder();
   tool_write_images("photos", 20);
@@ -393,6 +419,7 @@ int main(void) {
   tcase_add_test(tests, init_guesses_the_positive_class);
   tcase_add_test(tests, check_shows_what_the_network_sees);
   tcase_add_test(tests, check_reports_and_refuses);
+  tcase_add_test(tests, check_proposes_a_group);
   tcase_add_test(tests, train_eval_predict_agree);
   tcase_add_test(tests, the_threshold_comes_from_out_of_fold_predictions);
   tcase_add_test(tests, rules_decide_and_targets_are_heeded);
