@@ -37,8 +37,8 @@ static int by_photograph(const void *a, const void *b) {
 }
 
 /* The files that fit, by photograph. */
-static int collect(const struct assay_dataset *dataset, const regex_t *pattern, const regex_t *dated, struct assay_arena *arena, struct tile *tiles, uint32_t *count,
-                   struct assay_status *status) {
+static int collect(const struct assay_dataset *dataset, const regex_t *pattern, const regex_t *dated, struct assay_arena *arena, struct tile *tiles,
+                   uint32_t *count, struct assay_status *status) {
   *count = 0;
   for (uint32_t i = 0; i < dataset->count; i++) {
     const char *name = assay_path_name(dataset->samples[i].path);
@@ -67,8 +67,8 @@ static void count_photographs(const struct tile *tiles, uint32_t count, struct a
   }
 }
 
-static int try_pattern(const struct assay_dataset *dataset, const char *text, struct tile *tiles, struct assay_arena *arena, struct assay_group_proposal *proposal,
-                       struct assay_status *status) {
+static int try_pattern(const struct assay_dataset *dataset, const char *text, struct tile *tiles, struct assay_arena *arena,
+                       struct assay_group_proposal *proposal, struct assay_status *status) {
   regex_t pattern, dated;
   uint32_t count;
   *proposal = (struct assay_group_proposal){.pattern = NULL};

@@ -61,7 +61,9 @@ static const char *read_name(const char *text, struct assay_arena *arena) {
 static int read_metric(const char *name, const json_t *json, struct assay_arena *arena, struct assay_model_metric *metric, struct assay_status *status) {
   const json_t *options = json_object_get(json, "options");
   struct assay_model_option *list = ASSAY_NEW_ARRAY(arena, struct assay_model_option, json_object_size(options) + 1);
-  *metric = (struct assay_model_metric){read_name(json_string_value(json_object_get(json, "name")), arena), read_name(json_string_value(json_object_get(json, "type")), arena), 0, list};
+  *metric = (struct assay_model_metric){.name = read_name(json_string_value(json_object_get(json, "name")), arena),
+                                        .type = read_name(json_string_value(json_object_get(json, "type")), arena),
+                                        .options = list};
   if (list == NULL) return assay_status_memory(status);
   if (metric->name == NULL || metric->type == NULL || !json_is_object(options)) return REFUSE("%s: a metric of judge lacks its name, type or options", name);
   const char *key;

@@ -19,7 +19,7 @@ struct assay_model_metric {
   const struct assay_model_option *options;
 };
 struct assay_model_judge {
-  const char *target; /* "none": there is none */
+  const char *target;    /* "none": there is none */
   uint32_t metric_count; /* 0: the model is older than this, and keeps nothing */
   const struct assay_model_metric *metrics;
 };

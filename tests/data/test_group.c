@@ -100,8 +100,8 @@ START_TEST(names_of_tiles_get_a_proposal) {
           if (strstr(dataset->samples[a].path, sets[i][n]) != NULL && strstr(dataset->samples[a].path, sets[i][n])[strlen(sets[i][n])] == '.') place[0] = n;
           if (strstr(dataset->samples[b].path, sets[i][n]) != NULL && strstr(dataset->samples[b].path, sets[i][n])[strlen(sets[i][n])] == '.') place[1] = n;
         }
-        ck_assert_msg((strcmp(dataset->samples[a].group, dataset->samples[b].group) == 0) == (place[0] / 2 == place[1] / 2), "%s and %s", dataset->samples[a].path,
-                      dataset->samples[b].path);
+        const bool grouped = strcmp(dataset->samples[a].group, dataset->samples[b].group) == 0;
+        ck_assert_msg(grouped == (place[0] / 2 == place[1] / 2), "%s and %s", dataset->samples[a].path, dataset->samples[b].path);
       }
     assay_dataset_release(dataset);
     ck_assert_ptr_null(propose(root, sets[i], NAMES, proposal.pattern).pattern); /* nothing more to say */
