@@ -15,6 +15,7 @@
 #include "graph/session.h"
 #include "plugin/registry.h"
 #include "train/network.h"
+#include "variables.h"
 
 #include <assay/random.h>
 #include <stdio.h>
@@ -75,20 +76,6 @@ static int build(struct bench *bench, struct assay_status *status) {
   bench->program.functions += bench->choice->training ? phase->first_step : phase->evaluate;
   bench->program.key[0] ^= 1;
   return 0;
-}
-
-static int fill_variables(const struct bench *bench, struct assay_status *status) {
-  const struct assay_program_builder *builder = bench->network->builder;
-  int error = 0;
-  for (uint32_t v = 0; v < assay_program_variable_count(builder) && !error; v++) {
-    const struct assay_variable_definition *definition = assay_program_variable(builder, v);
-    void *data = calloc((size_t)assay_element_count(&definition->base.type), sizeof(float));
-    if (data == NULL) return ASSAY_E_MEMORY;
-    error = assay_variable_initialise(definition, 1, data, status);
-    if (!error) error = bench->backend->store_write(bench->store, v, data, status);
-    free(data);
-  }
-  return error;
 }
 
 static int make_buffers(struct bench *bench, struct assay_status *status) {
@@ -162,7 +149,7 @@ static int run(struct bench *bench, struct assay_status *status) {
   if (!error) bench->backend = assay_session_backend(bench->session);
   if (!error) error = assay_session_compile(bench->session, &bench->program, &bench->executable, status);
   if (!error) error = bench->backend->store_create(bench->executable, &bench->store, status);
-  if (!error) error = fill_variables(bench, status);
+  if (!error) error = bench_fill_variables(bench->backend, bench->store, bench->network->builder, status);
   if (!error) error = make_buffers(bench, status);
   return error ? error : measure(bench, status);
 }

@@ -23,6 +23,7 @@
 #include "graph/graph.h"
 #include "graph/session.h"
 #include "plugin/registry.h"
+#include "variables.h"
 
 #include <assay/random.h>
 #include <math.h>
@@ -274,19 +275,6 @@ struct bench {
   struct assay_buffer *feeds[3], *fetch;
 };
 
-static int fill_variables(const struct bench *bench, const struct assay_program_builder *program, struct assay_status *status) {
-  int error = 0;
-  for (uint32_t v = 0; v < assay_program_variable_count(program) && !error; v++) {
-    const struct assay_variable_definition *definition = assay_program_variable(program, v);
-    void *data = calloc((size_t)assay_element_count(&definition->base.type), sizeof(float));
-    if (data == NULL) return ASSAY_E_MEMORY;
-    error = assay_variable_initialise(definition, 1, data, status);
-    if (!error) error = bench->backend->store_write(bench->store, v, data, status);
-    free(data);
-  }
-  return error;
-}
-
 static int prepare(struct bench *bench, const struct settings *s, struct assay_session *session, struct assay_status *status) {
   struct assay_device *device = assay_session_device(session);
   const int64_t pixels = s->batch * s->height * s->width * 3;
@@ -381,7 +369,7 @@ static int run(const struct settings *s, struct assay_status *status) {
   if (!error) bench.backend = assay_session_backend(session);
   if (!error) error = assay_session_compile(session, program, &bench.executable, status);
   if (!error) error = bench.backend->store_create(bench.executable, &bench.store, status);
-  if (!error) error = fill_variables(&bench, builder, status);
+  if (!error) error = bench_fill_variables(bench.backend, bench.store, builder, status);
   if (!error) error = prepare(&bench, s, session, status);
   if (!error) error = measure(&bench, s, operations, session, status);
   if (session) {
