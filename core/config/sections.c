@@ -41,7 +41,7 @@ static const char *const finals[] = {"refit", "best_fold", "ensemble", NULL};
 TEXT_KEY(data_path, "path", NULL, REQUIRED, "the images: a folder with a folder a class, or an IDX pair; a .tar or .zip of such folders; a .csv list; relative to the INI file");
 TEXT_KEY(data_size, "size", "", SEARCHABLE, "width x height in pixels that the network sees, as 60x30; empty: that of the images");
 CHOICE_KEY(data_fit, "fit", "stretch", fits, SEARCHABLE, "how an image of another shape is brought to that size");
-INT_KEY(data_resize, "resize", "0", 0, 65535, SEARCHABLE, "pixels that the short side is brought to before the middle is cut out, as 256 for size = 224x224; 0: the largest window");
+INT_KEY(data_resize, "resize", "0", 0, 65535, SEARCHABLE, "pixels that the short side is brought to (the long one to the nearest pixel) before the middle is cut out, as 256 for size = 224x224; 0: the largest window");
 CHOICE_KEY(data_filter, "filter", "area", filters, SEARCHABLE, "how pixels become fewer: the mean of what each covers (area), a triangle twice as wide (bilinear, as Pillow and torchvision), or between the nearest two without smoothing (linear, as OpenCV)");
 CHOICE_KEY(data_colour, "colour", "rgb", colours, SEARCHABLE, "channels that the network sees: three or one");
 CHOICE_KEY(data_normalise, "normalise", "standard", normalisations, SEARCHABLE, "pixels to mean 0 and deviation 1 a channel (of the training part, or of imagenet), to 0 … 1 (unit), to -1 … 1 (symmetric), or by the values mean and deviation");

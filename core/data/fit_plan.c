@@ -26,15 +26,16 @@ bool assay_region_window(const struct assay_region *region, uint32_t full_width,
 
 static uint32_t within(uint64_t value, uint32_t most) { return value < 1 ? 1 : value > most ? most : (uint32_t)value; }
 
-/* Scales to a short side, at least as far as the target needs, and cuts out the middle; the half pixel of an odd rest goes as torchvision rounds it. */
+/* Scales to a short side, at least as far as the target needs, and cuts out the middle. The long side goes to the nearest whole pixel, which keeps proportions as well
+ * as can be (torchvision drops the fraction); the half pixel of an odd rest goes as torchvision rounds it. */
 static void scale_and_cut(struct assay_fit_plan *plan, uint32_t resize) {
   const uint32_t w = plan->source_width, h = plan->source_height, low = w < h ? w : h;
   uint64_t side = resize;
   const uint64_t for_width = ((uint64_t)plan->target_width * low + w - 1) / w, for_height = ((uint64_t)plan->target_height * low + h - 1) / h;
   if (side < for_width) side = for_width;
   if (side < for_height) side = for_height;
-  plan->scaled_width = (uint32_t)(side * w / low);
-  plan->scaled_height = (uint32_t)(side * h / low);
+  plan->scaled_width = (uint32_t)((side * w + low / 2) / low);
+  plan->scaled_height = (uint32_t)((side * h + low / 2) / low);
   const uint32_t across = plan->scaled_width - plan->target_width, down = plan->scaled_height - plan->target_height;
   plan->scaled_x = across / 2 + (across % 4 == 3);
   plan->scaled_y = down / 2 + (down % 4 == 3);

@@ -140,5 +140,5 @@ int assay_image_region_refused(const struct assay_region *region, uint32_t width
 
 /* The number grows whenever a reader or the resize comes to give other pixels or verdicts. */
 const char *assay_image_decoder(void) {
-  return "assay 3, libjpeg-turbo " TEXT(LIBJPEG_TURBO_VERSION) ", libpng " PNG_LIBPNG_VER_STRING ", libtiff " TEXT(TIFFLIB_VERSION);
+  return "assay 4, libjpeg-turbo " TEXT(LIBJPEG_TURBO_VERSION) ", libpng " PNG_LIBPNG_VER_STRING ", libtiff " TEXT(TIFFLIB_VERSION);
 }

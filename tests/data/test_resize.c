@@ -217,7 +217,7 @@ START_TEST(fast_lines_give_the_bits_of_plain_ones) {
 END_TEST
 
 /* Pillow rounds after each axis, so one grey value apart is right. */
-START_TEST(a_short_side_and_the_middle_are_as_torchvisions) {
+START_TEST(a_short_side_and_the_middle_are_as_pillows) {
   const struct assay_fitting how = {ASSAY_FIT_CROP, 10, ASSAY_FILTER_BILINEAR, {0}};
   uint8_t samples[23 * 17], out[8 * 7];
   for (int i = 0; i < 23 * 17; i++) samples[i] = (uint8_t)((i * i * 7 + i * 31) % 251);
@@ -245,7 +245,7 @@ int main(void) {
   tcase_add_test(cases, colours_come_and_go);
   tcase_add_test(cases, any_size_follows_the_definition);
   tcase_add_test(cases, a_flat_picture_stays_flat);
-  tcase_add_test(cases, a_short_side_and_the_middle_are_as_torchvisions);
+  tcase_add_test(cases, a_short_side_and_the_middle_are_as_pillows);
   tcase_add_test(cases, extreme_shapes);
   tcase_add_test(cases, fast_lines_give_the_bits_of_plain_ones);
   suite_add_tcase(suite, cases);
