@@ -123,20 +123,33 @@ AVX2 static inline __m128i colour_sums(const uint16_t *from, const uint16_t *wei
   return sum;
 }
 
-#define ROW_AVX2(name, unit)                                                                                                                                   \
+/* Three bytes of sums; a step of one is a power of two in those of 8-bit pictures, so all three go at once, as four bytes where the next pixel follows. */
+AVX2 static inline void put_colour_8(__m128i sums, uint8_t *out, bool last) {
+  const __m128i lowest = _mm_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+  const __m128i steps = _mm_srli_epi32(_mm_add_epi32(sums, _mm_set1_epi32(ASSAY_RESIZE_UNIT_8 / 2)), ASSAY_RESIZE_UNIT_BITS_8);
+  const int32_t bytes = _mm_cvtsi128_si32(_mm_shuffle_epi8(steps, lowest));
+  if (last) memcpy(out, &bytes, 3);
+  else memcpy(out, &bytes, 4);
+}
+
+AVX2 static inline void put_colour_16(__m128i sums, uint8_t *out, bool last) {
+  uint32_t lanes[4];
+  (void)last;
+  _mm_storeu_si128((__m128i *)(void *)lanes, sums);
+  for (int channel = 0; channel < 3; channel++) out[channel] = (uint8_t)((lanes[channel] + ASSAY_RESIZE_UNIT_16 / 2) / ASSAY_RESIZE_UNIT_16);
+}
+
+#define ROW_AVX2(name, unit, put_colour)                                                                                                                       \
   AVX2 static void name(const uint16_t *middle, uint32_t channels, const struct assay_axis *axis, uint8_t *out) {                                              \
     const uint32_t width = axis->width;                                                                                                                        \
     const uint16_t *weights = axis->padded;                                                                                                                    \
     for (uint32_t x = 0; channels == 1 && x < axis->count; x++, weights += width)                                                                              \
       *out++ = (uint8_t)((grey_sum(middle + axis->taps[x].start, weights, width) + (unit) / 2) / (unit));                                                      \
-    for (uint32_t x = 0; channels == 3 && x < axis->count; x++, weights += width, out += 3) {                                                                  \
-      uint32_t sums[4];                                                                                                                                        \
-      _mm_storeu_si128((__m128i *)(void *)sums, colour_sums(middle + 3 * (size_t)axis->taps[x].start, weights, width));                                        \
-      for (int channel = 0; channel < 3; channel++) out[channel] = (uint8_t)((sums[channel] + (unit) / 2) / (unit));                                           \
-    }                                                                                                                                                          \
+    for (uint32_t x = 0; channels == 3 && x < axis->count; x++, weights += width, out += 3)                                                                    \
+      put_colour(colour_sums(middle + 3 * (size_t)axis->taps[x].start, weights, width), out, x + 1 == axis->count);                                            \
   }
-ROW_AVX2(row_8_avx2, ASSAY_RESIZE_UNIT_8)
-ROW_AVX2(row_16_avx2, ASSAY_RESIZE_UNIT_16)
+ROW_AVX2(row_8_avx2, ASSAY_RESIZE_UNIT_8, put_colour_8)
+ROW_AVX2(row_16_avx2, ASSAY_RESIZE_UNIT_16, put_colour_16)
 
 static const struct assay_resize_lines lines_avx2 = {add_8_avx2, add_16_avx2, round_8_avx2, round_16_avx2, row_8_avx2, row_16_avx2};
 

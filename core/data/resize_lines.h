@@ -10,7 +10,8 @@
 /* What `middle` is: 8 bits with 8 behind the point, or 16 bits. A shift that makes it of a sum over one axis, and what is a step of one in a sum of it over the other. */
 #define ASSAY_RESIZE_SHIFT_8  6
 #define ASSAY_RESIZE_SHIFT_16 14
-#define ASSAY_RESIZE_UNIT_8   (1u << 22)
+#define ASSAY_RESIZE_UNIT_BITS_8 22
+#define ASSAY_RESIZE_UNIT_8   (1u << ASSAY_RESIZE_UNIT_BITS_8)
 #define ASSAY_RESIZE_UNIT_16  (257u << 14)
 
 struct assay_resize_lines {
