@@ -245,6 +245,7 @@ static int emit_copy_bytes(struct assay_cpu_build *build, struct assay_cpu_buffe
   return assay_cpu_emit_copy(build, 1, 1, &count, from, 0, &one, to, 0, &one);
 }
 
+/* What lies in the workspace in the order asked for is computed in the fetch's own memory. */
 static int emit_fetches(struct assay_cpu_build *build) {
   const struct assay_function *function = build->function;
   for (uint32_t f = 0; f < function->fetch_count; f++) {
@@ -252,6 +253,10 @@ static int emit_fetches(struct assay_cpu_build *build) {
     struct assay_cpu_buffer *from = assay_cpu_form_get(build, value, assay_cpu_layout_plain(build->executable, assay_cpu_type(build, value)));
     const struct assay_tensor_type *type = assay_cpu_type(build, value);
     const uint64_t size = (uint64_t)assay_element_count(type) * assay_dtype_size(type->dtype);
+    if (from && from->base == ASSAY_CPU_WORKSPACE && from->size == size) {
+      from->base = ASSAY_CPU_FEEDS + function->feed_count + f;
+      continue;
+    }
     struct assay_cpu_buffer *to = from ? fixed_buffer(build, ASSAY_CPU_FEEDS + function->feed_count + f, 0, size) : NULL;
     const int error = to ? emit_copy_bytes(build, from, to) : assay_cpu_no_memory(build->status);
     if (error) return error;

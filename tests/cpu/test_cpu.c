@@ -281,6 +281,38 @@ START_TEST(blocked_images_agree_with_reference) {
 }
 END_TEST
 
+/* Coloured pictures, sampled to their last pixel; sums of the channels, which lie last; and a result that is read on, fetched twice, as it is and as a view. */
+START_TEST(pictures_agree_with_reference) {
+  struct assay_registry *registry = open_registry();
+  for (uint32_t border = ASSAY_BORDER_ZERO; border <= ASSAY_BORDER_REFLECT; border++)
+    for (int64_t channels = 1; channels <= 4; channels++) {
+      struct assay_program_builder *builder = assay_program_begin();
+      struct assay_builder *b = assay_function_begin(builder, "pictures");
+      const int64_t images[4] = {2, channels, 29, 70}, maps[2] = {2, 9}, list = 2 * channels * 29 * 70;
+      const assay_value around_zero = assay_function_feed(b, ASSAY_F32, 4, images), noise = assay_function_feed(b, ASSAY_F32, 2, maps);
+      const assay_value x = assay_add(b, around_zero, assay_number(b, around_zero, 3)); /* contrast that rounded places do not turn into much */
+      const assay_value place = assay_numbers_up_to(b, 9, ASSAY_F32), fourth = assay_mul(b, place, assay_number(b, place, 0.25));
+      const assay_value same = assay_cast(b, assay_equal(b, fourth, assay_floor(b, fourth)), ASSAY_F32); /* 1 0 0, 0 1 0, 0 0 1 */
+      const assay_value seen = assay_warp(b, x, assay_add(b, same, assay_mul(b, noise, assay_number(b, noise, 0.004))), border);
+      assay_function_fetch(b, seen);
+      assay_function_fetch(b, assay_reduce_sum(b, seen, 1u << 2 | 1u << 3, 0));
+      assay_function_fetch(b, assay_mul(b, seen, x));
+      assay_function_fetch(b, seen);
+      assay_function_fetch(b, assay_reshape(b, seen, 1, &list));
+      struct assay_status status = {0, {0}};
+      const struct assay_program *program;
+      TRY(assay_function_end(b, &status));
+      TRY(assay_program_finish(builder, &program, &status));
+      struct results expected = run_program(registry, "reference", "1", builder, program, 1), got = run_program(registry, "cpu", "2", builder, program, 2);
+      for (uint32_t f = 0; f < expected.fetch_count; f++) check_close("picture", got.fetches[f], expected.fetches[f], expected.fetch_counts[f]);
+      release(&expected);
+      release(&got);
+      assay_program_release(builder);
+    }
+  assay_registry_release(registry);
+}
+END_TEST
+
 START_TEST(runs_repeat_bit_for_bit) {
   struct assay_registry *registry = open_registry();
   struct assay_program_builder *builder = assay_program_begin();
@@ -335,6 +367,7 @@ int main(void) {
   tcase_add_loop_test(cases, blocks_agree_with_reference, 0, sizeof shapes / sizeof *shapes);
   tcase_add_loop_test(cases, what_follows_convolutions_agrees_with_reference, 0, 8);
   tcase_add_loop_test(cases, blocked_images_agree_with_reference, 0, sizeof residuals / sizeof *residuals);
+  tcase_add_test(cases, pictures_agree_with_reference);
   tcase_add_test(cases, runs_repeat_bit_for_bit);
   tcase_add_test(cases, assignments_read_old_values);
   suite_add_tcase(suite, cases);

@@ -56,6 +56,35 @@ __attribute__((always_inline)) static inline void take(const float *image, const
   }
 }
 
+/* Colours as vectors of four: the fourth is the next pixel's red, and its place in `out` is written over in a moment. So the image's last pixel may not be among the
+ * neighbours. */
+typedef float four __attribute__((vector_size(16)));
+static inline four four_at(const float *x) {
+  four all;
+  memcpy(&all, x, sizeof all);
+  return all;
+}
+static inline four weighed(const float *image, const struct neighbours *found, int64_t i) {
+  return found->weights[0][i] * four_at(image + 3 * (int64_t)found->places[0][i]) + found->weights[1][i] * four_at(image + 3 * (int64_t)found->places[1][i]) +
+         found->weights[2][i] * four_at(image + 3 * (int64_t)found->places[2][i]) + found->weights[3][i] * four_at(image + 3 * (int64_t)found->places[3][i]);
+}
+static void take_colours(const float *image, const struct neighbours *found, float *out, int64_t count) {
+  for (int64_t i = 0; i + 1 < count; i++) {
+    const four all = weighed(image, found, i);
+    memcpy(out + 3 * i, &all, sizeof all);
+  }
+  const four all = weighed(image, found, count - 1);
+  memcpy(out + 3 * (count - 1), &all, 3 * sizeof *out);
+}
+
+/* The furthest of them. */
+static int32_t last_place(const struct neighbours *found, int64_t count) {
+  int32_t last = 0;
+#pragma omp simd reduction(max : last)
+  for (int64_t i = 0; i < count; i++) last = found->places[3][i] > last ? found->places[3][i] : last;
+  return last;
+}
+
 /* Parts are of lines (n, y). */
 void ASSAY_CPU_KERNEL(warp)(const struct assay_cpu_picture *picture, const float *x, const float *maps, float *y, int64_t begin, int64_t end);
 void ASSAY_CPU_KERNEL(warp)(const struct assay_cpu_picture *picture, const float *x, const float *maps, float *y, int64_t begin, int64_t end) {
@@ -70,7 +99,8 @@ void ASSAY_CPU_KERNEL(warp)(const struct assay_cpu_picture *picture, const float
       if (picture->border == 2) find_neighbours(picture, map, row, first, count, false, true, &found);
       else if (picture->border == 1) find_neighbours(picture, map, row, first, count, false, false, &found);
       else find_neighbours(picture, map, row, first, count, true, false, &found);
-      if (channels == 3) take(image, &found, out, count, 3);
+      if (channels == 3 && last_place(&found, count) + 1 < picture->width * picture->height) take_colours(image, &found, out, count);
+      else if (channels == 3) take(image, &found, out, count, 3);
       else if (channels == 1) take(image, &found, out, count, 1);
       else take(image, &found, out, count, channels);
     }

@@ -5,7 +5,7 @@
 #include "level.h"
 
 /* Long sums are taken in runs of this many, so that rounding errors do not pile up. */
-enum { RUN = 64, COLUMNS = 512 };
+enum { RUN = 64, COLUMNS = 512, NARROW = 64 };
 
 static float sum_run(const float *x, int64_t count) {
   float sum = 0;
@@ -37,6 +37,20 @@ static void sum_columns(float *out, const float *x, int64_t rows, int64_t stride
   memcpy(out, total, (size_t)columns * sizeof *out);
 }
 
+/* Few columns, one row behind the other: many rows are taken as one, so that vectors are full. */
+static void sum_narrow(float *out, const float *x, int64_t rows, int64_t columns, bool fresh) {
+  int64_t beside = 1;
+  while (2 * beside * columns <= NARROW) beside *= 2;
+  float sums[NARROW];
+  const int64_t whole = rows / beside;
+  sum_columns(sums, x, whole, beside * columns, beside * columns, true);
+  for (int64_t r = whole * beside; r < rows; r++)
+    for (int64_t i = 0; i < columns; i++) sums[i] += x[r * columns + i];
+  for (int64_t half = beside / 2; half > 0; half /= 2)
+    for (int64_t i = 0; i < half * columns; i++) sums[i] += sums[half * columns + i];
+  for (int64_t i = 0; i < columns; i++) out[i] = fresh ? sums[i] : out[i] + sums[i];
+}
+
 void ASSAY_CPU_KERNEL(reduce_sum)(float *out, const float *x, int64_t reduced, int64_t inner, int64_t begin, int64_t end, bool fresh);
 void ASSAY_CPU_KERNEL(reduce_sum)(float *out, const float *x, int64_t reduced, int64_t inner, int64_t begin, int64_t end, bool fresh) {
   for (int64_t k = begin; k < end; k++) {
@@ -44,6 +58,10 @@ void ASSAY_CPU_KERNEL(reduce_sum)(float *out, const float *x, int64_t reduced, i
     if (inner == 1) {
       const float sum = sum_line(from, reduced);
       out[k] = fresh ? sum : out[k] + sum;
+      continue;
+    }
+    if (2 * inner <= NARROW) {
+      sum_narrow(out + k * inner, from, reduced, inner, fresh);
       continue;
     }
     for (int64_t i = 0; i < inner; i += COLUMNS)
