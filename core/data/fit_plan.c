@@ -26,8 +26,8 @@ bool assay_region_window(const struct assay_region *region, uint32_t full_width,
 
 static uint32_t within(uint64_t value, uint32_t most) { return value < 1 ? 1 : value > most ? most : (uint32_t)value; }
 
-/* Scales to a short side, at least as far as the target needs, and cuts out the middle. The long side goes to the nearest whole pixel, which keeps proportions as well
- * as can be (torchvision drops the fraction); the half pixel of an odd rest goes as torchvision rounds it. */
+/* Scales to a short side, at least as far as the target needs, and cuts out the middle. The long side goes to the nearest whole pixel, which keeps proportions as
+ * well as can be (torchvision drops the fraction); the half pixel of an odd rest goes as torchvision rounds it. */
 static void scale_and_cut(struct assay_fit_plan *plan, uint32_t resize) {
   const uint32_t w = plan->source_width, h = plan->source_height, low = w < h ? w : h;
   uint64_t side = resize;

@@ -56,8 +56,8 @@ __attribute__((always_inline)) static inline void take(const float *image, const
   }
 }
 
-/* Colours as vectors of four: the fourth is the next pixel's red, and its place in `out` is written over in a moment. So the image's last pixel may not be among the
- * neighbours. */
+/* Colours as vectors of four: the fourth is the next pixel's red, and its place in `out` is written over in a moment. So the image's last pixel may not be among
+ * the neighbours. */
 typedef float four __attribute__((vector_size(16)));
 static inline four four_at(const float *x) {
   four all;
