@@ -9,8 +9,8 @@
 
 #define OPTION(...) (&(const struct assay_option){.struct_size = sizeof(struct assay_option), __VA_ARGS__})
 
-/* A descriptor `assay_layer_NAME`. */
-#define LAYER(identifier, line, layer_flags, fewest_inputs, most_inputs, option_table, build_function)                                                         \
+/* A descriptor `assay_layer_NAME`; `rate`: see adaptive_rate. */
+#define LAYER_AT_RATE(identifier, line, rate, layer_flags, fewest_inputs, most_inputs, option_table, build_function)                                           \
   const struct assay_plugin assay_layer_##identifier = {                                                                                                       \
       .magic = ASSAY_PLUGIN_MAGIC,                                                                                                                             \
       .struct_size = sizeof(struct assay_plugin),                                                                                                              \
@@ -21,9 +21,11 @@
       .summary = line,                                                                                                                                         \
       .version = "1",                                                                                                                                          \
       .options = option_table,                                                                                                                                 \
-      .vtable = &(const struct assay_layer){sizeof(struct assay_layer), layer_flags, fewest_inputs, most_inputs, build_function},                              \
+      .vtable = &(const struct assay_layer){sizeof(struct assay_layer), layer_flags, fewest_inputs, most_inputs, build_function, rate},                        \
       .vtable_size = sizeof(struct assay_layer),                                                                                                               \
   }
+#define LAYER(identifier, line, layer_flags, fewest_inputs, most_inputs, option_table, build_function)                                                         \
+  LAYER_AT_RATE(identifier, line, 1, layer_flags, fewest_inputs, most_inputs, option_table, build_function)
 
 /* The choices of every `initialiser` option, and what each means for a weight. */
 extern const char *const assay_initialiser_choices[];

@@ -75,4 +75,4 @@ static assay_value mobilenet_v2(struct assay_builder *b, const struct assay_opti
   return values[POOL]->integer ? assay_drop(b, assay_pooled(b, x, 1), values[DROPOUT]->runtime) : x;
 }
 
-ONE_NETWORK(mobilenet_v2, "inverted residuals, for little computation", options, mobilenet_v2, 1);
+ONE_NETWORK(mobilenet_v2, "inverted residuals, for little computation", 1, options, mobilenet_v2, 1);

@@ -8,12 +8,12 @@
 
 #include "layers.h"
 
-#define ONE_NETWORK(identifier, line, option_table, function, ...)                                                                                             \
+#define ONE_NETWORK(identifier, line, rate, option_table, function, ...)                                                                                       \
   static assay_value build_##identifier(struct assay_builder *b, const struct assay_option_value *const *values, const assay_value *inputs, uint32_t count) { \
     (void)count;                                                                                                                                               \
     return assay_is_image(b, inputs[0]) ? function(b, values, inputs[0], __VA_ARGS__) : assay_invalid();                                                       \
   }                                                                                                                                                            \
-  LAYER(identifier, line, 0, 1, 1, option_table, build_##identifier)
+  LAYER_AT_RATE(identifier, line, rate, 0, 1, 1, option_table, build_##identifier)
 
 #define POOL_OPTION                                                                                                                                            \
   OPTION(.name = "pool", .type = ASSAY_OPTION_BOOL, .flags = ASSAY_OPTION_SEARCHABLE, .default_text = "yes",                                                   \

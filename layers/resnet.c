@@ -132,12 +132,12 @@ static assay_value cifar(struct assay_builder *b, const struct assay_option_valu
   return assay_pooled(b, stages(&network, x, 3, (const int64_t[]){n, n, n}, 16), network.pool);
 }
 
-ONE_NETWORK(resnet18, "residual network of 18 layers", basic_options, basic, 0);
-ONE_NETWORK(resnet34, "residual network of 34 layers", basic_options, basic, 1);
-ONE_NETWORK(resnet50, "residual network of 50 layers", bottleneck_options, bottleneck, 1, 64);
-ONE_NETWORK(resnext50_32x4d, "residual network of 50 layers, 3x3 convolutions in 32 groups", bottleneck_options, bottleneck, 32, 4);
-ONE_NETWORK(resnet20, "residual network of 20 layers for small images", cifar_options, cifar, 3);
-ONE_NETWORK(resnet32, "residual network of 32 layers for small images", cifar_options, cifar, 5);
-ONE_NETWORK(resnet44, "residual network of 44 layers for small images", cifar_options, cifar, 7);
-ONE_NETWORK(resnet56, "residual network of 56 layers for small images", cifar_options, cifar, 9);
-ONE_NETWORK(resnet110, "residual network of 110 layers for small images", cifar_options, cifar, 18);
+ONE_NETWORK(resnet18, "residual network of 18 layers", 1, basic_options, basic, 0);
+ONE_NETWORK(resnet34, "residual network of 34 layers", 1, basic_options, basic, 1);
+ONE_NETWORK(resnet50, "residual network of 50 layers", 1, bottleneck_options, bottleneck, 1, 64);
+ONE_NETWORK(resnext50_32x4d, "residual network of 50 layers, 3x3 convolutions in 32 groups", 1, bottleneck_options, bottleneck, 32, 4);
+ONE_NETWORK(resnet20, "residual network of 20 layers for small images", 1, cifar_options, cifar, 3);
+ONE_NETWORK(resnet32, "residual network of 32 layers for small images", 1, cifar_options, cifar, 5);
+ONE_NETWORK(resnet44, "residual network of 44 layers for small images", 1, cifar_options, cifar, 7);
+ONE_NETWORK(resnet56, "residual network of 56 layers for small images", 1, cifar_options, cifar, 9);
+ONE_NETWORK(resnet110, "residual network of 110 layers for small images", 1, cifar_options, cifar, 18);

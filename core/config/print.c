@@ -77,6 +77,7 @@ static const char *origin_text(const struct lines *lines, const struct line *lin
   case ASSAY_ORIGIN_FILE: return assay_arena_print(lines->arena, "%s:%u", lines->plan->file, line->value->line);
   case ASSAY_ORIGIN_OVERRIDE: return "-s";
   case ASSAY_ORIGIN_WEIGHTS: return "the weights";
+  case ASSAY_ORIGIN_NETWORK: return "default for this network";
   default: return "default";
   }
 }

@@ -232,6 +232,7 @@ int assay_plan_resolve(struct assay_plan *plan, struct assay_ini *ini, struct as
   if (code == 0) code = assay_resolve_weights(&resolver);
   if (code == 0) code = assay_resolve_group(&resolver, &plan->optimizer, "optimizer");
   if (code == 0) code = assay_resolve_typed(&resolver, &plan->optimizer, ASSAY_OPTIMIZER, "adam");
+  if (code == 0) code = assay_resolve_rate(&resolver);
   if (code == 0) code = assay_resolve_group(&resolver, &plan->train, "train");
   if (code == 0) code = assay_resolve_group(&resolver, &plan->stages, "stages");
   if (code == 0) code = resolve_loss(&resolver);

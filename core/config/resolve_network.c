@@ -8,6 +8,8 @@
 #include "config/sections.h"
 
 #include <assay/layer.h>
+#include <assay/optimizer.h>
+#include <math.h>
 #include <string.h>
 
 enum { MOST_LAYERS = 1000 };
@@ -144,4 +146,25 @@ int assay_resolve_network(struct assay_resolver *resolver) {
     if ((code = resolve_inputs(resolver, i)) != 0) return code;
   }
   return check_readers(resolver);
+}
+
+int assay_resolve_rate(struct assay_resolver *resolver) {
+  const struct assay_plan *plan = resolver->plan;
+  double factor = 1;
+  for (uint32_t i = 0; i < plan->layer_count; i++)
+    for (uint32_t v = 0; v < plan->layers[i].group->variant_count; v++) factor = fmin(factor, assay_layer_adaptive_rate(plan->layers[i].group->variants[v].plugin));
+  for (uint32_t v = 0; v < plan->optimizer.variant_count && factor < 1; v++) {
+    const struct assay_plan_variant *variant = &plan->optimizer.variants[v];
+    const int index = assay_plugin_option_index(variant->plugin, "learning_rate");
+    struct assay_plan_value *rate = index < 0 ? NULL : variant->values[index];
+    char number[32];
+    double usual;
+    if ((((const struct assay_optimizer *)variant->plugin->vtable)->flags & ASSAY_OPTIMIZER_ADAPTIVE) == 0 || rate == NULL) continue;
+    if (rate->origin != ASSAY_ORIGIN_DEFAULT || rate->domain != NULL || !assay_parse_real(rate->text, &usual)) continue;
+    assay_print_real(usual * factor, number);
+    rate->text = assay_arena_copy(resolver->arena, number);
+    rate->origin = ASSAY_ORIGIN_NETWORK;
+    if (rate->text == NULL) return OUT_OF_MEMORY(resolver);
+  }
+  return 0;
 }

@@ -72,7 +72,8 @@ int assay_resolve_type(struct assay_resolver *resolver, struct assay_plan_group 
 /* ---- Layers; resolve_network.c ---- */
 
 int assay_resolve_network(struct assay_resolver *resolver);
-
+/* The default learning rate of adaptive optimizers, where the INI leaves it out, goes by the layers. After [network] and [optimizer]. */
+int assay_resolve_rate(struct assay_resolver *resolver);
 
 /* ---- Metrics; resolve_metrics.c ---- */
 

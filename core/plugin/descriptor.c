@@ -29,7 +29,7 @@ struct kind_facts {
 
 static const struct kind_facts kinds[] = {
     [ASSAY_BACKEND] = {"backend", ASSAY_BACKEND_ABI_MAJOR, ASSAY_BACKEND_ABI_MINOR, ASSAY_BACKEND_LEAST_SIZE},
-    [ASSAY_LAYER] = {"layer", ASSAY_LAYER_ABI_MAJOR, ASSAY_LAYER_ABI_MINOR, sizeof(struct assay_layer)},
+    [ASSAY_LAYER] = {"layer", ASSAY_LAYER_ABI_MAJOR, ASSAY_LAYER_ABI_MINOR, ASSAY_LAYER_LEAST_SIZE},
     [ASSAY_OPTIMIZER] = {"optimizer", ASSAY_OPTIMIZER_ABI_MAJOR, ASSAY_OPTIMIZER_ABI_MINOR, sizeof(struct assay_optimizer)},
     [ASSAY_SEARCH] = {"search", ASSAY_SEARCH_ABI_MAJOR, ASSAY_SEARCH_ABI_MINOR, sizeof(struct assay_search)},
     [ASSAY_PRUNER] = {"pruner", ASSAY_PRUNER_ABI_MAJOR, ASSAY_PRUNER_ABI_MINOR, sizeof(struct assay_pruner)},
@@ -43,6 +43,11 @@ uint32_t assay_kind_by_name(const char *name) {
   for (uint32_t kind = 1; kind < KIND_END; kind++)
     if (strcmp(kinds[kind].name, name) == 0) return kind;
   return 0;
+}
+
+double assay_layer_adaptive_rate(const struct assay_plugin *plugin) {
+  const struct assay_layer *layer = plugin->vtable;
+  return plugin->vtable_size >= sizeof *layer && layer->adaptive_rate > 0 ? layer->adaptive_rate : 1;
 }
 
 int assay_plugin_option_index(const struct assay_plugin *plugin, const char *name) { return assay_option_index(plugin->options, name); }

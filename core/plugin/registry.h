@@ -44,6 +44,8 @@ const char *assay_kind_name(uint32_t kind); /* "backend", …; NULL */
 uint32_t assay_kind_by_name(const char *name); /* 0 */
 /* Index of an option in the plugin's table; -1. */
 int assay_plugin_option_index(const struct assay_plugin *plugin, const char *name);
+/* A layer's `adaptive_rate`; 1 where it has none. */
+double assay_layer_adaptive_rate(const struct assay_plugin *plugin);
 
 /* The checks that a descriptor must pass before anything is called. The message names the field. */
 int assay_descriptor_check(const struct assay_plugin *plugin, struct assay_status *status);

@@ -15,7 +15,8 @@
 #define LOW_LOSS 0.05
 #define BLOWN_UP 10 /* times the loss of the first step */
 #define LEARNED 0.95 /* share of training images that are right when more of them would not help the question of labels */
-enum { MOST_STEPS = 300, EVERY = 10, CARRY_IMAGES = 60, CARRY_EPOCHS = 20 };
+/* CARRY_EPOCHS: as many steps as MOST_STEPS, with CARRY_IMAGES in batches of CARRY_BATCH. */
+enum { MOST_STEPS = 300, EVERY = 10, WARMUP_STEPS = 30, CARRY_IMAGES = 60, CARRY_BATCH = 16, CARRY_EPOCHS = 75 };
 
 /* ---- Settings without what makes learning by heart hard ---- */
 
@@ -129,20 +130,32 @@ static int evaluate(struct assay_desk *desk, const uint32_t *numbers, uint32_t c
   return code;
 }
 
-/* Trains at one rate until both losses are low; `done` says whether they came there without blowing up on the way: some optimizers come back from anything. */
-static int learn(struct assay_desk *desk, const struct assay_settings *settings, double rate, const struct assay_hooks *hooks, struct assay_overfit *overfit, bool *done,
-                 struct assay_status *status) {
+/* How an attempt trains: at one rate, to which it may rise evenly first. */
+struct attempt {
+  double rate;
+  uint32_t warmup; /* steps; 0: none */
+};
+
+static uint32_t warmup_of(const struct assay_settings *settings) { return settings->train.warmup_epochs > 0 ? WARMUP_STEPS : 0; }
+
+static double rate_of_step(const struct attempt *attempt, uint32_t step) {
+  return attempt->rate * (step < attempt->warmup ? (step + 1.0) / attempt->warmup : 1);
+}
+
+/* Trains until both losses are low; `done` says whether they came there without blowing up on the way: some optimizers come back from anything. */
+static int learn(struct assay_desk *desk, const struct assay_settings *settings, const struct attempt *attempt, const struct assay_hooks *hooks, struct assay_overfit *overfit,
+                 bool *done, struct assay_status *status) {
   double accuracy, first = NAN;
   int code = assay_desk_restart(desk, settings, status);
   *done = false;
   for (overfit->steps = 0; code == 0 && !*done && overfit->steps < MOST_STEPS; overfit->steps++) {
-    code = assay_desk_train(desk, desk->count, rate, hooks, &overfit->training_loss, &accuracy, status);
+    code = assay_desk_train(desk, desk->count, rate_of_step(attempt, overfit->steps), hooks, &overfit->training_loss, &accuracy, status);
     if (overfit->steps == 0) first = overfit->training_loss;
     if (code == 0 && overfit->training_loss > BLOWN_UP * first) break;
     if (code != 0 || (overfit->steps % EVERY != EVERY - 1 && isfinite(overfit->training_loss))) continue;
     if (!isfinite(overfit->training_loss)) break;
     code = evaluate(desk, desk->numbers, desk->count, &overfit->evaluation_loss, &overfit->right, status);
-    *done = code == 0 && overfit->training_loss < LOW_LOSS && overfit->evaluation_loss < LOW_LOSS && overfit->right == desk->count;
+    *done = code == 0 && overfit->steps >= attempt->warmup && overfit->training_loss < LOW_LOSS && overfit->evaluation_loss < LOW_LOSS && overfit->right == desk->count;
   }
   return code;
 }
@@ -152,9 +165,10 @@ static int try_rates(struct assay_desk *desk, const struct assay_settings *setti
   static const double factors[] = {0.1, 10, 0.01, 100, 0.001, 0.0001};
   overfit->outcome = ASSAY_OVERFIT_NETWORK;
   for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
-    struct assay_overfit attempt = *overfit;
+    const struct attempt attempt = {overfit->rate * factors[i], warmup_of(settings)};
+    struct assay_overfit ignored = *overfit;
     bool done;
-    const int code = learn(desk, settings, overfit->rate * factors[i], hooks, &attempt, &done, status);
+    const int code = learn(desk, settings, &attempt, hooks, &ignored, &done, status);
     if (code != 0) return code;
     if (!done) continue;
     overfit->outcome = factors[i] < 1 ? ASSAY_OVERFIT_RATE_HIGH : ASSAY_OVERFIT_RATE_LOW;
@@ -167,17 +181,43 @@ static int try_rates(struct assay_desk *desk, const struct assay_settings *setti
 /* ---- Labels ---- */
 
 /* Trains until nearly all images are right, in evaluation too: batch norm's running statistics are far from the truth in the first steps. */
-static int learn_well(struct assay_desk *desk, uint32_t count, double rate, const struct assay_hooks *hooks, bool *done, struct assay_status *status) {
-  int code = 0;
-  for (int epoch = 0; code == 0 && !*done && epoch < CARRY_EPOCHS; epoch++) {
+static int learn_well(struct assay_desk *desk, const struct assay_settings *settings, uint32_t count, const struct attempt *attempt, const struct assay_hooks *hooks, bool *done,
+                      struct assay_status *status) {
+  const uint32_t steps = (count + CARRY_BATCH - 1) / CARRY_BATCH;
+  int code = assay_desk_restart(desk, settings, status);
+  *done = false;
+  for (uint32_t epoch = 0; code == 0 && !*done && epoch < CARRY_EPOCHS; epoch++) {
     double loss, accuracy;
     uint32_t right;
-    code = assay_desk_train(desk, count, rate, hooks, &loss, &accuracy, status);
+    code = assay_desk_train(desk, count, rate_of_step(attempt, epoch * steps), hooks, &loss, &accuracy, status);
     if (code != 0 || accuracy < LEARNED) continue;
     code = evaluate(desk, desk->numbers, count, &loss, &right, status);
     *done = code == 0 && right >= LEARNED * count;
   }
   return code;
+}
+
+/* What is learned by heart and is of no use for others has the wrong labels. What is not learned may suffer from the learning rate, which more images ask more of: lower ones
+ * are tried, and where none helps it is the labels again, as without rhyme or reason they are hard to learn even by heart. */
+static int judge_labels(struct assay_desk *desk, const struct assay_settings *settings, const uint32_t *others, double limit, const struct assay_hooks *hooks,
+                        struct assay_overfit *overfit, struct assay_status *status) {
+  static const double factors[] = {1, 0.1, 0.01, 0.001};
+  for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
+    const struct attempt attempt = {overfit->rate * factors[i], warmup_of(settings)};
+    bool done;
+    double loss;
+    int code = learn_well(desk, settings, overfit->learned_images, &attempt, hooks, &done, status);
+    if (code == 0) code = evaluate(desk, others, overfit->carried_images, &loss, &overfit->carried_right, status);
+    if (code != 0) return code;
+    if (overfit->carried_right > limit) {
+      if (i > 0) overfit->outcome = ASSAY_OVERFIT_RATE_HIGH;
+      if (i > 0) overfit->better_rate = attempt.rate;
+      return 0;
+    }
+    if (done || isnan(overfit->rate)) break;
+  }
+  overfit->outcome = ASSAY_OVERFIT_LABELS;
+  return 0;
 }
 
 /* Learns some images and judges others. Labels that do not belong to their images can be learned by heart, but help with no other image. */
@@ -193,7 +233,7 @@ static int carry_over(struct assay_session *session, const struct assay_samples 
   (void)choose(samples, settings->train.seed, each, NULL, learned);
   (void)choose(samples, settings->train.seed, each, learned, judged);
   struct assay_settings own = *settings;
-  own.train.batch = 16;
+  own.train.batch = CARRY_BATCH;
   for (uint32_t i = 0; i < samples->count; i++) both[i] = learned[i] || judged[i];
   struct assay_desk desk;
   int code = assay_desk_open(session, samples, both, each, &own, &desk, status);
@@ -204,17 +244,15 @@ static int carry_over(struct assay_session *session, const struct assay_samples 
     others[rest++] = i;
     if (++members[samples->labels[i]] > commonest) commonest = members[samples->labels[i]];
   }
-  double loss;
-  bool done = false;
-  if (code == 0) code = learn_well(&desk, first, overfit->rate, hooks, &done, status);
-  if (code == 0) code = evaluate(&desk, others, rest, &loss, &overfit->carried_right, status);
+  if (code == 0) {
+    /* Normal approximation of the binomial distribution: fewer right than 95 % of guesses by the commonest class would allow for. */
+    const double chance = (double)commonest / rest, limit = rest * chance + 1.645 * sqrt(rest * chance * (1 - chance));
+    overfit->learned_images = first;
+    overfit->carried_images = rest;
+    code = judge_labels(&desk, &own, others, limit, hooks, overfit, status);
+  }
   assay_desk_close(&desk);
-  if (code != 0) return code;
-  overfit->carried_images = rest;
-  /* Normal approximation of the binomial distribution: fewer right than 95 % of guesses by the commonest class would allow for. */
-  const double chance = (double)commonest / rest, limit = rest * chance + 1.645 * sqrt(rest * chance * (1 - chance));
-  if (done && overfit->carried_right <= limit) overfit->outcome = ASSAY_OVERFIT_LABELS;
-  return 0;
+  return code;
 }
 
 /* ---- The whole ---- */
@@ -227,7 +265,8 @@ static int heart(struct assay_session *session, const struct assay_samples *samp
   if (code == 0) {
     const int32_t option = desk.bench.network->rate_option;
     overfit->rate = option >= 0 ? desk.options[option] : NAN;
-    code = learn(&desk, settings, overfit->rate, hooks, overfit, &done, status);
+    const struct attempt attempt = {overfit->rate, warmup_of(settings)};
+    code = learn(&desk, settings, &attempt, hooks, overfit, &done, status);
     if (code == 0 && !done) code = option >= 0 ? try_rates(&desk, settings, hooks, overfit, status) : 0;
     if (code == 0 && !done && option < 0) overfit->outcome = ASSAY_OVERFIT_NETWORK;
   }

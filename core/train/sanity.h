@@ -35,7 +35,7 @@ enum assay_overfit_outcome {
   ASSAY_OVERFIT_EQUAL,        /* equal images under different labels at this size */
   ASSAY_OVERFIT_RATE_HIGH,    /* a smaller learning rate does it */
   ASSAY_OVERFIT_RATE_LOW,     /* a larger one does */
-  ASSAY_OVERFIT_LABELS,       /* a few images are learned by heart, but nothing carries over from some images to others */
+  ASSAY_OVERFIT_LABELS,       /* a few images are learned by heart, but nothing carries over from more of them to others */
   ASSAY_OVERFIT_NETWORK       /* none of these: the network, or a layer that works otherwise in evaluation than in training */
 };
 
@@ -44,11 +44,13 @@ struct assay_overfit {
   uint32_t images, right, steps;             /* steps: until both losses were low, or all that were allowed */
   double training_loss, evaluation_loss;
   double rate, better_rate;                  /* better_rate: that does it; NaN */
-  uint32_t carried_images, carried_right;    /* of images that were not trained on, when that was tried */
+  uint32_t learned_images;                   /* of a second, larger training, when that was tried */
+  uint32_t carried_images, carried_right;    /* others that it was judged on */
   const char *first, *second;                /* paths of images that are blank or equal; NULL */
 };
 
-/* Trains on `images` images of the training part, of all classes in turn, whole at each step, without augmentation, dropout, weight decay and schedule. */
+/* Trains on `images` images of the training part, of all classes in turn, whole at each step, without augmentation, dropout, weight decay and schedule
+ * (but with a warm-up where the settings have one). */
 int assay_overfit_test(struct assay_session *session, const struct assay_samples *samples, const struct assay_settings *settings, uint32_t images,
                        const struct assay_hooks *hooks, struct assay_arena *arena, struct assay_overfit *overfit, struct assay_status *status);
 

@@ -11,9 +11,13 @@
 extern "C" {
 #endif
 
+enum assay_optimizer_flags {
+  ASSAY_OPTIMIZER_ADAPTIVE = 1 << 0 /* (since 1.1) the length of a step follows the learning rate, however long the gradient is */
+};
+
 struct assay_optimizer {
   uint32_t struct_size;
-  uint32_t reserved;
+  uint32_t flags;
   /* Gives the parameter's new value. `role` is the parameter's enum assay_role. State comes from assay_state(…, ASSAY_ROLE_OPTIMIZER) and is
    * written with assay_assign; the count of updates is builder->context->step. The option `learning_rate` (REAL, RUNTIME), where the
    * plugin has it, is driven by the schedule of `[train]`. */

@@ -45,5 +45,5 @@ static assay_value adamw(struct assay_builder *b, const struct assay_option_valu
   return step(b, values, assay_mul(b, parameter, assay_sub(b, assay_number(b, share, 1), share)), gradient);
 }
 
-OPTIMIZER(adam, "adaptive moments", adam_options, adam, CLIP);
-OPTIMIZER(adamw, "adaptive moments with decoupled weight decay", adamw_options, adamw, CLIP);
+OPTIMIZER(adam, "adaptive moments", ASSAY_OPTIMIZER_ADAPTIVE, adam_options, adam, CLIP);
+OPTIMIZER(adamw, "adaptive moments with decoupled weight decay", ASSAY_OPTIMIZER_ADAPTIVE, adamw_options, adamw, CLIP);

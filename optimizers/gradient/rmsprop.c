@@ -28,4 +28,4 @@ static assay_value update(struct assay_builder *b, const struct assay_option_val
   return assay_sub(b, parameter, assay_mul(b, velocity, values[LEARNING_RATE]->runtime));
 }
 
-OPTIMIZER(rmsprop, "gradients divided by the root of their running mean square", options, update, CLIP);
+OPTIMIZER(rmsprop, "gradients divided by the root of their running mean square", ASSAY_OPTIMIZER_ADAPTIVE, options, update, CLIP);

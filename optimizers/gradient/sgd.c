@@ -25,4 +25,4 @@ static assay_value update(struct assay_builder *b, const struct assay_option_val
   return assay_sub(b, parameter, assay_mul(b, direction, values[LEARNING_RATE]->runtime));
 }
 
-OPTIMIZER(sgd, "stochastic gradient descent with momentum", options, update, CLIP);
+OPTIMIZER(sgd, "stochastic gradient descent with momentum", 0, options, update, CLIP);

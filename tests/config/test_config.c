@@ -351,6 +351,25 @@ START_TEST(augmentation_knows_its_largest_strengths) {
 }
 END_TEST
 
+static const char *rate_of(const char *layers, const char *rest) {
+  struct assay_plan *plan = plan_of(assay_arena_print(arena, "[data]\npath = i\ntest = none\n[network]\nlayers = %s, classifier\n%s", layers, rest));
+  const char *text = assay_arena_copy(arena, option_of(&settings_at(plan, NULL)->optimizer, "learning_rate")->text);
+  assay_plan_release(plan);
+  return text;
+}
+
+/* What the layer `broad` asks for counts where nothing is written, and for optimizers whose steps do not follow the gradient's length. */
+START_TEST(the_default_rate_goes_by_the_layers) {
+  ck_assert_str_eq(rate_of("relu", ""), "0.001");
+  ck_assert_str_eq(rate_of("relu, broad", ""), "0.0001");
+  ck_assert_str_eq(rate_of("broad", "[optimizer]\ntype = rmsprop\n"), "0.0001");
+  ck_assert_str_eq(rate_of("broad", "[optimizer]\ntype = sgd\n"), "0.01");
+  ck_assert_str_eq(rate_of("broad", "[optimizer]\nlearning_rate = 0.001\n"), "0.001");
+  ck_assert_str_eq(rate_of("broad", "[optimizer]\nlearning_rate = 0.002 ~ log(0.001, 0.01)\n"), "0.002");
+  ck_assert_str_eq(rate_of("one", "[layer.one]\ntype = relu ~ choice(relu, broad)\n"), "0.0001");
+}
+END_TEST
+
 START_TEST(lists_and_texts_can_be_searched) {
   struct assay_plan *plan = plan_of("[data]\npath = i\ntest = none\n[network]\nlayers = every, classifier\n[layer.every]\n"
                                     "sizes = 8, 16 ~ choice(\"8,16\", \"4, 8, 16\", 32)\nnote = \"a ~ choice(b); # c\"\nshare = 0.50 ~ real(0, 1, 0.25)\n");
@@ -776,6 +795,7 @@ int main(void) {
   tcase_add_test(tests, keys_of_the_core_can_depend_on_another);
   tcase_add_test(tests, branches_and_repeated_names);
   tcase_add_test(tests, augmentation_knows_its_largest_strengths);
+  tcase_add_test(tests, the_default_rate_goes_by_the_layers);
   tcase_add_test(tests, lists_and_texts_can_be_searched);
   tcase_add_test(tests, losses_and_metrics_take_options);
   tcase_add_test(tests, devices_name_backends);

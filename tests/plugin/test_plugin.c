@@ -142,7 +142,7 @@ START_TEST(descriptor_check_reads_nothing_behind_a_small_table) {
   ck_assert_int_eq(assay_descriptor_check(&plugin, &status), ASSAY_E_PLUGIN);
   ASSERT_SAYS(status, "vtable_size");
   struct assay_layer layer = {sizeof layer, 0, 3, 2, (assay_value(*)(struct assay_builder *, const struct assay_option_value *const *, const assay_value *,
-                                                                     uint32_t))(void (*)(void))tear_down};
+                                                                     uint32_t))(void (*)(void))tear_down, 0};
   plugin.vtable = &layer;
   plugin.vtable_size = sizeof layer;
   ck_assert_int_eq(assay_descriptor_check(&plugin, &status), ASSAY_E_PLUGIN);

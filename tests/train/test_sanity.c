@@ -58,6 +58,10 @@ START_TEST(planted_faults_are_found) {
   struct assay_overfit made = overfit(toy);
   ck_assert_uint_eq(made.outcome, ASSAY_OVERFIT_RATE_HIGH);
   ck_assert_double_le(made.better_rate, 2);
+  /* A few images bear a rate that more of them do not. */
+  toy->settings.optimizer = component(ASSAY_OPTIMIZER, "adam", "learning_rate=0.5");
+  made = overfit(toy);
+  ck_assert_msg(made.outcome == ASSAY_OVERFIT_RATE_HIGH && made.better_rate < 0.5, "%u: %u of %u", made.outcome, made.carried_right, made.carried_images);
   toy->settings.optimizer = component(ASSAY_OPTIMIZER, "adam", "learning_rate=0.0001");
   ck_assert_uint_eq(overfit(toy).outcome, ASSAY_OVERFIT_RATE_LOW);
   toy->settings.optimizer = component(ASSAY_OPTIMIZER, "adam", "learning_rate=0.02");
@@ -74,6 +78,11 @@ START_TEST(planted_faults_are_found) {
   }
   made = overfit(toy);
   ck_assert_msg(made.outcome == ASSAY_OVERFIT_LABELS, "%u: %u of %u", made.outcome, made.carried_right, made.carried_images);
+  /* The same with a network that learns a few images by heart, but not so many. */
+  toy->layers[0].component = component(ASSAY_LAYER, "conv_blocks", "blocks=2;channels=4;pool=3");
+  made = overfit(toy);
+  ck_assert_msg(made.outcome == ASSAY_OVERFIT_LABELS, "%u: %u of %u", made.outcome, made.carried_right, made.carried_images);
+  toy->layers[0].component = component(ASSAY_LAYER, "conv_blocks", "blocks=1;channels=8");
   memcpy(toy->labels, labels, sizeof labels);
   ck_assert_uint_eq(overfit(toy).outcome, ASSAY_OVERFIT_DONE);
 

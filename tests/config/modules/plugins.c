@@ -66,10 +66,12 @@ static double compute(const struct assay_option_value *const *o, const struct as
 static int unused(void) { return ASSAY_E_FAILED; }
 #define SLOT(function) .function = (void *)unused
 
-static const struct assay_layer one_input = {sizeof one_input, 0, 1, 1, build};
-static const struct assay_layer many_inputs = {sizeof many_inputs, 0, 2, UINT32_MAX, build};
-static const struct assay_layer loss_layer = {sizeof loss_layer, ASSAY_LAYER_LOSS, 2, 2, build};
+static const struct assay_layer one_input = {sizeof one_input, 0, 1, 1, build, 0};
+static const struct assay_layer slowed = {sizeof slowed, 0, 1, 1, build, 0.1};
+static const struct assay_layer many_inputs = {sizeof many_inputs, 0, 2, UINT32_MAX, build, 0};
+static const struct assay_layer loss_layer = {sizeof loss_layer, ASSAY_LAYER_LOSS, 2, 2, build, 0};
 static const struct assay_optimizer optimizer = {sizeof optimizer, 0, update, NULL};
+static const struct assay_optimizer adaptive = {sizeof adaptive, ASSAY_OPTIMIZER_ADAPTIVE, update, NULL};
 static const struct assay_search search = {sizeof search, 0, ask, NULL};
 static const struct assay_pruner pruner = {sizeof pruner, 0, prune};
 static const struct assay_metric plain_metric = {sizeof plain_metric, 0, compute, NULL};
@@ -84,7 +86,7 @@ static const struct assay_backend backend = {
 #define PLUGIN(what, major, minor, word, table, vt)                                                                                                            \
   { ASSAY_PLUGIN_MAGIC, sizeof(struct assay_plugin), what, major, minor, word, "does nothing", "1", table, &vt, sizeof vt, 0 }
 #define LAYER(word, table, vt) PLUGIN(ASSAY_LAYER, ASSAY_LAYER_ABI_MAJOR, ASSAY_LAYER_ABI_MINOR, word, table, vt)
-#define OPTIMIZER(word, table) PLUGIN(ASSAY_OPTIMIZER, ASSAY_OPTIMIZER_ABI_MAJOR, ASSAY_OPTIMIZER_ABI_MINOR, word, table, optimizer)
+#define OPTIMIZER(word, table, vt) PLUGIN(ASSAY_OPTIMIZER, ASSAY_OPTIMIZER_ABI_MAJOR, ASSAY_OPTIMIZER_ABI_MINOR, word, table, vt)
 #define SEARCH(word, table) PLUGIN(ASSAY_SEARCH, ASSAY_SEARCH_ABI_MAJOR, ASSAY_SEARCH_ABI_MINOR, word, table, search)
 #define PRUNER(word, table) PLUGIN(ASSAY_PRUNER, ASSAY_PRUNER_ABI_MAJOR, ASSAY_PRUNER_ABI_MINOR, word, table, pruner)
 #define METRIC(word, table, vt) PLUGIN(ASSAY_METRIC, ASSAY_METRIC_ABI_MAJOR, ASSAY_METRIC_ABI_MINOR, word, table, vt)
@@ -96,12 +98,13 @@ static const struct assay_plugin plugins[] = {
     LAYER("every", every, one_input),
     LAYER("classifier", NULL, one_input),
     LAYER("relu", NULL, one_input),
+    LAYER("broad", NULL, slowed),
     LAYER("add", NULL, many_inputs),
     LAYER("cross_entropy", smoothing, loss_layer),
     LAYER("binary_cross_entropy", smoothing, loss_layer),
-    OPTIMIZER("sgd", sgd),
-    OPTIMIZER("rmsprop", rmsprop),
-    OPTIMIZER("adam", adam),
+    OPTIMIZER("sgd", sgd, optimizer),
+    OPTIMIZER("rmsprop", rmsprop, adaptive),
+    OPTIMIZER("adam", adam, adaptive),
     SEARCH("random", NULL),
     SEARCH("grid", grid),
     SEARCH("tpe", tpe),
