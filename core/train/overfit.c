@@ -16,7 +16,7 @@
 #define BLOWN_UP 10 /* times the loss of the first step */
 #define LEARNED 0.95 /* share of training images that are right when more of them would not help the question of labels */
 /* CARRY_EPOCHS: as many steps as MOST_STEPS, with CARRY_IMAGES in batches of CARRY_BATCH. */
-enum { MOST_STEPS = 300, EVERY = 10, WARMUP_STEPS = 30, CARRY_IMAGES = 60, CARRY_BATCH = 16, CARRY_EPOCHS = 75 };
+enum { MOST_STEPS = 300, EVERY = 10, WARMUP_STEPS = 30, CARRY_IMAGES = 60, CARRY_BATCH = 16, CARRY_EPOCHS = 75, CARRY_EVERY = 3 };
 
 /* ---- Settings without what makes learning by heart hard ---- */
 
@@ -180,41 +180,51 @@ static int try_rates(struct assay_desk *desk, const struct assay_settings *setti
 
 /* ---- Labels ---- */
 
-/* Trains until nearly all images are right, in evaluation too: batch norm's running statistics are far from the truth in the first steps. */
-static int learn_well(struct assay_desk *desk, const struct assay_settings *settings, uint32_t count, const struct attempt *attempt, const struct assay_hooks *hooks, bool *done,
+/* Images that are learned, and others that they are to help with. */
+struct carry {
+  struct assay_desk *desk; /* its numbers begin with the learned ones */
+  const uint32_t *others;
+  uint32_t learned, judged;
+  double by_guessing, beyond; /* of the others: right with luck at most, and so many that it cannot be luck */
+};
+
+/* Trains until that many others are right that it cannot be luck, or nearly all learned images are right, in evaluation too: batch norm's running statistics are far from the
+ * truth in the first steps. */
+static int learn_well(const struct carry *carry, const struct assay_settings *settings, double rate, const struct assay_hooks *hooks, bool *by_heart, uint32_t *right,
                       struct assay_status *status) {
-  const uint32_t steps = (count + CARRY_BATCH - 1) / CARRY_BATCH;
+  struct assay_desk *desk = carry->desk;
+  const struct attempt attempt = {rate, warmup_of(settings)};
+  const uint32_t steps = (carry->learned + CARRY_BATCH - 1) / CARRY_BATCH;
   int code = assay_desk_restart(desk, settings, status);
-  *done = false;
-  for (uint32_t epoch = 0; code == 0 && !*done && epoch < CARRY_EPOCHS; epoch++) {
-    double loss, accuracy;
-    uint32_t right;
-    code = assay_desk_train(desk, count, rate_of_step(attempt, epoch * steps), hooks, &loss, &accuracy, status);
-    if (code != 0 || accuracy < LEARNED) continue;
-    code = evaluate(desk, desk->numbers, count, &loss, &right, status);
-    *done = code == 0 && right >= LEARNED * count;
+  double loss, accuracy;
+  *by_heart = false;
+  *right = 0;
+  for (uint32_t epoch = 0; code == 0 && !*by_heart && *right < carry->beyond && epoch < CARRY_EPOCHS; epoch++) {
+    uint32_t own = 0;
+    code = assay_desk_train(desk, carry->learned, rate_of_step(&attempt, epoch * steps), hooks, &loss, &accuracy, status);
+    if (code == 0 && accuracy >= LEARNED) code = evaluate(desk, desk->numbers, carry->learned, &loss, &own, status);
+    *by_heart = own >= LEARNED * carry->learned;
+    if (code == 0 && (*by_heart || epoch % CARRY_EVERY == CARRY_EVERY - 1)) code = evaluate(desk, carry->others, carry->judged, &loss, right, status);
   }
   return code;
 }
 
 /* What is learned by heart and is of no use for others has the wrong labels. What is not learned may suffer from the learning rate, which more images ask more of: lower ones
  * are tried, and where none helps it is the labels again, as without rhyme or reason they are hard to learn even by heart. */
-static int judge_labels(struct assay_desk *desk, const struct assay_settings *settings, const uint32_t *others, double limit, const struct assay_hooks *hooks,
-                        struct assay_overfit *overfit, struct assay_status *status) {
+static int judge_labels(const struct carry *carry, const struct assay_settings *settings, const struct assay_hooks *hooks, struct assay_overfit *overfit,
+                        struct assay_status *status) {
   static const double factors[] = {1, 0.1, 0.01, 0.001};
   for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
-    const struct attempt attempt = {overfit->rate * factors[i], warmup_of(settings)};
-    bool done;
-    double loss;
-    int code = learn_well(desk, settings, overfit->learned_images, &attempt, hooks, &done, status);
-    if (code == 0) code = evaluate(desk, others, overfit->carried_images, &loss, &overfit->carried_right, status);
+    bool by_heart;
+    const double rate = overfit->rate * factors[i];
+    const int code = learn_well(carry, settings, rate, hooks, &by_heart, &overfit->carried_right, status);
     if (code != 0) return code;
-    if (overfit->carried_right > limit) {
+    if (overfit->carried_right > carry->by_guessing) {
       if (i > 0) overfit->outcome = ASSAY_OVERFIT_RATE_HIGH;
-      if (i > 0) overfit->better_rate = attempt.rate;
+      if (i > 0) overfit->better_rate = rate;
       return 0;
     }
-    if (done || isnan(overfit->rate)) break;
+    if (by_heart || isnan(overfit->rate)) break;
   }
   overfit->outcome = ASSAY_OVERFIT_LABELS;
   return 0;
@@ -245,11 +255,12 @@ static int carry_over(struct assay_session *session, const struct assay_samples 
     if (++members[samples->labels[i]] > commonest) commonest = members[samples->labels[i]];
   }
   if (code == 0) {
-    /* Normal approximation of the binomial distribution: fewer right than 95 % of guesses by the commonest class would allow for. */
-    const double chance = (double)commonest / rest, limit = rest * chance + 1.645 * sqrt(rest * chance * (1 - chance));
+    /* Normal approximation of the binomial distribution: fewer than by_guessing in 95 % of guesses by the commonest class, fewer than beyond in 99.9 %. */
+    const double chance = (double)commonest / rest, deviation = sqrt(rest * chance * (1 - chance));
+    const struct carry carry = {&desk, others, first, rest, rest * chance + 1.645 * deviation, fmin(rest, rest * chance + 3.09 * deviation)};
     overfit->learned_images = first;
     overfit->carried_images = rest;
-    code = judge_labels(&desk, &own, others, limit, hooks, overfit, status);
+    code = judge_labels(&carry, &own, hooks, overfit, status);
   }
   assay_desk_close(&desk);
   return code;

