@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "data/fit_plan.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -19,6 +20,7 @@ enum { LEAST_PIXELS = 5, DARK = 20, BRIGHT = 235, MOST_AVERAGED = 500 };
 #define WIDE 1.5           /* proportions from which on a quarter turn loses much */
 #define HALF_WIDTH 2.355   /* of a Gaussian, in deviations */
 #define DIFFERENT 0.5      /* correlation of the mean image with its mirror image */
+#define TRIMMED 0.1        /* share of a side from which on it matters that it is cut off */
 #define PLAIN 8            /* deviation of a mean image that shows nothing, in grey levels */
 
 struct adviser {
@@ -46,14 +48,41 @@ static double most(const struct adviser *adviser, uint32_t kind) { return advise
 
 /* ---- Size, blur, cutout: what becomes of a small defect ---- */
 
+/* How an image of the commonest size comes to the network: pixels of the file for one of the network's, and what is cut off. */
+struct view {
+  double shrink;
+  double trimmed[2]; /* shares of width and height */
+};
+
+static struct view view_of(const struct adviser *adviser, uint32_t width, uint32_t height) {
+  const struct assay_data_settings *data = &adviser->settings->data;
+  struct assay_window window;
+  if (!assay_region_window(&data->fitting.region, width, height, width, height, &window)) window = (struct assay_window){0, 0, width, height};
+  const struct assay_fit_plan plan = assay_fit_plan(&data->fitting, &window, adviser->samples->width, adviser->samples->height);
+  const double across = (double)plan.source_width / plan.scaled_width, down = (double)plan.source_height / plan.scaled_height;
+  return (struct view){fmax(1, fmax(across, down)),
+                       {1 - plan.target_width * across / window.width, 1 - plan.target_height * down / window.height}};
+}
+
 static void advise_on_small_defects(struct adviser *adviser, uint32_t width, uint32_t height) {
   const struct assay_samples *samples = adviser->samples;
-  const double across = (double)width / samples->width, down = (double)height / samples->height, shrink = fmax(1, fmax(across, down));
+  const struct view view = view_of(adviser, width, height);
+  const double shrink = view.shrink, smallest = adviser->settings->data.min_defect;
   if (shrink >= 2)
     say(adviser, "[data] size: images of %ux%u shrink to %ux%u; a defect of less than %.0f pixels there covers less than %d here and may be lost", width, height,
         samples->width, samples->height, ceil(LEAST_PIXELS * shrink), LEAST_PIXELS);
+  for (int axis = 0; axis < 2; axis++)
+    if (view.trimmed[axis] >= TRIMMED)
+      say(adviser, "[data] fit = crop: %.0f %% of the %s of images of %ux%u are cut off; a defect there is never seen. Use stretch or letterbox, or a size of their proportions",
+          100 * view.trimmed[axis], axis == 0 ? "width" : "height", width, height);
   const double blur = most(adviser, ASSAY_AUGMENT_BLUR) * HALF_WIDTH;
-  if (blur >= 2) say(adviser, "[augment] blur: defects of less than %.0f pixels (%.0f of the original image) are washed out by it", ceil(blur), ceil(blur * shrink));
+  if (blur >= 2 || (smallest > 0 && blur * shrink >= smallest))
+    say(adviser, "[augment] blur: defects of less than %.0f pixels (%.0f of the original image) are washed out by it%s", ceil(blur), ceil(blur * shrink),
+        smallest > 0 && blur * shrink >= smallest ? ", those of [data] min_defect too" : "");
+  const double cut = fmax(most(adviser, ASSAY_AUGMENT_CROP), most(adviser, ASSAY_AUGMENT_SHIFT));
+  if (cut >= 2 * TRIMMED)
+    say(adviser, "[augment] %s: up to %.0f %% of each side are cut off; a defect near an edge can go with them, and the label stays",
+        most(adviser, ASSAY_AUGMENT_CROP) >= 2 * TRIMMED ? "crop" : "shift", 100 * cut);
   if (most(adviser, ASSAY_AUGMENT_CUTOUT) >= 0.5)
     say(adviser, "[augment] cutout: a rectangle of up to %.0f %% of each side can cover a whole defect, and the label stays", 100 * most(adviser, ASSAY_AUGMENT_CUTOUT));
 }

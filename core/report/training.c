@@ -2,6 +2,7 @@
 #include "report/training.h"
 
 #include "base/arena.h"
+#include "base/csv.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/status.h"
@@ -21,9 +22,8 @@ static const char *attribute_of(const struct assay_trial_record *record, const c
 /* ---- The verdict ---- */
 
 /* Entropy of the validation images' labels: the loss of whoever knows only how common each class is. */
-static double chance_loss(const struct assay_prediction_set *set, uint32_t *image_count) {
+static double chance_loss(const struct assay_prediction_set *set) {
   double loss = 0;
-  *image_count = 0;
   for (uint32_t class = 0; set != NULL && class < set->class_count; class++) {
     uint32_t members = 0, all = 0;
     for (uint32_t row = 0; row < set->count; row++) {
@@ -32,9 +32,25 @@ static double chance_loss(const struct assay_prediction_set *set, uint32_t *imag
       all++;
     }
     if (members > 0) loss -= (double)members / all * log((double)members / all);
-    *image_count = all;
   }
   return loss;
+}
+
+/* How many images the run's split.csv has for training and validation; 0 when it cannot be read. */
+static uint32_t count_images(const char *run, struct assay_arena *arena) {
+  enum { PART = 2, LARGEST = 1 << 30 };
+  struct assay_status ignored;
+  const char *path = assay_path_join(arena, run, "split.csv");
+  char *data;
+  size_t size;
+  if (path == NULL || !assay_file_exists(path) || assay_file_read(path, LARGEST, ASSAY_E_STORAGE, &data, &size, &ignored) != 0) return 0;
+  struct assay_csv csv;
+  uint32_t count = 0;
+  assay_csv_begin(&csv, data, size);
+  while (assay_csv_next(&csv)) count += csv.count > PART && (strcmp(csv.fields[PART], "train") == 0 || strcmp(csv.fields[PART], "validation") == 0);
+  assay_csv_end(&csv);
+  free(data);
+  return count;
 }
 
 /* Class weights make rare classes as dear as others: then knowing nothing costs as if all were alike. */
@@ -66,7 +82,8 @@ static int add_verdict(json_t *summary, const struct assay_summary_sources *sour
     if (code == ASSAY_E_DATA) code = 0; /* a damaged file costs the report its curves and verdict, and nothing else */
   }
   if (code != 0) return code;
-  verdict.chance_loss = weighted_chance(sources, chance_loss(sources->predictions, &verdict.image_count));
+  verdict.image_count = count_images(sources->run, arena);
+  verdict.chance_loss = weighted_chance(sources, chance_loss(sources->predictions));
   json_object_set_new(summary, "verdict", assay_verdict_build(&verdict));
   return 0;
 }

@@ -13,7 +13,7 @@
 
 /* Means over the folds, as shares of the loss by chance. */
 struct signs {
-  double first, lowest, last;       /* training loss: of the first epoch, the lowest, of the last */
+  double first, lowest, highest, last; /* training loss: of the first epoch, the lowest, the highest, of the last */
   double at_best;                   /* training loss at the best epoch */
   double best, end;                 /* validation loss: at the best epoch, and in the end */
   double late_fall;                 /* how far the training loss fell over the last quarter of the epochs */
@@ -23,10 +23,14 @@ struct signs {
 
 static void add(struct signs *signs, const struct assay_curve *curve, double share) {
   const uint32_t last = curve->epoch_count - 1;
-  double lowest = curve->training_loss[0];
-  for (uint32_t e = 1; e <= last; e++) lowest = fmin(lowest, curve->training_loss[e]);
+  double lowest = curve->training_loss[0], highest = lowest;
+  for (uint32_t e = 1; e <= last; e++) {
+    lowest = fmin(lowest, curve->training_loss[e]);
+    highest = fmax(highest, curve->training_loss[e]);
+  }
   signs->first += share * curve->training_loss[0];
   signs->lowest += share * lowest;
+  signs->highest += share * highest;
   signs->last += share * curve->training_loss[last];
   signs->at_best += share * curve->training_loss[curve->best_epoch];
   signs->best += share * curve->validation_loss[curve->best_epoch];
@@ -54,7 +58,9 @@ static const char *const verdict_names[] = {"fits", "underfits", "overfits", "di
 static enum verdict judge(const struct signs *s) {
   const double chance = s->chance;
   const bool blown_up = s->last > 1.5 * chance && s->last > 1.5 * s->lowest, never_sane = s->lowest > 2 * chance;
-  if (!isfinite(s->last) || !isfinite(s->best) || blown_up || never_sane) return DIVERGES;
+  /* Thrown far off at once, and come back without having learned anything: Adam comes back from everywhere. */
+  const bool thrown_off = s->highest > 5 * chance && s->lowest > 0.9 * chance;
+  if (!isfinite(s->last) || !isfinite(s->best) || blown_up || never_sane || thrown_off) return DIVERGES;
   const double gap = (s->best - s->at_best) / chance, rise = (s->end - s->best) / chance;
   if (gap > 0.25 && s->best > 2 * s->at_best) return OVERFITS;
   if (rise > 0.25 && s->last < 0.8 * s->at_best) return OVERFITS;
@@ -187,7 +193,7 @@ static void against_underfitting(json_t *list, const struct assay_settings *sett
 static void against_overfitting(json_t *list, const struct assay_settings *settings, uint32_t image_count) {
   char sentence[160];
   bool found;
-  snprintf(sentence, sizeof sentence, "more images help most; there are %u", image_count);
+  snprintf(sentence, sizeof sentence, image_count > 0 ? "more images help most; there are %u" : "more images help most", image_count);
   remedy(list, NULL, NULL, sentence);
   if (!augments(settings)) {
     set_number(list, "[augment] flip_horizontal", 0.5, "random changes make more of the images that there are, as far as mirrored ones can occur");
@@ -196,7 +202,7 @@ static void against_overfitting(json_t *list, const struct assay_settings *setti
   } else {
     set_number(list, "[augment] cutout", 0.3, "stronger augmentation leaves less to learn by heart");
   }
-  if (settings->weights == NULL && image_count < 1000)
+  if (settings->weights == NULL && image_count > 0 && image_count < 1000)
     remedy(list, "[network] weights", "FILE.safetensors", "features that were learned from many images need fewer of yours; 'assay weights list' shows some");
   else if (settings->weights != NULL && settings->train.freeze == NULL && settings->layer_count > 1)
     remedy(list, "[train] freeze", settings->layers[0].component.name, "with frozen features there is less to fit");
@@ -222,7 +228,9 @@ static void explain(enum verdict verdict, const struct signs *s, const struct as
   switch (verdict) {
   case DIVERGES:
     if (sources->nonfinite) snprintf(why, 400, "the loss stopped being a finite number");
-    else snprintf(why, 400, "the training loss ends at %.3g after %.3g at its lowest; knowing only how common the classes are gives %.3g", s->last, s->lowest, s->chance);
+    else
+      snprintf(why, 400, "the training loss was %.3g at its highest and %.3g at its lowest, and ends at %.3g; knowing only how common the classes are gives %.3g", s->highest, s->lowest,
+               s->last, s->chance);
     break;
   case OVERFITS:
     snprintf(why, 400, "what is learned does not carry over: where it is best, the loss is %.3g on training and %.3g on validation images; in the end %.3g and %.3g", s->at_best, s->best,
@@ -253,8 +261,8 @@ json_t *assay_verdict_build(const struct assay_verdict_sources *sources) {
   if (verdict == DIVERGES) against_divergence(remedies, sources->settings);
   if (verdict == UNDERFITS) against_underfitting(remedies, sources->settings, &signs);
   if (verdict == OVERFITS) against_overfitting(remedies, sources->settings, sources->image_count);
-  return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o}", "verdict", verdict_names[verdict], "why", why, "training_loss", number(epochs > 0 ? signs.at_best : NAN), "validation_loss",
-                   number(epochs > 0 ? signs.best : NAN), "chance_loss", number(epochs > 0 ? signs.chance : NAN), "remedies", remedies);
+  return json_pack("{s:s,s:s,s:o,s:o,s:o,s:i,s:o}", "verdict", verdict_names[verdict], "why", why, "training_loss", number(epochs > 0 ? signs.at_best : NAN), "validation_loss",
+                   number(epochs > 0 ? signs.best : NAN), "chance_loss", number(epochs > 0 ? signs.chance : NAN), "images", (int)sources->image_count, "remedies", remedies);
 }
 
 void assay_verdict_print(const json_t *verdict, struct assay_text *text) {

@@ -143,6 +143,17 @@ START_TEST(warnings_come_when_they_should) {
   double *most = scene.settings.augment.most;
   ck_assert(!warns(&scene, WIDTH, HEIGHT, "[data] size"));
   ck_assert(warns(&scene, 10 * WIDTH, HEIGHT, "less than 50 pixels"));
+  /* What fit = crop cuts off is no shrinking: a window as high as the image. */
+  scene.settings.data.fitting.fit = ASSAY_FIT_CROP;
+  ck_assert(!warns(&scene, 4 * WIDTH, HEIGHT, "[data] size"));
+  ck_assert(warns(&scene, 4 * WIDTH, HEIGHT, "fit = crop: 75 % of the width"));
+  ck_assert(!warns(&scene, WIDTH, HEIGHT, "fit = crop"));
+  ck_assert(warns(&scene, 10 * WIDTH, 10 * HEIGHT, "less than 50 pixels"));
+  scene.settings.data.fitting.fit = ASSAY_FIT_STRETCH;
+  /* A region is what is shrunk, not the image around it. */
+  scene.settings.data.fitting.region = (struct assay_region){.width = WIDTH, .height = HEIGHT};
+  ck_assert(!warns(&scene, 10 * WIDTH, 10 * HEIGHT, "[data] size"));
+  scene.settings.data.fitting.region = (struct assay_region){0};
   ck_assert(warns(&scene, WIDTH, HEIGHT, "nearly black (mean below 20 of 255), such as dark.png"));
   ck_assert(!warns(&scene, WIDTH, HEIGHT, "nearly white"));
   ck_assert(!warns(&scene, WIDTH, HEIGHT, "[augment]"));
@@ -156,6 +167,14 @@ START_TEST(warnings_come_when_they_should) {
   ck_assert(warns(&scene, WIDTH, HEIGHT, "flip_vertical: the name of class label upside_down"));
   most[ASSAY_AUGMENT_BLUR] = 2;
   ck_assert(warns(&scene, 3 * WIDTH, HEIGHT, "less than 5 pixels (15 of the original image)"));
+  most[ASSAY_AUGMENT_BLUR] = 0.5;
+  ck_assert(!warns(&scene, 3 * WIDTH, HEIGHT, "[augment] blur"));
+  scene.settings.data.min_defect = 3;
+  ck_assert(warns(&scene, 3 * WIDTH, HEIGHT, "are washed out by it, those of [data] min_defect too"));
+  most[ASSAY_AUGMENT_CROP] = 0.1;
+  ck_assert(!warns(&scene, WIDTH, HEIGHT, "[augment] crop"));
+  most[ASSAY_AUGMENT_CROP] = 0.4;
+  ck_assert(warns(&scene, WIDTH, HEIGHT, "[augment] crop: up to 40 % of each side"));
   most[ASSAY_AUGMENT_HUE] = 20;
   ck_assert(warns(&scene, WIDTH, HEIGHT, "no effect on grey images"));
   most[ASSAY_AUGMENT_CUTOUT] = 0.6;

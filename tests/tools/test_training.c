@@ -35,6 +35,10 @@ START_TEST(stages_and_repeats_are_reported) {
   ck_assert(tool_file_holds("runs/toy/summary.txt", "2 trainings with other seeds") && tool_file_holds("runs/toy/summary.txt", "Verdict: the training "));
   ck_assert(tool_file_holds("runs/toy/config.ini", "[stages]"));
   tool_expect(0, NULL, "eval runs/toy/model.safetensors images");
+  /* The verdict counts all images that were learned from, not those of the validation part alone: 24 of 32, of which a fifth is 5 (4.8). */
+  summary = tool_json("train toy.ini -o one --json -s data.folds=1 -s train.repeats=1");
+  ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(summary, "verdict"), "images")), 24);
+  json_decref(summary);
 }
 END_TEST
 
