@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -85,11 +86,30 @@ int command_init(struct cli *cli) {
   return result;
 }
 
-/* What only the network can tell, which a plan knows nothing of. */
-static int check_names(struct cli *cli, const struct assay_plan *plan) {
+/* Names of parameters at a point. */
+static int check_names_at(struct cli *cli, const struct assay_plan *plan, const double *point) {
   const struct assay_settings *settings;
-  const int result = cli_settings(cli, plan, &settings);
+  const int result = assay_plan_settings(plan, point, cli->arena, &settings, cli->status);
   return result != 0 ? result : assay_network_check_names(settings, cli->status);
+}
+
+/* What only the network can tell, which a plan knows nothing of: names of parameters, each that the search may come to as well, or it would be told by a trial in the night. */
+static int check_names(struct cli *cli, const struct assay_plan *plan) {
+  const struct assay_space *space = assay_plan_space(plan);
+  double *point = ASSAY_NEW_ARRAY(cli->arena, double, space->dimension_count + 1);
+  if (point == NULL) return assay_status_memory(cli->status);
+  for (uint32_t d = 0; d < space->dimension_count; d++) point[d] = NAN;
+  int result = check_names_at(cli, plan, NULL);
+  for (uint32_t d = 0; result == 0 && d < space->dimension_count; d++) {
+    const struct assay_dimension *dimension = space->dimensions[d];
+    if (strcmp(dimension->name, "train.freeze") != 0 && strcmp(dimension->name, "train.rate_groups") != 0) continue;
+    for (uint32_t choice = 0; result == 0 && choice < dimension->choice_count; choice++) {
+      point[d] = choice;
+      result = check_names_at(cli, plan, point);
+    }
+    point[d] = NAN;
+  }
+  return result;
 }
 
 static int read_plan(struct cli *cli, const char *path, struct assay_plan **plan) {

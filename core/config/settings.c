@@ -184,6 +184,24 @@ static int read_train(const struct reader *reader, struct assay_train_settings *
   return read_component(reader, &reader->plan->loss, "loss", &train->loss);
 }
 
+static bool is_fixed(const struct reader *reader, uint32_t key) { return reader->plan->train.core[key]->domain == NULL; }
+
+/* What is written for a time that the training does not have would be ignored in silence. What is searched may be too long at some points. */
+static int check_times(const struct reader *reader, const struct assay_train_settings *train) {
+  uint32_t longest = train->stage_count == 0 ? train->epochs : 0;
+  for (uint32_t i = 0; i < train->stage_count; i++) longest = train->stages[i].epochs > longest ? train->stages[i].epochs : longest;
+  const struct assay_plan_value *start = reader->plan->train.core[TRAIN_WARMUP_START];
+  if (is_fixed(reader, TRAIN_UNFREEZE_AFTER) && train->unfreeze_after >= longest)
+    return assay_status_set(reader->status, ASSAY_E_CONFIG, "%s, [train]: unfreeze_after = %u is never reached in %u epochs; make it smaller, or leave it out", reader->plan->file,
+                            train->unfreeze_after, longest);
+  if (is_fixed(reader, TRAIN_WARMUP_EPOCHS) && train->warmup_epochs >= longest)
+    return assay_status_set(reader->status, ASSAY_E_CONFIG, "%s, [train]: with warmup_epochs = %g of %u epochs the learning rate never reaches its value; make it smaller", reader->plan->file,
+                            train->warmup_epochs, longest);
+  if (is_fixed(reader, TRAIN_WARMUP_EPOCHS) && train->warmup_epochs == 0 && (start->domain != NULL || strcmp(start->text, start->option->default_text) != 0))
+    return assay_status_set(reader->status, ASSAY_E_CONFIG, "%s, [train]: warmup_start only counts beside warmup_epochs above 0; remove it, or write warmup_epochs = 1", reader->plan->file);
+  return 0;
+}
+
 static int refuse_stages(const struct reader *reader, const char *sentence) {
   return assay_status_set(reader->status, ASSAY_E_CONFIG, "%s, [stages]: %s", reader->plan->file, sentence);
 }
@@ -308,6 +326,7 @@ int assay_plan_settings(const struct assay_plan *plan, const double *point, stru
   if (code == 0) code = read_component(&reader, &plan->optimizer, "optimizer", &made->optimizer);
   if (code == 0) code = read_train(&reader, &made->train);
   if (code == 0) code = read_stages(&reader, made);
+  if (code == 0) code = check_times(&reader, &made->train);
   if (code == 0) code = read_backends(&reader, made);
   if (code == 0) code = read_search(&reader, &made->search);
   if (code == 0) code = read_metrics(&reader, made);

@@ -57,6 +57,13 @@ START_TEST(wrong_stages_are_told) {
     snprintf(command, sizeof command, "%s -s train.freeze=feature", commands[i]);
     tool_expect(2, "no parameter begins with \"feature\"; did you mean \"features\"?", command);
   }
+  tool_expect(2, "no parameter begins with \"feature\"", "config toy.ini -s 'train.freeze=none ~ choice(none, features, feature)'");
+  tool_expect(0, NULL, "config toy.ini -s 'train.freeze=none ~ choice(none, features)'");
+  tool_expect(2, "unfreeze_after = 4 is never reached in 4 epochs", "config toy.ini -s train.freeze=features -s train.unfreeze_after=4");
+  tool_expect(0, NULL, "config toy.ini -s train.freeze=features -s train.unfreeze_after=3");
+  tool_expect(2, "warmup_epochs = 4 of 4 epochs", "config toy.ini -s train.warmup_epochs=4");
+  tool_expect(2, "warmup_start only counts beside warmup_epochs", "config toy.ini -s train.warmup_start=0.5");
+  tool_expect(0, NULL, "config toy.ini -s train.warmup_start=0.5 -s train.warmup_epochs=2");
   ck_assert_int_ne(access("other", F_OK), 0);
   tool_expect(2, "no parameter begins with \"clasifier\"; did you mean \"classifier\"?", "config toy.ini -s train.rate_groups=clasifier -s 'train.rates=lr/10, lr'");
 }
