@@ -18,17 +18,24 @@
 
 /* ---- list ---- */
 
+static void print_weights(FILE *stream, const struct assay_known_weights *weights, const char *file) {
+  fprintf(stream, "%s: %s, licence %s\n  from    %s", weights->name, weights->trained, weights->licence, weights->address);
+  if (weights->size > 0) fprintf(stream, " (%.0f MB)", (double)weights->size / 1e6);
+  fprintf(stream, "\n  SHA-256 %s\n  input   %s\n", weights->sha256, weights->input);
+  if (file != NULL) fprintf(stream, "  here    %s\n", file);
+}
+
 static int list(struct cli *cli) {
   const struct assay_known_weights *weights;
   json_t *all = json_array();
-  if (!cli->json) fprintf(cli->results, "%-13s %-13s %-25s %s\n", "name", "licence", "trained on", "file");
   for (uint32_t i = 0; (weights = assay_known_weights(i)) != NULL; i++) {
     const char *path = assay_known_weights_path(weights, cli->arena);
     const bool here = path != NULL && assay_file_exists(path);
     if (cli->json)
-      json_array_append_new(all, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s?}", "name", weights->name, "address", weights->address, "sha256", weights->sha256, "licence",
-                                           weights->licence, "input", weights->input, "trained", weights->trained, "file", here ? path : NULL));
-    else fprintf(cli->results, "%-13s %-13s %-25s %s\n", weights->name, weights->licence, weights->trained, here ? path : weights->address);
+      json_array_append_new(all, json_pack("{s:s,s:s,s:o,s:s,s:s,s:s,s:s,s:s?}", "name", weights->name, "address", weights->address, "size",
+                                           weights->size > 0 ? json_integer((json_int_t)weights->size) : json_null(), "sha256", weights->sha256, "licence", weights->licence, "input",
+                                           weights->input, "trained", weights->trained, "file", here ? path : NULL));
+    else print_weights(cli->results, weights, here ? path : NULL);
   }
   if (cli->json) cli_print_json(cli, json_pack("{s:o}", "weights", all));
   else json_decref(all);

@@ -19,6 +19,8 @@
 #define FILE_LIMIT ((size_t)8 << 30)
 enum { LONGEST_CLASS_FILE = 16 << 20 };
 
+#define COUNTER "a counter that is not needed"
+
 /* How a tensor becomes a variable. */
 enum fit { FIT_NONE = 0, FIT_SAME, FIT_SUMMED, FIT_REPEATED, FIT_ROWS, FIT_DIFFERENCE };
 
@@ -199,15 +201,32 @@ static int match_variable(struct assay_pretrained *pretrained, uint32_t v, struc
   return 0;
 }
 
+/* Is it the weight or bias of the layer that the classifier was looked for in? */
+static bool is_last_layer(const char *name) {
+  static const char *const parts[] = {"weight", "bias"};
+  char last[ASSAY_WEIGHT_NAME];
+  const char *prefix;
+  for (uint32_t p = 0; (prefix = assay_weight_prefix(p)) != NULL; p++)
+    for (size_t part = 0; strncmp(name, prefix, strlen(prefix)) == 0 && part < sizeof parts / sizeof *parts; part++)
+      for (uint32_t i = 0; assay_weight_name(parts[part], true, i, last); i++)
+        if (strcmp(name + strlen(prefix), last) == 0) return true;
+  return false;
+}
+
+static const char *note_of_unread(const char *name) {
+  static const char counter[] = "num_batches_tracked";
+  const size_t length = strlen(name), tail = sizeof counter - 1;
+  if (length >= tail && strcmp(name + length - tail, counter) == 0) return COUNTER;
+  return is_last_layer(name) ? "the old classifier, for other classes" : "no variable has its name";
+}
+
 static void list_unread(struct assay_pretrained *pretrained) {
   const uint32_t variables = pretrained->program->variable_count;
   for (uint32_t i = 0; i < pretrained->file.tensor_count; i++) {
     const struct assay_tensor *tensor = &pretrained->file.tensors[i];
     bool read = false;
     for (uint32_t v = 0; v < variables && !read; v++) read = pretrained->matches[v].tensor == tensor;
-    const size_t length = strlen(tensor->name);
-    const bool counter = length >= 19 && strcmp(tensor->name + length - 19, "num_batches_tracked") == 0;
-    if (!read) pretrained->table[pretrained->row_count++] = (struct assay_weight_row){NULL, tensor->name, counter ? "a counter that is not needed" : "no variable has its name"};
+    if (!read) pretrained->table[pretrained->row_count++] = (struct assay_weight_row){NULL, tensor->name, note_of_unread(tensor->name)};
   }
 }
 
@@ -363,7 +382,7 @@ void assay_pretrained_summarise(const struct assay_pretrained *pretrained, struc
   uint32_t fresh = 0, unread = 0;
   for (uint32_t i = 0; i < pretrained->row_count; i++) {
     const struct assay_weight_row *row = &pretrained->table[i];
-    unread += row->variable == NULL && strcmp(row->note, "a counter that is not needed") != 0;
+    unread += row->variable == NULL && strcmp(row->note, COUNTER) != 0;
     if (row->variable == NULL) continue;
     if (row->tensor != NULL && *row->note != '\0') assay_text_print(text, "; %s: %s", row->variable, row->note);
     if (row->tensor == NULL && fresh++ < MOST_NAMED) assay_text_print(text, "; %s: %s", row->variable, row->note);

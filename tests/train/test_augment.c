@@ -8,6 +8,7 @@
 
 #include "config/sections.h"
 #include "train/augment.h"
+#include "train/model.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -314,6 +315,55 @@ START_TEST(only_steps_are_augmented) {
 }
 END_TEST
 
+static void use_every_kind(struct toy *toy) {
+  static const double strengths[ASSAY_AUGMENT_COUNT] = {
+      [ASSAY_AUGMENT_FLIP_HORIZONTAL] = 1, [ASSAY_AUGMENT_FLIP_VERTICAL] = 1, [ASSAY_AUGMENT_QUARTER_TURNS] = 1, [ASSAY_AUGMENT_ROTATION] = 180, [ASSAY_AUGMENT_ZOOM] = 1,
+      [ASSAY_AUGMENT_SHIFT] = 0.5,         [ASSAY_AUGMENT_SHEAR] = 40,        [ASSAY_AUGMENT_PERSPECTIVE] = 0.4, [ASSAY_AUGMENT_CROP] = 0.5,     [ASSAY_AUGMENT_BLUR] = 2,
+      [ASSAY_AUGMENT_BRIGHTNESS] = 1,      [ASSAY_AUGMENT_CONTRAST] = 1,      [ASSAY_AUGMENT_SATURATION] = 1,    [ASSAY_AUGMENT_HUE] = 180,      [ASSAY_AUGMENT_NOISE] = 100,
+      [ASSAY_AUGMENT_CUTOUT] = 1,          [ASSAY_AUGMENT_MIXUP] = 1};
+  for (uint32_t kind = 0; kind < ASSAY_AUGMENT_COUNT; kind++) {
+    ck_assert_double_gt(strengths[kind], 0);
+    toy->settings.augment.strength[kind] = toy->settings.augment.most[kind] = strengths[kind];
+  }
+}
+
+/* At a learning rate of 0 the weights stay as they began, so that what validation, the final model and its file make of the images shows whether these were changed. */
+START_TEST(judging_never_sees_augmented_images) {
+  struct toy *toy = toy_create(24, 2, 2, 60);
+  struct assay_status status;
+  toy_layer(toy, "conv_blocks", "blocks=1;channels=4");
+  toy_layer(toy, "classifier", "");
+  toy->settings.train.epochs = 2;
+  toy->settings.train.final = ASSAY_FINAL_BEST_FOLD;
+  toy->settings.optimizer = component(ASSAY_OPTIMIZER, "sgd", "learning_rate=0");
+  struct assay_trial_result *results[2];
+  double scores[2][24 * 2];
+  for (int on = 0; on < 2; on++) {
+    struct assay_trainer *trainer;
+    struct assay_model *model;
+    struct assay_predictor *predictor;
+    if (on) use_every_kind(toy);
+    ck_assert_int_eq(assay_trainer_open(toy->session, (const struct assay_samples *const[]){&toy->samples}, 1, &trainer, &status), 0);
+    ck_assert_msg(assay_trainer_trial(trainer, &toy->settings, 1, true, NULL, &results[on], &status) == 0, "%s", status.message);
+    ck_assert_msg(assay_trainer_final(trainer, &toy->settings, results[on], 1, NULL, &model, NULL, &status) == 0, "%s", status.message);
+    ck_assert_msg(assay_predictor_create(toy->session, model, 5, &predictor, &status) == 0, "%s", status.message);
+    ck_assert_msg(assay_predictor_run(predictor, toy->pixels, NULL, 24, scores[on], NULL, &status) == 0, "%s", status.message);
+    assay_predictor_release(predictor);
+    assay_model_release(model);
+    assay_trainer_close(trainer);
+  }
+  for (uint32_t fold = 0; fold < 2; fold++)
+    for (uint32_t epoch = 0; epoch < 2; epoch++) {
+      const struct assay_epoch *without = &results[0]->folds[fold].epochs[epoch], *with = &results[1]->folds[fold].epochs[epoch];
+      ck_assert_double_eq(with->validation_loss, without->validation_loss);
+      ck_assert_double_gt(fabs(with->training_loss - without->training_loss), 1e-3); /* it was on */
+    }
+  ck_assert_mem_eq(scores[1], scores[0], sizeof scores[0]);
+  for (int on = 0; on < 2; on++) assay_trial_result_release(results[on]);
+  toy_release(toy);
+}
+END_TEST
+
 /* A kind whose strength is 0 in this trial changes nothing but the last digits. */
 START_TEST(strength_zero_trains_like_without) {
   struct toy *toy = toy_create(24, 2, 2, 60);
@@ -347,6 +397,7 @@ int main(void) {
   tcase_add_test(tests, noise_is_normal);
   tcase_add_test(tests, mixup_follows_beta);
   tcase_add_test(tests, only_steps_are_augmented);
+  tcase_add_test(tests, judging_never_sees_augmented_images);
   tcase_add_test(tests, strength_zero_trains_like_without);
   suite_add_tcase(suite, tests);
   return assay_run_suite(suite);
