@@ -143,12 +143,13 @@ static int read_tensor(const char *name, const json_t *json, uint64_t size, stru
 
 static int read_metadata(const char *name, const json_t *json, struct assay_arena *arena, struct assay_safetensors *file, struct assay_status *status) {
   struct assay_string_pair *pairs = ASSAY_NEW_ARRAY(arena, struct assay_string_pair, json_object_size(json));
+  if (!json_is_object(json)) return REFUSE("%s: the metadata is no JSON object", name);
   if (pairs == NULL) return assay_status_memory(status);
   file->pairs = pairs;
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)json, key, value) {
-    if (!json_is_string(value)) return REFUSE("%s: the metadata %s is no string", name, key);
+    if (!json_is_string(value)) return REFUSE("%s: the metadata %s is no string", name, assay_is_printable(key) ? key : "under a name that cannot be printed");
     pairs[file->pair_count].key = assay_arena_copy(arena, key);
     pairs[file->pair_count].value = assay_arena_copy(arena, json_string_value(value));
     if (pairs[file->pair_count].key == NULL || pairs[file->pair_count].value == NULL) return assay_status_memory(status);
@@ -235,7 +236,9 @@ static int parse_header(const char *name, const char *text, size_t length, const
   json_t *header = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
   if (!json_is_object(header)) {
     json_decref(header);
-    return REFUSE("%s: the header is no JSON object: %s", name, header == NULL ? error.text : "another value");
+    /* The parser quotes the file, which may hold what a terminal would obey. */
+    return REFUSE("%s: the header is no JSON object: %s (byte %d)", name, header != NULL ? "another value" : assay_is_printable(error.text) ? error.text : "it is damaged",
+                  error.position);
   }
   const int code = read_tensors(name, header, data, size, arena, file, status);
   json_decref(header);

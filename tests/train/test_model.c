@@ -227,6 +227,10 @@ START_TEST(containers_with_holes_or_lies_are_refused) {
       {"{\"x\":{\"dtype\":\"I65\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, "dtype"},
       {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "duplicate"},
       {"{\"__metadata__\":{\"a\":1}}", 0, "no string"},
+      {"{\"__metadata__\":[]}", 0, "metadata is no JSON object"},
+      {"{\"__metadata__\":{\"\x1b\":1}}", 0, "no JSON object"},
+      {"{\"__metadata__\":{\"\\u001b[2J\":1}}", 0, "no string"},
+      {"{\"x\": \x1b[2J}", 0, "no JSON object: it is damaged (byte "},
       {"[]", 0, "no JSON object"},
       {"{", 0, "JSON"},
   };
@@ -235,6 +239,7 @@ START_TEST(containers_with_holes_or_lies_are_refused) {
     const int code = parse_header(files[i].header, files[i].data_size, &status);
     ck_assert_msg(code == (files[i].told == NULL ? 0 : ASSAY_E_DATA), "%s: %s", files[i].header, status.message);
     if (files[i].told != NULL) ck_assert_msg(strstr(status.message, files[i].told) != NULL, "%s: %s", files[i].header, status.message);
+    ck_assert(assay_is_printable(status.message));
   }
   struct assay_status status;
   struct assay_safetensors parsed;
