@@ -113,7 +113,10 @@ static const char *neighbour(const char *type, bool larger) {
 /* The first layer whose size can be told from an option or its type. */
 static void resize_network(json_t *list, const struct assay_settings *settings, bool larger) {
   static const char *const sizes[] = {"channels", "units", "width", "blocks"};
-  const char *why = larger ? "a larger network can fit more" : "a smaller network has less room to learn the training images by heart";
+  const bool own_weights = settings->weights != NULL; /* those named fit this network alone */
+  const char *why = larger ? own_weights ? "a larger network, with weights made for it, can fit more" : "a larger network can fit more"
+                    : own_weights ? "a smaller network, with weights made for it, has less room to learn the training images by heart"
+                                  : "a smaller network has less room to learn the training images by heart";
   for (uint32_t i = 0; i < settings->layer_count; i++) {
     const struct assay_component *layer = &settings->layers[i].component;
     char set[160];

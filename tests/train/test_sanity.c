@@ -185,10 +185,23 @@ START_TEST(planted_runs_get_their_verdict) {
   /* Adam at a rate of 3 on photographs: it brings the loss back to where nothing is known, and more epochs would be of no use. */
   static const double training[] = {116271, 68.7, 18.9, 10.2, 1.64, 0.818}, accuracy[] = {0.45, 0.5, 0.58, 0.46, 0.49, 0.51}, validation[] = {58.7, 39.6, 5.92, 0.695, 0.828, 0.697};
   const struct assay_curve curve = {6, 3, training, accuracy, validation};
-  const struct assay_verdict_sources sources = {.curves = &curve, .curve_count = 1, .settings = &toy->settings, .chance_loss = log(2), .image_count = 200};
+  struct assay_verdict_sources sources = {.curves = &curve, .curve_count = 1, .settings = &toy->settings, .chance_loss = log(2), .image_count = 200};
   verdict = assay_verdict_build(&sources);
   ck_assert_str_eq(json_string_value(json_object_get(verdict, "verdict")), "diverges");
   ck_assert(advises(verdict, "[optimizer] learning_rate", 1));
+  json_decref(verdict);
+
+  /* Pretrained weights fit one size of network: another one needs others. */
+  static const double slow[] = {0.7, 0.69, 0.68, 0.67};
+  const struct assay_curve slowly = {4, 3, slow, accuracy, slow};
+  struct assay_settings pretrained = toy->settings;
+  struct assay_text remedies = {0};
+  pretrained.weights = "w.safetensors";
+  sources = (struct assay_verdict_sources){.curves = &slowly, .curve_count = 1, .settings = &pretrained, .chance_loss = log(2)};
+  verdict = assay_verdict_build(&sources);
+  assay_verdict_print(verdict, &remedies);
+  ck_assert_msg(strstr(remedies.data, "underfits") != NULL && strstr(remedies.data, "with weights made for it") != NULL, "%s", remedies.data);
+  assay_text_release(&remedies);
   json_decref(verdict);
   toy_release(toy);
 
@@ -201,6 +214,7 @@ START_TEST(planted_runs_get_their_verdict) {
   ck_assert(advises(verdict, "[layer.conv_blocks0] channels", 9));
   struct assay_text text = {0};
   assay_verdict_print(verdict, &text);
+  ck_assert_ptr_null(strstr(text.data, "with weights made for it"));
   ck_assert_msg(strstr(text.data, "Verdict: the training overfits") != NULL && strstr(text.data, "1. more images help most; there are 32") != NULL, "%s", text.data);
   assay_text_release(&text);
   json_decref(verdict);
