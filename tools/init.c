@@ -93,7 +93,8 @@ static int check_names_at(struct cli *cli, const struct assay_plan *plan, const 
   return result != 0 ? result : assay_network_check_names(settings, cli->status);
 }
 
-/* What only the network can tell, which a plan knows nothing of: names of parameters, each that the search may come to as well, or it would be told by a trial in the night. */
+/* What only the network can tell, which a plan knows nothing of: names of parameters, each that the search may come to as well, or a trial would tell in the
+ * middle of the night. */
 static int check_names(struct cli *cli, const struct assay_plan *plan) {
   const struct assay_space *space = assay_plan_space(plan);
   double *point = ASSAY_NEW_ARRAY(cli->arena, double, space->dimension_count + 1);

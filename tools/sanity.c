@@ -134,8 +134,9 @@ static void diagnose(const struct assay_settings *settings, const struct assay_o
              o->better_rate, o->better_rate);
     break;
   case ASSAY_OVERFIT_LABELS:
-    snprintf(text, 600, "labels: %u images can be learned by heart, but of %u others only %u are right after training on %u, no more than by guessing. Labels may not belong to their "
-             "images, or what tells the classes apart is lost at %ux%u ([data] size, fit)", o->images, o->carried_images, o->carried_right, o->learned_images, width, height);
+    snprintf(text, 600, "labels: %u images can be learned by heart, but of %u others only %u are right after training on %u, no more than by guessing. Labels may "
+             "not belong to their images, or what tells the classes apart is lost at %ux%u ([data] size, fit)", o->images, o->carried_images, o->carried_right,
+             o->learned_images, width, height);
     break;
   case ASSAY_OVERFIT_NETWORK:
     snprintf(text, 600, "network: no learning rate between %.3g and %.3g learns the images in 300 steps (losses %.3g and %.3g, %u of %u right); use a larger network, or one with batch_norm",

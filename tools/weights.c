@@ -33,8 +33,8 @@ static int list(struct cli *cli) {
     const bool here = path != NULL && assay_file_exists(path);
     if (cli->json)
       json_array_append_new(all, json_pack("{s:s,s:s,s:o,s:s,s:s,s:s,s:s,s:s?}", "name", weights->name, "address", weights->address, "size",
-                                           weights->size > 0 ? json_integer((json_int_t)weights->size) : json_null(), "sha256", weights->sha256, "licence", weights->licence, "input",
-                                           weights->input, "trained", weights->trained, "file", here ? path : NULL));
+                                           weights->size > 0 ? json_integer((json_int_t)weights->size) : json_null(), "sha256", weights->sha256, "licence",
+                                           weights->licence, "input", weights->input, "trained", weights->trained, "file", here ? path : NULL));
     else print_weights(cli->results, weights, here ? path : NULL);
   }
   if (cli->json) cli_print_json(cli, json_pack("{s:o}", "weights", all));

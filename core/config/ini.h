@@ -11,8 +11,13 @@
 
 struct assay_arena;
 
-enum assay_origin { ASSAY_ORIGIN_DEFAULT = 0, ASSAY_ORIGIN_FILE = 1, ASSAY_ORIGIN_OVERRIDE = 2, ASSAY_ORIGIN_WEIGHTS = 3 /* said by the file of [network] weights */,
-                    ASSAY_ORIGIN_NETWORK = 4 /* a default that goes by the layers */ };
+enum assay_origin {
+  ASSAY_ORIGIN_DEFAULT = 0,
+  ASSAY_ORIGIN_FILE = 1,
+  ASSAY_ORIGIN_OVERRIDE = 2,
+  ASSAY_ORIGIN_WEIGHTS = 3, /* said by the file of [network] weights */
+  ASSAY_ORIGIN_NETWORK = 4  /* a default that goes by the layers */
+};
 
 struct assay_ini_entry {
   const char *section, *key;

@@ -151,8 +151,10 @@ int assay_resolve_network(struct assay_resolver *resolver) {
 int assay_resolve_rate(struct assay_resolver *resolver) {
   const struct assay_plan *plan = resolver->plan;
   double factor = 1;
-  for (uint32_t i = 0; i < plan->layer_count; i++)
-    for (uint32_t v = 0; v < plan->layers[i].group->variant_count; v++) factor = fmin(factor, assay_layer_adaptive_rate(plan->layers[i].group->variants[v].plugin));
+  for (uint32_t i = 0; i < plan->layer_count; i++) {
+    const struct assay_plan_group *group = plan->layers[i].group;
+    for (uint32_t v = 0; v < group->variant_count; v++) factor = fmin(factor, assay_layer_adaptive_rate(group->variants[v].plugin));
+  }
   for (uint32_t v = 0; v < plan->optimizer.variant_count && factor < 1; v++) {
     const struct assay_plan_variant *variant = &plan->optimizer.variants[v];
     const int index = assay_plugin_option_index(variant->plugin, "learning_rate");

@@ -191,15 +191,29 @@ static int check_times(const struct reader *reader, const struct assay_train_set
   uint32_t longest = train->stage_count == 0 ? train->epochs : 0;
   for (uint32_t i = 0; i < train->stage_count; i++) longest = train->stages[i].epochs > longest ? train->stages[i].epochs : longest;
   const struct assay_plan_value *start = reader->plan->train.core[TRAIN_WARMUP_START];
+  const bool fixed = is_fixed(reader, TRAIN_WARMUP_EPOCHS), starts = start->domain != NULL || strcmp(start->text, start->option->default_text) != 0;
   if (is_fixed(reader, TRAIN_UNFREEZE_AFTER) && train->unfreeze_after >= longest)
-    return assay_status_set(reader->status, ASSAY_E_CONFIG, "%s, [train]: unfreeze_after = %u is never reached in %u epochs; make it smaller, or leave it out", reader->plan->file,
-                            train->unfreeze_after, longest);
-  if (is_fixed(reader, TRAIN_WARMUP_EPOCHS) && train->warmup_epochs >= longest)
-    return assay_status_set(reader->status, ASSAY_E_CONFIG, "%s, [train]: with warmup_epochs = %g of %u epochs the learning rate never reaches its value; make it smaller", reader->plan->file,
-                            train->warmup_epochs, longest);
-  if (is_fixed(reader, TRAIN_WARMUP_EPOCHS) && train->warmup_epochs == 0 && (start->domain != NULL || strcmp(start->text, start->option->default_text) != 0))
-    return assay_status_set(reader->status, ASSAY_E_CONFIG, "%s, [train]: warmup_start only counts beside warmup_epochs above 0; remove it, or write warmup_epochs = 1", reader->plan->file);
+    return assay_status_set(reader->status, ASSAY_E_CONFIG, "%s, [train]: unfreeze_after = %u is never reached in %u epochs; make it smaller, or leave it out",
+                            reader->plan->file, train->unfreeze_after, longest);
+  if (fixed && train->warmup_epochs >= longest)
+    return assay_status_set(reader->status, ASSAY_E_CONFIG,
+                            "%s, [train]: with warmup_epochs = %g of %u epochs the learning rate never reaches its value; make it smaller",
+                            reader->plan->file, train->warmup_epochs, longest);
+  if (fixed && train->warmup_epochs == 0 && starts)
+    return assay_status_set(reader->status, ASSAY_E_CONFIG,
+                            "%s, [train]: warmup_start only counts beside warmup_epochs above 0; remove it, or write warmup_epochs = 1", reader->plan->file);
   return 0;
+}
+
+/* A batch of one image has no other to mix it with. */
+static int check_mixup(const struct reader *reader, const struct assay_settings *settings) {
+  const struct assay_train_settings *train = &settings->train;
+  uint32_t smallest = train->stage_count == 0 ? train->batch : UINT32_MAX;
+  for (uint32_t i = 0; i < train->stage_count; i++) smallest = train->stages[i].batch < smallest ? train->stages[i].batch : smallest;
+  if (smallest > 1 || !is_fixed(reader, TRAIN_BATCH) || settings->augment.most[ASSAY_AUGMENT_MIXUP] <= 0) return 0;
+  return assay_status_set(reader->status, ASSAY_E_CONFIG,
+                          "%s, [augment]: mixup mixes the images of a batch, and with batch = 1 there is one alone; use a larger batch, or remove mixup",
+                          reader->plan->file);
 }
 
 static int refuse_stages(const struct reader *reader, const char *sentence) {
@@ -327,6 +341,7 @@ int assay_plan_settings(const struct assay_plan *plan, const double *point, stru
   if (code == 0) code = read_train(&reader, &made->train);
   if (code == 0) code = read_stages(&reader, made);
   if (code == 0) code = check_times(&reader, &made->train);
+  if (code == 0) code = check_mixup(&reader, made);
   if (code == 0) code = read_backends(&reader, made);
   if (code == 0) code = read_search(&reader, &made->search);
   if (code == 0) code = read_metrics(&reader, made);

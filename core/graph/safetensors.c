@@ -237,8 +237,8 @@ static int parse_header(const char *name, const char *text, size_t length, const
   if (!json_is_object(header)) {
     json_decref(header);
     /* The parser quotes the file, which may hold what a terminal would obey. */
-    return REFUSE("%s: the header is no JSON object: %s (byte %d)", name, header != NULL ? "another value" : assay_is_printable(error.text) ? error.text : "it is damaged",
-                  error.position);
+    const char *reason = header != NULL ? "another value" : assay_is_printable(error.text) ? error.text : "it is damaged";
+    return REFUSE("%s: the header is no JSON object: %s (byte %d)", name, reason, error.position);
   }
   const int code = read_tensors(name, header, data, size, arena, file, status);
   json_decref(header);

@@ -73,8 +73,8 @@ static void advise_on_small_defects(struct adviser *adviser, uint32_t width, uin
         samples->width, samples->height, ceil(LEAST_PIXELS * shrink), LEAST_PIXELS);
   for (int axis = 0; axis < 2; axis++)
     if (view.trimmed[axis] >= TRIMMED)
-      say(adviser, "[data] fit = crop: %.0f %% of the %s of images of %ux%u are cut off; a defect there is never seen. Use stretch or letterbox, or a size of their proportions",
-          100 * view.trimmed[axis], axis == 0 ? "width" : "height", width, height);
+      say(adviser, "[data] fit = crop: %.0f %% of the %s of images of %ux%u are cut off; a defect there is never seen. Use stretch or letterbox, or a size of "
+          "their proportions", 100 * view.trimmed[axis], axis == 0 ? "width" : "height", width, height);
   const double blur = most(adviser, ASSAY_AUGMENT_BLUR) * HALF_WIDTH;
   if (blur >= 2 || (smallest > 0 && blur * shrink >= smallest))
     say(adviser, "[augment] blur: defects of less than %.0f pixels (%.0f of the original image) are washed out by it%s", ceil(blur), ceil(blur * shrink),

@@ -232,8 +232,8 @@ static void explain(enum verdict verdict, const struct signs *s, const struct as
   case DIVERGES:
     if (sources->nonfinite) snprintf(why, 400, "the loss stopped being a finite number");
     else
-      snprintf(why, 400, "the training loss was %.3g at its highest and %.3g at its lowest, and ends at %.3g; knowing only how common the classes are gives %.3g", s->highest, s->lowest,
-               s->last, s->chance);
+      snprintf(why, 400, "the training loss was %.3g at its highest and %.3g at its lowest, and ends at %.3g; knowing only how common the classes are gives "
+               "%.3g", s->highest, s->lowest, s->last, s->chance);
     break;
   case OVERFITS:
     snprintf(why, 400, "what is learned does not carry over: where it is best, the loss is %.3g on training and %.3g on validation images; in the end %.3g and %.3g", s->at_best, s->best,
@@ -264,8 +264,9 @@ json_t *assay_verdict_build(const struct assay_verdict_sources *sources) {
   if (verdict == DIVERGES) against_divergence(remedies, sources->settings);
   if (verdict == UNDERFITS) against_underfitting(remedies, sources->settings, &signs);
   if (verdict == OVERFITS) against_overfitting(remedies, sources->settings, sources->image_count);
-  return json_pack("{s:s,s:s,s:o,s:o,s:o,s:i,s:o}", "verdict", verdict_names[verdict], "why", why, "training_loss", number(epochs > 0 ? signs.at_best : NAN), "validation_loss",
-                   number(epochs > 0 ? signs.best : NAN), "chance_loss", number(epochs > 0 ? signs.chance : NAN), "images", (int)sources->image_count, "remedies", remedies);
+  return json_pack("{s:s,s:s,s:o,s:o,s:o,s:i,s:o}", "verdict", verdict_names[verdict], "why", why, "training_loss", number(epochs > 0 ? signs.at_best : NAN),
+                   "validation_loss", number(epochs > 0 ? signs.best : NAN), "chance_loss", number(epochs > 0 ? signs.chance : NAN), "images",
+                   (int)sources->image_count, "remedies", remedies);
 }
 
 void assay_verdict_print(const json_t *verdict, struct assay_text *text) {

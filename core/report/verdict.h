@@ -32,8 +32,8 @@ struct assay_verdict_sources {
   bool nonfinite;                        /* there are no curves, since losses stopped being finite numbers */
 };
 
-/* {verdict: fits, underfits, overfits or diverges, why, training_loss, validation_loss, chance_loss, images, remedies: [{set, value, why}]}; null without curves. The remedies are
- * in the order in which they are worth trying here; `set` is a key as "[train] epochs", null where something else is to be done. */
+/* {verdict: fits, underfits, overfits or diverges, why, training_loss, validation_loss, chance_loss, images, remedies: [{set, value, why}]}; null without
+ * curves. The remedies are in the order in which they are worth trying here; `set` is a key as "[train] epochs", null where something else is to be done. */
 json_t *assay_verdict_build(const struct assay_verdict_sources *sources);
 void assay_verdict_print(const json_t *verdict, struct assay_text *text);
 

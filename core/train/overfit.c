@@ -143,8 +143,8 @@ static double rate_of_step(const struct attempt *attempt, uint32_t step) {
 }
 
 /* Trains until both losses are low; `done` says whether they came there without blowing up on the way: some optimizers come back from anything. */
-static int learn(struct assay_desk *desk, const struct assay_settings *settings, const struct attempt *attempt, const struct assay_hooks *hooks, struct assay_overfit *overfit,
-                 bool *done, struct assay_status *status) {
+static int learn(struct assay_desk *desk, const struct assay_settings *settings, const struct attempt *attempt, const struct assay_hooks *hooks,
+                 struct assay_overfit *overfit, bool *done, struct assay_status *status) {
   double accuracy, first = NAN;
   int code = assay_desk_restart(desk, settings, status);
   *done = false;
@@ -155,7 +155,8 @@ static int learn(struct assay_desk *desk, const struct assay_settings *settings,
     if (code != 0 || (overfit->steps % EVERY != EVERY - 1 && isfinite(overfit->training_loss))) continue;
     if (!isfinite(overfit->training_loss)) break;
     code = evaluate(desk, desk->numbers, desk->count, &overfit->evaluation_loss, &overfit->right, status);
-    *done = code == 0 && overfit->steps >= attempt->warmup && overfit->training_loss < LOW_LOSS && overfit->evaluation_loss < LOW_LOSS && overfit->right == desk->count;
+    const bool low = overfit->training_loss < LOW_LOSS && overfit->evaluation_loss < LOW_LOSS;
+    *done = code == 0 && overfit->steps >= attempt->warmup && low && overfit->right == desk->count;
   }
   return code;
 }
@@ -188,10 +189,10 @@ struct carry {
   double by_guessing, beyond; /* of the others: right with luck at most, and so many that it cannot be luck */
 };
 
-/* Trains until that many others are right that it cannot be luck, or nearly all learned images are right, in evaluation too: batch norm's running statistics are far from the
- * truth in the first steps. */
-static int learn_well(const struct carry *carry, const struct assay_settings *settings, double rate, const struct assay_hooks *hooks, bool *by_heart, uint32_t *right,
-                      struct assay_status *status) {
+/* Trains until that many others are right that it cannot be luck, or nearly all learned images are right, in evaluation too: batch norm's running statistics
+ * are far from the truth in the first steps. */
+static int learn_well(const struct carry *carry, const struct assay_settings *settings, double rate, const struct assay_hooks *hooks, bool *by_heart,
+                      uint32_t *right, struct assay_status *status) {
   struct assay_desk *desk = carry->desk;
   const struct attempt attempt = {rate, warmup_of(settings)};
   const uint32_t steps = (carry->learned + CARRY_BATCH - 1) / CARRY_BATCH;
@@ -209,8 +210,8 @@ static int learn_well(const struct carry *carry, const struct assay_settings *se
   return code;
 }
 
-/* What is learned by heart and is of no use for others has the wrong labels. What is not learned may suffer from the learning rate, which more images ask more of: lower ones
- * are tried, and where none helps it is the labels again, as without rhyme or reason they are hard to learn even by heart. */
+/* What is learned by heart and is of no use for others has the wrong labels. What is not learned may suffer from the learning rate, which more images ask
+ * more of: lower ones are tried, and where none helps it is the labels again, as without rhyme or reason they are hard to learn even by heart. */
 static int judge_labels(const struct carry *carry, const struct assay_settings *settings, const struct assay_hooks *hooks, struct assay_overfit *overfit,
                         struct assay_status *status) {
   static const double factors[] = {1, 0.1, 0.01, 0.001};

@@ -24,8 +24,8 @@ struct assay_layer {
   /* Gives the layer's output for inputs of N, C, H, W or N, F. `options` is parallel to the descriptor's option table. Called once a
    * function (training, evaluation) with the same options, and must then ask for the same variables. */
   assay_value (*build)(struct assay_builder *builder, const struct assay_option_value *const *options, const assay_value *inputs, uint32_t input_count);
-  /* Optional (since 1.2): above 0, what the learning rate of an optimizer with ASSAY_OPTIMIZER_ADAPTIVE is multiplied by where the user leaves it to its default. For layers
-   * that steps of the usual length throw off, as VGG's first linear one with its 25,088 inputs, each of which moves an output by as much. */
+  /* Optional (since 1.2): above 0, what the learning rate of an optimizer with ASSAY_OPTIMIZER_ADAPTIVE is multiplied by where the user leaves it to its
+   * default. For layers that steps of the usual length throw off, as VGG's first linear one with its 25,088 inputs, each of which moves an output by as much. */
   double adaptive_rate;
 };
 

@@ -24,7 +24,7 @@ static const char *const clips[] = {"none", "norm", "value", NULL};
       RUNTIME_OPTION("clip_limit", "1", 0, 1000000000, "What clip limits gradients to.")
 
 /* A descriptor `assay_optimizer_NAME`; `clip` is the place of CLIP_OPTIONS in the table. */
-#define OPTIMIZER(identifier, line, optimizer_flags, option_table, update_function, clip)                                                                                       \
+#define OPTIMIZER(identifier, line, optimizer_flags, option_table, update_function, clip)                                                                      \
   static void prepare_##identifier(struct assay_builder *b, const struct assay_option_value *const *values, assay_value *gradients, uint32_t count) {          \
     assay_clip(b, values[clip]->integer, values[(clip) + 1]->runtime, gradients, count);                                                                       \
   }                                                                                                                                                            \
@@ -38,7 +38,7 @@ static const char *const clips[] = {"none", "norm", "value", NULL};
       .summary = line,                                                                                                                                         \
       .version = "1",                                                                                                                                          \
       .options = option_table,                                                                                                                                 \
-      .vtable = &(const struct assay_optimizer){sizeof(struct assay_optimizer), optimizer_flags, update_function, prepare_##identifier},                       \
+      .vtable = &(const struct assay_optimizer){sizeof(struct assay_optimizer), optimizer_flags, update_function, prepare_##identifier},                         \
       .vtable_size = sizeof(struct assay_optimizer),                                                                                                           \
   }
 

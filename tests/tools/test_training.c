@@ -61,6 +61,8 @@ START_TEST(wrong_stages_are_told) {
   tool_expect(0, NULL, "config toy.ini -s 'train.freeze=none ~ choice(none, features)'");
   tool_expect(2, "unfreeze_after = 4 is never reached in 4 epochs", "config toy.ini -s train.freeze=features -s train.unfreeze_after=4");
   tool_expect(0, NULL, "config toy.ini -s train.freeze=features -s train.unfreeze_after=3");
+  tool_expect(2, "mixup mixes the images of a batch", "config toy.ini -s augment.mixup=0.4 -s stages.batch=1");
+  tool_expect(0, NULL, "config toy.ini -s augment.mixup=0.4");
   tool_expect(2, "warmup_epochs = 4 of 4 epochs", "config toy.ini -s train.warmup_epochs=4");
   tool_expect(2, "warmup_start only counts beside warmup_epochs", "config toy.ini -s train.warmup_start=0.5");
   tool_expect(0, NULL, "config toy.ini -s train.warmup_start=0.5 -s train.warmup_epochs=2");

@@ -317,17 +317,18 @@ END_TEST
 
 static void use_every_kind(struct toy *toy) {
   static const double strengths[ASSAY_AUGMENT_COUNT] = {
-      [ASSAY_AUGMENT_FLIP_HORIZONTAL] = 1, [ASSAY_AUGMENT_FLIP_VERTICAL] = 1, [ASSAY_AUGMENT_QUARTER_TURNS] = 1, [ASSAY_AUGMENT_ROTATION] = 180, [ASSAY_AUGMENT_ZOOM] = 1,
-      [ASSAY_AUGMENT_SHIFT] = 0.5,         [ASSAY_AUGMENT_SHEAR] = 40,        [ASSAY_AUGMENT_PERSPECTIVE] = 0.4, [ASSAY_AUGMENT_CROP] = 0.5,     [ASSAY_AUGMENT_BLUR] = 2,
-      [ASSAY_AUGMENT_BRIGHTNESS] = 1,      [ASSAY_AUGMENT_CONTRAST] = 1,      [ASSAY_AUGMENT_SATURATION] = 1,    [ASSAY_AUGMENT_HUE] = 180,      [ASSAY_AUGMENT_NOISE] = 100,
-      [ASSAY_AUGMENT_CUTOUT] = 1,          [ASSAY_AUGMENT_MIXUP] = 1};
+      [ASSAY_AUGMENT_FLIP_HORIZONTAL] = 1, [ASSAY_AUGMENT_FLIP_VERTICAL] = 1, [ASSAY_AUGMENT_QUARTER_TURNS] = 1, [ASSAY_AUGMENT_ROTATION] = 180,
+      [ASSAY_AUGMENT_ZOOM] = 1,            [ASSAY_AUGMENT_SHIFT] = 0.5,       [ASSAY_AUGMENT_SHEAR] = 40,        [ASSAY_AUGMENT_PERSPECTIVE] = 0.4,
+      [ASSAY_AUGMENT_CROP] = 0.5,          [ASSAY_AUGMENT_BLUR] = 2,          [ASSAY_AUGMENT_BRIGHTNESS] = 1,    [ASSAY_AUGMENT_CONTRAST] = 1,
+      [ASSAY_AUGMENT_SATURATION] = 1,      [ASSAY_AUGMENT_HUE] = 180,         [ASSAY_AUGMENT_NOISE] = 100,       [ASSAY_AUGMENT_CUTOUT] = 1,
+      [ASSAY_AUGMENT_MIXUP] = 1};
   for (uint32_t kind = 0; kind < ASSAY_AUGMENT_COUNT; kind++) {
     ck_assert_double_gt(strengths[kind], 0);
     toy->settings.augment.strength[kind] = toy->settings.augment.most[kind] = strengths[kind];
   }
 }
 
-/* At a learning rate of 0 the weights stay as they began, so that what validation, the final model and its file make of the images shows whether these were changed. */
+/* At a learning rate of 0 the weights stay as they began: what validation and the final model make of the images shows whether these were changed. */
 START_TEST(judging_never_sees_augmented_images) {
   struct toy *toy = toy_create(24, 2, 2, 60);
   struct assay_status status;
