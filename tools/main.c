@@ -65,9 +65,9 @@ static const struct cli_command commands[] = {
     {"explain", "MODEL PATH...", "pictures of where the model looks: Grad-CAM overlays as PNG, and a CSV row for each",
      "Writes one PNG an image into the folder that -o names (explained/ otherwise). Unreadable images get an error in their row, the others go on, and the exit code is 3.",
      CLI_OUTPUT | CLI_OVERRIDES, 2, UINT32_MAX, command_explain, explain_options},
-    {"weights", "list | get NAME | show FILE.ini", "pretrained weights: what can be had, fetching them, what of a file would be loaded",
+    {"weights", "list | get NAME | show FILE", "pretrained weights: what can be had, fetching them, what a file holds, what of it would be loaded",
      "'get' fetches with curl or wget into the cache folder (or to -o FILE) and checks the SHA-256; where there is no network it says from where to fetch and where to put the file, and the\n"
-     "exit code is 1. 'show' lists every variable of the INI's network with the tensor that it would begin with, or why there is none.",
+     "exit code is 1. 'show' of an INI lists every variable of its network with the tensor that it would begin with, or why there is none; of a .safetensors file what it holds.",
      CLI_OUTPUT | CLI_OVERRIDES, 1, 2, command_weights, NULL},
     {"report", "RUN", "rebuild summary and report of a run", "Writes summary.txt, report.html, thresholds.csv and errors.csv from what the run folder holds; no device and no images are needed.", 0, 1, 1, command_report, NULL},
     {"devices", "", "what can be used here, and what is wrong with what cannot",

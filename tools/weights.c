@@ -7,8 +7,10 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/sha256.h"
+#include "base/text.h"
 #include "config/known_weights.h"
 #include "data/data.h"
+#include "graph/safetensors.h"
 #include "train/pretrained.h"
 
 #include <stdlib.h>
@@ -137,7 +139,55 @@ static int show_for(struct cli *cli, const struct assay_settings *settings, cons
   return result;
 }
 
+/* Files of weights, also those that are not read: the reader says how to convert them. */
+static bool names_weights(const char *file) {
+  static const char *const endings[] = {".safetensors", ".pth", ".pt", ".bin", ".h5"};
+  const size_t length = strlen(file);
+  for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+    const size_t tail = strlen(endings[i]);
+    if (length > tail && strcmp(file + length - tail, endings[i]) == 0) return true;
+  }
+  return false;
+}
+
+/* "64x3x7x7"; "" for a single number. */
+static const char *shape_of(struct cli *cli, const struct assay_tensor *tensor) {
+  const char *text = "";
+  for (int32_t axis = 0; axis < tensor->type.rank && text != NULL; axis++)
+    text = assay_arena_print(cli->arena, "%s%s%lld", text, axis > 0 ? "x" : "", (long long)tensor->type.extents[axis]);
+  return text;
+}
+
+/* What a file holds, whatever network it is for. */
+static int show_file(struct cli *cli, const char *path) {
+  enum { LONGEST_SHOWN = 500 };
+  struct assay_safetensors file;
+  const int result = assay_safetensors_read_header(path, ASSAY_E_DATA, cli->arena, &file, cli->status);
+  if (result != 0) return result;
+  json_t *metadata = json_object(), *tensors = json_array();
+  for (uint32_t i = 0; i < file.pair_count; i++) {
+    const struct assay_string_pair *pair = &file.pairs[i];
+    json_object_set_new(metadata, pair->key, json_string(pair->value));
+    if (cli->json) continue;
+    const bool plain = strlen(pair->value) <= LONGEST_SHOWN && assay_is_printable(pair->value);
+    fprintf(cli->results, "%s: ", assay_is_printable(pair->key) ? pair->key : "?");
+    if (plain) fprintf(cli->results, "%s\n", pair->value);
+    else fprintf(cli->results, "(%zu bytes)\n", strlen(pair->value));
+  }
+  for (uint32_t i = 0; i < file.tensor_count; i++) {
+    const struct assay_tensor *tensor = &file.tensors[i];
+    const char *shape = shape_of(cli, tensor);
+    json_array_append_new(tensors, json_pack("{s:s,s:s,s:s?}", "name", tensor->name, "dtype", tensor->dtype, "shape", shape));
+    if (!cli->json) fprintf(cli->results, "%-48s %-8s %s\n", tensor->name, tensor->dtype, shape != NULL ? shape : "?");
+  }
+  if (cli->json) cli_print_json(cli, json_pack("{s:O,s:O}", "metadata", metadata, "tensors", tensors));
+  json_decref(metadata);
+  json_decref(tensors);
+  return 0;
+}
+
 static int show(struct cli *cli, const char *file) {
+  if (names_weights(file)) return show_file(cli, file);
   struct assay_plan *plan = NULL;
   const struct assay_settings *settings = NULL;
   struct assay_dataset *dataset = NULL;
@@ -156,5 +206,5 @@ int command_weights(struct cli *cli) {
   if (strcmp(verb, "list") == 0 && argument == NULL) return list(cli);
   if (strcmp(verb, "get") == 0 && argument != NULL) return get(cli, argument);
   if (strcmp(verb, "show") == 0 && argument != NULL) return show(cli, argument);
-  return assay_status_set(cli->status, ASSAY_E_CONFIG, "usage: assay weights list, assay weights get NAME, or assay weights show FILE.ini");
+  return assay_status_set(cli->status, ASSAY_E_CONFIG, "usage: assay weights list, assay weights get NAME, or assay weights show FILE");
 }

@@ -124,6 +124,13 @@ START_TEST(what_would_be_loaded_is_shown) {
   }
   ck_assert(summed && fresh && left_out);
   json_decref(shown);
+  /* 19 convolutions and as many normalisations of four vectors, a linear layer: 97 tensors. */
+  shown = tool_json("weights show %s --json", shared("weights/resnet20-cifar10.safetensors"));
+  ck_assert_uint_eq(json_array_size(json_object_get(shown, "tensors")), 19 * 5 + 2);
+  ck_assert_ptr_nonnull(json_object_get(json_object_get(shown, "metadata"), "input"));
+  json_decref(shown);
+  tool_write("old.pth", "PK\3\4archive/data.pkl");
+  tool_expect(3, "safetensors.torch", "weights show old.pth");
   tool_expect(0, "loaded", "train a.ini -s train.epochs=1 -s backend.devices=reference -s data.validation=0.5");
   tool_expect(0, "another input", "config a.ini -s data.normalise=unit");
   tool_expect(2, "choose the layer", "eval a.ini -s network.layers=mobilenet_v2,classifier");
