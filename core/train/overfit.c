@@ -14,9 +14,10 @@
 
 #define LOW_LOSS 0.05
 #define BLOWN_UP 10 /* times the loss of the first step */
+#define TRAINED 0.8  /* share of them from which on the learning rate is not what is wrong */
 #define LEARNED 0.95 /* share of training images that are right when more of them would not help the question of labels */
-/* CARRY_EPOCHS: as many steps as MOST_STEPS, with CARRY_IMAGES in batches of CARRY_BATCH. */
-enum { MOST_STEPS = 300, EVERY = 10, WARMUP_STEPS = 30, CARRY_IMAGES = 60, CARRY_BATCH = 16, CARRY_EPOCHS = 75, CARRY_EVERY = 3 };
+/* CARRY_EPOCHS: as many steps as MOST_STEPS, with CARRY_IMAGES in batches of CARRY_BATCH. CARRY_LAG: epochs that evaluation may lag behind training. */
+enum { MOST_STEPS = 300, EVERY = 10, WARMUP_STEPS = 30, CARRY_IMAGES = 60, CARRY_BATCH = 16, CARRY_EPOCHS = 75, CARRY_EVERY = 3, CARRY_LAG = 20 };
 
 /* ---- Settings without what makes learning by heart hard ---- */
 
@@ -189,43 +190,55 @@ struct carry {
   double by_guessing, beyond; /* of the others: right with luck at most, and so many that it cannot be luck */
 };
 
+/* What came of learning them. */
+struct learning {
+  bool by_heart;   /* nearly all learned images are right in evaluation */
+  double accuracy; /* of the last epoch, as training saw it */
+  uint32_t right;  /* of the others */
+};
+
 /* Trains until that many others are right that it cannot be luck, or nearly all learned images are right, in evaluation too: batch norm's running statistics
  * are far from the truth in the first steps. */
-static int learn_well(const struct carry *carry, const struct assay_settings *settings, double rate, const struct assay_hooks *hooks, bool *by_heart,
-                      uint32_t *right, struct assay_status *status) {
+static int learn_well(const struct carry *carry, const struct assay_settings *settings, double rate, const struct assay_hooks *hooks, struct learning *learning,
+                      struct assay_status *status) {
   struct assay_desk *desk = carry->desk;
   const struct attempt attempt = {rate, warmup_of(settings)};
   const uint32_t steps = (carry->learned + CARRY_BATCH - 1) / CARRY_BATCH;
   int code = assay_desk_restart(desk, settings, status);
-  double loss, accuracy;
-  *by_heart = false;
-  *right = 0;
-  for (uint32_t epoch = 0; code == 0 && !*by_heart && *right < carry->beyond && epoch < CARRY_EPOCHS; epoch++) {
+  double loss;
+  uint32_t lag = 0;
+  *learning = (struct learning){.by_heart = false};
+  for (uint32_t epoch = 0; code == 0 && !learning->by_heart && learning->right < carry->beyond && lag < CARRY_LAG && epoch < CARRY_EPOCHS; epoch++) {
     uint32_t own = 0;
-    code = assay_desk_train(desk, carry->learned, rate_of_step(&attempt, epoch * steps), hooks, &loss, &accuracy, status);
-    if (code == 0 && accuracy >= LEARNED) code = evaluate(desk, desk->numbers, carry->learned, &loss, &own, status);
-    *by_heart = own >= LEARNED * carry->learned;
-    if (code == 0 && (*by_heart || epoch % CARRY_EVERY == CARRY_EVERY - 1)) code = evaluate(desk, carry->others, carry->judged, &loss, right, status);
+    code = assay_desk_train(desk, carry->learned, rate_of_step(&attempt, epoch * steps), hooks, &loss, &learning->accuracy, status);
+    if (code == 0 && learning->accuracy >= LEARNED) code = evaluate(desk, desk->numbers, carry->learned, &loss, &own, status);
+    lag += learning->accuracy >= LEARNED;
+    learning->by_heart = own >= LEARNED * carry->learned;
+    const bool ends = learning->by_heart || lag == CARRY_LAG || epoch % CARRY_EVERY == CARRY_EVERY - 1;
+    if (code == 0 && ends) code = evaluate(desk, carry->others, carry->judged, &loss, &learning->right, status);
   }
   return code;
 }
 
-/* What is learned by heart and is of no use for others has the wrong labels. What is not learned may suffer from the learning rate, which more images ask
- * more of: lower ones are tried, and where none helps it is the labels again, as without rhyme or reason they are hard to learn even by heart. */
+/* What is learned by heart and is of no use for others has the wrong labels. What is not learned at all may suffer from the learning rate, which more images
+ * ask more of: lower ones are tried, and where none helps it is the labels again, as without rhyme or reason they are hard to learn even by heart. Where
+ * training goes well and evaluation lags behind, as batch norm's statistics do in deep networks on few images, nothing can be said. */
 static int judge_labels(const struct carry *carry, const struct assay_settings *settings, const struct assay_hooks *hooks, struct assay_overfit *overfit,
                         struct assay_status *status) {
   static const double factors[] = {1, 0.1, 0.01, 0.001};
   for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
-    bool by_heart;
+    struct learning learning;
     const double rate = overfit->rate * factors[i];
-    const int code = learn_well(carry, settings, rate, hooks, &by_heart, &overfit->carried_right, status);
+    const int code = learn_well(carry, settings, rate, hooks, &learning, status);
     if (code != 0) return code;
+    overfit->carried_right = learning.right;
     if (overfit->carried_right > carry->by_guessing) {
       if (i > 0) overfit->outcome = ASSAY_OVERFIT_RATE_HIGH;
       if (i > 0) overfit->better_rate = rate;
       return 0;
     }
-    if (by_heart || isnan(overfit->rate)) break;
+    if (learning.by_heart || isnan(overfit->rate)) break;
+    if (learning.accuracy >= TRAINED) return 0;
   }
   overfit->outcome = ASSAY_OVERFIT_LABELS;
   return 0;
