@@ -119,6 +119,16 @@ static int set_input(struct assay_resolver *resolver, const char *path, const st
   return 0;
 }
 
+/* Features see things at the size in pixels that they were trained at. Growing sizes ([stages]) end at [data] size or leave it out. */
+static void check_size(const struct assay_resolver *resolver, const char *path, const struct assay_weights_facts *facts) {
+  const struct assay_plan_value *size = resolver->plan->data.core[DATA_SIZE];
+  uint32_t width, height;
+  if (facts->size == 0 || size->domain != NULL || assay_parse_size(size->text, &width, &height, NULL) != 0 || width == 0) return;
+  if (2 * (uint64_t)(width < height ? width : height) >= facts->size) return;
+  assay_log_message(ASSAY_LOG_WARNING, "%s were trained at %ux%u pixels, and [data] size = %s shows things less than half as large; a larger size may serve them better",
+                    assay_path_name(path), facts->size, facts->size, size->text);
+}
+
 int assay_resolve_weights(struct assay_resolver *resolver) {
   struct assay_plan *plan = resolver->plan;
   struct assay_plan_value *weights = plan->network.core[NETWORK_WEIGHTS], *classes = plan->network.core[NETWORK_CLASSES];
@@ -138,5 +148,7 @@ int assay_resolve_weights(struct assay_resolver *resolver) {
     return assay_ini_blame(resolver->ini, entry, resolver->status);
   code = assay_weights_facts(weights->text, &file, resolver->arena, &facts, resolver->status);
   if (code == 0) code = set_layers(resolver, &file, &facts);
-  return code == 0 ? set_input(resolver, weights->text, &facts) : code;
+  if (code == 0) code = set_input(resolver, weights->text, &facts);
+  if (code == 0) check_size(resolver, weights->text, &facts);
+  return code;
 }

@@ -133,6 +133,10 @@ START_TEST(what_would_be_loaded_is_shown) {
   tool_expect(3, "safetensors.torch", "weights show old.pth");
   tool_expect(0, "loaded", "train a.ini -s train.epochs=1 -s backend.devices=reference -s data.validation=0.5");
   tool_expect(0, "another input", "config a.ini -s data.normalise=unit");
+  struct outcome small = tool_run("config a.ini -s data.size=15x40"), enough = tool_run("config a.ini");
+  ck_assert(strstr(small.talk, "were trained at 32x32 pixels") != NULL && strstr(enough.talk, "were trained at") == NULL);
+  outcome_release(&small);
+  outcome_release(&enough);
   tool_expect(2, "choose the layer", "eval a.ini -s network.layers=mobilenet_v2,classifier");
 }
 END_TEST
