@@ -113,7 +113,7 @@ int main(int argc, char **argv) {
   struct assay_runner runner;
   const double weights[CLASSES] = {1, 1}, mean[4] = {127, 127, 127, 127}, deviation[4] = {74, 74, 74, 74};
   CHECK(assay_network_create(settings, &facts, &network, &status));
-  CHECK(assay_runner_create(session, samples, &none, network, &runner, &status));
+  CHECK(assay_runner_create(session, samples, &none, NULL, network, &runner, &status));
   CHECK(assay_runner_initialise(&runner, 1, mean, deviation, &status));
   CHECK(assay_runner_begin(&runner, &status));
   float *options = ASSAY_NEW_ARRAY(arena, float, network->option_count);

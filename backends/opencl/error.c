@@ -53,7 +53,7 @@ const char *assay_cl_error_name(cl_int error) {
 
 int assay_cl_fail_on(const char *device, const char *call, cl_int error, struct assay_status *status) {
   const char *name = assay_cl_error_name(error);
-  if (error == CL_MEM_OBJECT_ALLOCATION_FAILURE)
+  if (error == CL_MEM_OBJECT_ALLOCATION_FAILURE || error == CL_INVALID_BUFFER_SIZE)
     return assay_cl_status(status, ASSAY_E_MEMORY, "%s: %s found no memory on the device (%s, %d); use a smaller batch or network", device, call, name, (int)error);
   if (error == CL_OUT_OF_HOST_MEMORY)
     return assay_cl_status(status, ASSAY_E_MEMORY, "%s: %s found no memory on the host (%s, %d)", device, call, name, (int)error);

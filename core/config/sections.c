@@ -212,7 +212,8 @@ static const struct assay_option *const judge_options[] = {
 /* ---- [backend] ---- */
 TEXT_KEY(backend_devices, "devices", "auto", 0, "where it runs, with commas between: cpu, reference, opencl:0, a part of a device's name, all, or auto: the fastest on this network, measured once");
 INT_KEY(backend_threads, "threads", "0", 0, 1024, 0, "threads of a backend that runs on the processor; 0: as many as there are cores");
-REAL_KEY(backend_memory, "memory", "0", 0, 1e9, 0, "MiB of a device that training may take, as 512; where a batch needs more it is cut into pieces; 0: as much as there is");
+REAL_KEY(backend_memory, "memory", "0", 0, 1e9, 0, 
+         "MiB of a device that training may take, as 512; where more is needed images are sent batch by batch, then batches cut into pieces; 0: as much as there is");
 REAL_KEY(backend_timeout, "timeout", "600", 0, 1e9, 0, "seconds after which a device that has not come back from a call counts as hung; 0: never");
 static const struct assay_option *const backend_options[] = {
     [BACKEND_DEVICES] = &backend_devices, [BACKEND_THREADS] = &backend_threads, [BACKEND_MEMORY] = &backend_memory,

@@ -70,6 +70,21 @@ const struct assay_graph *assay_builder_graph(struct assay_function_builder *bui
 /* The function so far, likewise. */
 const struct assay_function *assay_builder_function(struct assay_function_builder *builder);
 
+/* ---- Following samples through a graph; coupling.c ---- */
+
+enum assay_dependence {
+  ASSAY_DEPENDS_NONE = 0, /* not on the samples */
+  ASSAY_DEPENDS_OWN = 1,  /* axis 0 falls into one block a sample, and each block depends on its sample alone */
+  ASSAY_DEPENDS_MIXED = 2 /* on several, or it is not known */
+};
+struct assay_following {
+  const struct assay_graph *graph;
+  int64_t samples; /* of the batch */
+  uint8_t *states; /* by value: enum assay_dependence */
+};
+/* What the results of a node depend on, by what its inputs do. */
+enum assay_dependence assay_follow(const struct assay_following *following, const struct assay_node *node);
+
 /* Reverse mode over the nodes [first, last): seeds are pairs of a value and its gradient; fills gradients of `wrt`, invalid where nothing flows. */
 void assay_builder_reverse(struct assay_function_builder *builder, uint32_t first, uint32_t last, const assay_value *seeds, const assay_value *seed_gradients,
                            uint32_t seed_count, const assay_value *wrt, uint32_t wrt_count, assay_value *gradients);
@@ -83,6 +98,10 @@ int32_t assay_known_node(const struct assay_function_builder *builder, const str
 void assay_remember_node(struct assay_function_builder *builder, uint32_t node);
 struct assay_known_nodes *assay_known_nodes_create(void);
 void assay_known_nodes_release(struct assay_known_nodes *known);
+
+/* Emits a node of another function over the same variables, no INPUT, with these inputs; where its results went is written to `map`, by their old
+ * numbers. */
+void assay_builder_repeat(struct assay_function_builder *builder, const struct assay_node *node, const assay_value *inputs, assay_value *map);
 
 /* Builds `function` anew in `program`: dead nodes left out, the rest simplified, composites for which `decompose` (may be NULL) is set taken apart, assigns
  * at the end. Node numbers of `decompose` are those of `function`. */

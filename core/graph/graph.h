@@ -77,6 +77,32 @@ typedef bool (*assay_takes)(void *context, const struct assay_graph *graph, uint
 int assay_program_decompose(const struct assay_program *program, assay_takes takes, void *context, struct assay_arena *arena,
                             const struct assay_program **decomposed, struct assay_status *status);
 
+/* ---- What can be computed once; keep.c ---- */
+
+/* A function of a program. With samples, its feeds 0 to 3 are samples, labels, row numbers and options; samples and labels are the batch's, or what its
+ * row numbers are gathered from. Axis 0 of the batch's is the sample. */
+struct assay_keep_function {
+  bool has_samples;
+  uint32_t phase; /* functions of equal number take turns: what none of them writes stays as it is */
+  uint32_t kind;  /* functions of equal number are cut alike, or not at all */
+};
+struct assay_keep_task {
+  const struct assay_keep_function *functions; /* by function */
+  uint32_t like;                               /* the function whose feeds, up to the options, are those of the one that computes what is kept */
+  uint32_t first_lasting, end_lasting;         /* options that stay as they are */
+  uint32_t resident_rows;                      /* of what readers are fed, and gather their batch from; 0: they are fed rows and labels of their batch */
+};
+struct assay_keep_result {
+  const struct assay_program *program; /* the one that was given, when nothing is worth keeping */
+  uint64_t width;      /* numbers that are kept of a sample; 0: nothing is kept */
+  uint32_t function;   /* the last one, new: it fetches f32 [samples, width] */
+  const bool *reads;   /* by function: in place of samples it is fed those rows, f32 */
+};
+/* What the program's functions make of each sample alone, with parameters that are not trained and nothing random, is computed by one new function, and
+ * the others go on from there. `owner`: its arena holds what is made. ASSAY_E_MEMORY. */
+int assay_program_keep(struct assay_program_builder *owner, const struct assay_program *program, const struct assay_keep_task *task,
+                       struct assay_keep_result *result, struct assay_status *status);
+
 /* The canonical hash of a program: structure, types, attributes, roles; not names. */
 void assay_program_hash(const struct assay_program *program, uint8_t key[16]);
 

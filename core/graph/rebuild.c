@@ -59,19 +59,23 @@ static void take_apart(struct rebuild *r, const struct assay_node *node, const a
   }
 }
 
+void assay_builder_repeat(struct assay_function_builder *builder, const struct assay_node *node, const assay_value *inputs, assay_value *map) {
+  struct assay_builder *b = &builder->base;
+  if (node->op == ASSAY_OP_VARIABLE) {
+    map[node->first_output] = assay_builder_variable(b, ((const struct assay_source_attributes *)node->attributes)->index);
+    return;
+  }
+  const assay_value first = b->host->emit(b, node->op, inputs, node->input_count, node->attributes, node->attributes_size);
+  for (uint32_t i = 0; i < node->output_count; i++) map[node->first_output + (int32_t)i] = assay_output(first, (int32_t)i);
+}
+
 static void rebuild_node(struct rebuild *r, uint32_t index, assay_value *inputs) {
   const struct assay_node *node = r->function->graph->nodes[index];
   if (node->op == ASSAY_OP_INPUT) return;
   take_origin(r, node->origin);
   for (uint32_t i = 0; i < node->input_count; i++) inputs[i] = r->map[node->inputs[i]];
-  if (node->op == ASSAY_OP_VARIABLE) {
-    r->map[node->first_output] = assay_builder_variable(r->b, ((const struct assay_source_attributes *)node->attributes)->index);
-  } else if (r->decompose != NULL && r->decompose[index]) {
-    take_apart(r, node, inputs);
-  } else {
-    const assay_value first = r->b->host->emit(r->b, node->op, inputs, node->input_count, node->attributes, node->attributes_size);
-    for (uint32_t i = 0; i < node->output_count; i++) r->map[node->first_output + (int32_t)i] = assay_output(first, (int32_t)i);
-  }
+  if (r->decompose != NULL && r->decompose[index]) take_apart(r, node, inputs);
+  else assay_builder_repeat(r->builder, node, inputs, r->map);
 }
 
 static uint32_t most_inputs(const struct assay_graph *graph) {

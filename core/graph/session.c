@@ -32,6 +32,7 @@ struct assay_session {
   struct assay_device *device;
   const char *name; /* of the plugin */
   uint64_t limit;   /* bytes; 0: none */
+  uint64_t taken;
   struct compiled *compiled; /* the one used last comes first */
 };
 
@@ -100,16 +101,36 @@ struct assay_device *assay_session_device(const struct assay_session *session) {
 
 void assay_session_limit(struct assay_session *session, uint64_t bytes) { session->limit = bytes; }
 
-int assay_session_check(const struct assay_session *session, const struct assay_executable *executable, uint32_t stores, uint64_t beside,
-                        struct assay_status *status) {
+uint64_t assay_session_room(const struct assay_session *session) {
+  if (session->limit == 0) return UINT64_MAX;
+  return session->limit > session->taken ? session->limit - session->taken : 0;
+}
+
+int assay_session_take(struct assay_session *session, uint64_t bytes, struct assay_status *status) {
+  const double mebibyte = 1 << 20;
+  if (bytes > assay_session_room(session))
+    return assay_status_set(status, ASSAY_E_MEMORY, "%.4g MiB are needed, and of what [backend] memory allows %.4g MiB are left", (double)bytes / mebibyte,
+                            (double)assay_session_room(session) / mebibyte);
+  session->taken += bytes;
+  return 0;
+}
+
+int assay_session_take_program(struct assay_session *session, const struct assay_executable *executable, uint32_t stores, uint64_t beside, uint64_t *taken,
+                               struct assay_status *status) {
   struct assay_memory_need need = {.struct_size = sizeof need};
   session->backend->memory(executable, &need);
-  const double mebibyte = 1 << 20, all = (double)need.store * stores + (double)need.workspace + (double)beside;
-  if (session->limit == 0 || all <= (double)session->limit) return 0;
-  return assay_status_set(status, ASSAY_E_MEMORY, "%.4g MiB are needed (%.4g for the values on the way, %.4g for variables, %.4g for images and results), and [backend] memory allows %.4g",
-                          all / mebibyte, (double)need.workspace / mebibyte, (double)need.store * stores / mebibyte, (double)beside / mebibyte,
-                          (double)session->limit / mebibyte);
+  const double mebibyte = 1 << 20, variables = (double)need.store * stores, kept = (double)(beside + session->taken);
+  const double all = variables + (double)need.workspace + kept;
+  if (session->limit > 0 && all > (double)session->limit)
+    return assay_status_set(status, ASSAY_E_MEMORY,
+                            "%.4g MiB are needed (%.4g for the values on the way, %.4g for variables, %.4g for images and results), and [backend] memory allows %.4g",
+                            all / mebibyte, (double)need.workspace / mebibyte, variables / mebibyte, kept / mebibyte, (double)session->limit / mebibyte);
+  *taken = need.store * stores + need.workspace + beside;
+  session->taken += *taken;
+  return 0;
 }
+
+void assay_session_give_back(struct assay_session *session, uint64_t bytes) { session->taken -= bytes < session->taken ? bytes : session->taken; }
 
 /* ---- Compiling ---- */
 

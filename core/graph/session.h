@@ -37,11 +37,16 @@ void assay_session_close(struct assay_session *session);
 const struct assay_backend *assay_session_backend(const struct assay_session *session);
 struct assay_device *assay_session_device(const struct assay_session *session);
 
-/* The most bytes of the device that are to be taken, 0 (the start): no limit. Whoever makes stores keeps to it; see assay_session_check. */
+/* The most bytes of the device that are to be taken, 0 (the start): no limit. Whoever keeps something there says so before, and afterwards gives it back. */
 void assay_session_limit(struct assay_session *session, uint64_t bytes);
-/* ASSAY_E_MEMORY, with the numbers, when `stores` stores of an executable, its workspace and `beside` bytes are more than the limit. */
-int assay_session_check(const struct assay_session *session, const struct assay_executable *executable, uint32_t stores, uint64_t beside,
-                        struct assay_status *status);
+/* Bytes that may still be taken. */
+uint64_t assay_session_room(const struct assay_session *session);
+/* ASSAY_E_MEMORY, with the numbers, when `bytes` are more than there is room for. */
+int assay_session_take(struct assay_session *session, uint64_t bytes, struct assay_status *status);
+/* The same for `stores` stores of an executable, its workspace and `beside` bytes; `taken` gets how many bytes that were. */
+int assay_session_take_program(struct assay_session *session, const struct assay_executable *executable, uint32_t stores, uint64_t beside, uint64_t *taken,
+                               struct assay_status *status);
+void assay_session_give_back(struct assay_session *session, uint64_t bytes);
 
 /* Compiles, decomposing whatever the backend refuses. Executables are kept by program key until the session is trimmed or closed, so an equal
  * program costs nothing the second time; the session owns them. */

@@ -7,23 +7,44 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define EVALUATION_BATCH 64 /* at least so many samples at once, as long as there are so many */
+#define HOST_SHARE 8        /* one part in so many of the computer's memory may hold what frozen layers make: several workers may run beside each other */
 
 struct assay_cut assay_cut_whole(const struct assay_settings *settings, uint32_t first, uint32_t end) {
   const uint32_t batch = settings->train.batch;
   return (struct assay_cut){.first = first, .end = end, .piece = batch, .evaluation = batch > EVALUATION_BATCH ? batch : EVALUATION_BATCH};
 }
 
-/* Matches the pretrained weights, if there are any, and says once what came of it. */
-static int load_pretrained(struct assay_material *material, const struct assay_settings *settings, struct assay_cut *cut, struct assay_bench *bench, struct assay_status *status) {
-  if (settings->weights == NULL) return 0;
+static uint64_t most_on_host(void) { return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / HOST_SHARE; }
+
+/* Where what frozen layers make of the samples goes. */
+static void tell_kept(const struct assay_network *network) {
+  const struct assay_network_kept *kept = &network->kept;
+  const double mebibyte = 1 << 20;
+  if (kept->width > 0 && !kept->resident)
+    assay_log_message(ASSAY_LOG_INFO, "what frozen layers make of the images (%.4g MiB) is computed once and kept beside the device; batches of it are sent",
+                      (double)kept->bytes / mebibyte);
+  if (kept->width == 0 && kept->bytes > 0)
+    assay_log_message(ASSAY_LOG_INFO,
+                      "what frozen layers make of the images is computed in every step: keeping it would take %.4g MiB, and at most %.4g MiB of the computer's "
+                      "memory are for that", (double)kept->bytes / mebibyte, (double)network->facts.most_sent / mebibyte);
+}
+
+/* Matches the pretrained weights, if there are any, and prepares for what is kept; says once what came of it. */
+static int load(struct assay_material *material, const struct assay_settings *settings, struct assay_cut *cut, struct assay_bench *bench,
+                struct assay_status *status) {
   const struct assay_samples *samples = material->samples;
-  const int code = assay_pretrained_open(settings, bench->network->program, samples->classes, samples->class_count, &bench->pretrained, status);
-  if (code != 0 || cut->told) return code;
+  int code = 0;
+  if (settings->weights != NULL)
+    code = assay_pretrained_open(settings, bench->network->program, samples->classes, samples->class_count, &bench->pretrained, status);
+  if (code != 0) return code;
+  if (!cut->told && bench->pretrained != NULL) assay_pretrained_tell(bench->pretrained);
+  if (!cut->told) tell_kept(bench->network);
   cut->told = true;
-  assay_pretrained_tell(bench->pretrained);
-  return 0;
+  cut->resident = cut->resident || bench->network->kept.resident;
+  return assay_features_prepare(&material->features, material->session, samples, bench->network, status);
 }
 
 int assay_bench_set_up(struct assay_material *material, const struct assay_settings *settings, struct assay_cut *cut, struct assay_bench *bench, struct assay_status *status) {
@@ -43,7 +64,9 @@ int assay_bench_set_up(struct assay_material *material, const struct assay_setti
                                             .width = samples->width,
                                             .channels = samples->channels,
                                             .resident = material->residency.count,
-                                            .feature_rows = assay_features_count(samples),
+                                            .kept_rows = assay_features_count(samples),
+                                            .most_resident = cut->sent ? 0 : ASSAY_MOST_RESIDENT,
+                                            .most_sent = most_on_host(),
                                             .training_count_count = count,
                                             .training_counts = counts,
                                             .evaluation_batch = evaluation < cut->evaluation ? evaluation : cut->evaluation,
@@ -55,10 +78,9 @@ int assay_bench_set_up(struct assay_material *material, const struct assay_setti
   cut->built = true;
   cut->coupled = bench->network->coupling != NULL;
   if (cut->coupled) snprintf(cut->coupling, sizeof cut->coupling, "%s", bench->network->coupling);
-  code = load_pretrained(material, settings, cut, bench, status);
-  if (code == 0) code = assay_runner_create(material->session, samples, &material->residency, bench->network, &bench->runner, status);
+  code = load(material, settings, cut, bench, status);
+  if (code == 0) code = assay_runner_create(material->session, samples, &material->residency, &material->features, bench->network, &bench->runner, status);
   bench->runner.pretrained = bench->pretrained;
-  bench->runner.features = &material->features;
   if (code != 0) {
     assay_pretrained_release(bench->pretrained);
     assay_network_release(bench->network);
@@ -81,6 +103,7 @@ static uint32_t batch_that_fits(struct assay_material *material, const struct as
     smaller.train.batch = batch;
     struct assay_cut attempt = assay_cut_whole(&smaller, cut->first, cut->end);
     attempt.evaluation = batch;
+    attempt.sent = attempt.told = true;
     const int code = assay_bench_set_up(material, &smaller, &attempt, &bench, &ignored);
     if (code == 0) assay_bench_take_down(&bench);
     assay_session_trim(material->session, 0);
@@ -100,13 +123,30 @@ static int give_up(struct assay_material *material, const struct assay_settings 
                              settings->train.batch, advice);
 }
 
-int assay_cut_smaller(struct assay_material *material, const struct assay_settings *settings, struct assay_cut *cut, struct assay_status *status) {
-  assay_session_trim(material->session, 0); /* what was compiled may hold memory */
+/* Takes off the device what lies there beside the program. False: there was nothing. */
+static bool make_room(struct assay_material *stages, uint32_t stage_count, struct assay_cut *cut, const struct assay_status *status) {
+  bool any = cut->resident && !cut->sent;
+  for (uint32_t s = 0; s < stage_count; s++) {
+    any |= stages[s].residency.count > 0;
+    assay_features_release(&stages[s].features, stages[s].session);
+    assay_material_withdraw(&stages[s]);
+  }
+  cut->sent = true;
+  if (any) assay_log_message(ASSAY_LOG_INFO, "images%s are sent batch by batch, since they do not fit on the device beside the network (%s)",
+                             cut->resident ? " and what frozen layers make of them" : "", status->message);
+  return any;
+}
+
+int assay_cut_smaller(struct assay_material *stages, uint32_t stage_count, const struct assay_settings *settings, struct assay_cut *cut,
+                      struct assay_status *status) {
+  struct assay_material *last = &stages[stage_count - 1];
+  assay_session_trim(last->session, 0); /* what was compiled may hold memory */
+  if (make_room(stages, stage_count, cut, status)) return 0;
   if (cut->evaluation > cut->piece) {
     cut->evaluation = cut->piece;
     return 0;
   }
-  if (!cut->built || cut->coupled || cut->piece == 1) return give_up(material, settings, cut, status);
+  if (!cut->built || cut->coupled || cut->piece == 1) return give_up(last, settings, cut, status);
   cut->piece = cut->evaluation = (cut->piece + 1) / 2;
   assay_log_message(ASSAY_LOG_INFO, "a batch of %u does not fit into memory, so it is cut into pieces of %u, whose gradients are added up (%s)",
                     settings->train.batch, cut->piece, status->message);

@@ -22,8 +22,6 @@ struct build {
   int32_t rate_option, momentum_option;
   uint32_t batch;
   uint32_t phase;                /* of the tuning */
-  uint32_t first_layer, end_layer;   /* those that are built; end_layer 0: all behind the first */
-  struct assay_tensor_type features; /* with first_layer: what is fed in place of pixels, but for axis 0 */
   struct assay_layer_facts *walked;  /* [layer_count], filled on the way; NULL: nobody asks */
   assay_value patch_keys;        /* while training: the context's keys, one a patch */
   assay_value logits, labels;    /* labels of the batch */
@@ -43,10 +41,10 @@ void assay_build_fail(struct build *build, const char *format, ...) __attribute_
 assay_value assay_build_scalar(struct assay_builder *b, assay_value x);
 /* How many options of a component are runtime ones; 0 without a plugin. */
 uint32_t assay_build_runtime_options(const struct assay_component *component);
-/* The layers of the function: all of them from pixels, the first ones from pixels, or the last ones from what the first ones made. Gives the last one's output. */
-assay_value assay_build_layers(struct build *build, assay_value input);
-/* Pixels (or the output of the layers before the first one) and labels of the batch to logits and losses. */
-void assay_build_forward(struct build *build, assay_value input, assay_value labels);
+/* Pixels of the batch through all layers. Gives the last one's output. */
+assay_value assay_build_layers(struct build *build, assay_value pixels);
+/* Pixels and labels of the batch to logits and losses. */
+void assay_build_forward(struct build *build, assay_value pixels, assay_value labels);
 
 /* ---- Gradients and updates; update.c ---- */
 

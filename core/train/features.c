@@ -3,7 +3,7 @@
 
 #include "base/status.h"
 #include "base/text.h"
-#include "data/data.h"
+#include "train/runner.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,103 +18,108 @@ uint32_t assay_features_count(const struct assay_samples *samples) {
   return count;
 }
 
-/* Adds the values of every variable that the function reads. */
-static int add_variables(struct assay_hasher *hasher, const struct assay_runner *runner, const struct assay_function *function, struct assay_status *status) {
-  const struct assay_program *program = runner->network->program;
-  int code = 0;
-  for (uint32_t i = 0; code == 0 && i < function->graph->node_count; i++) {
-    const struct assay_node *node = function->graph->nodes[i];
-    if (node->op != ASSAY_OP_VARIABLE) continue;
-    const uint32_t index = ((const struct assay_source_attributes *)node->attributes)->index;
-    const struct assay_tensor_type *type = &program->variables[index]->type;
-    const size_t size = (size_t)assay_element_count(type) * assay_dtype_size(type->dtype);
-    void *data = malloc(size);
-    code = data == NULL ? assay_status_memory(status) : runner->backend->store_read(runner->store, index, data, status);
-    if (code == 0) assay_hasher_add(hasher, data, size);
-    free(data);
+int assay_features_prepare(struct assay_features *features, struct assay_session *session, const struct assay_samples *samples,
+                           const struct assay_network *network, struct assay_status *status) {
+  const uint32_t bytes = (uint32_t)(network->kept.width * sizeof(float));
+  const uint64_t taken = network->kept.resident ? network->kept.bytes : 0;
+  if (bytes == 0) return 0;
+  if (features->rows != NULL && features->samples.channels == bytes && features->taken == taken) return 0;
+  assay_features_release(features, session);
+  const int code = assay_session_take(session, taken, status);
+  if (code != 0) return code;
+  features->taken = taken;
+  features->rows = calloc((size_t)samples->count + 1, sizeof *features->rows);
+  features->samples = *samples;
+  features->samples.pixels = features->rows;
+  features->samples.height = features->samples.width = 1;
+  features->samples.channels = bytes;
+  return features->rows == NULL ? assay_status_memory(status) : 0;
+}
+
+/* Forgets the rows, but not what they would need. */
+static void drop(struct assay_features *features, const struct assay_backend *backend) {
+  assay_residency_release(&features->residency, backend);
+  free(features->host);
+  features->host = NULL;
+  features->there = false;
+}
+
+void assay_features_release(struct assay_features *features, struct assay_session *session) {
+  drop(features, assay_session_backend(session));
+  assay_session_give_back(session, features->taken);
+  free(features->rows);
+  *features = (struct assay_features){.there = false};
+}
+
+/* ---- What they are made by ---- */
+
+/* Adds the values of a variable, or of options, that the function reads. */
+static int add_node(struct assay_hasher *hasher, const struct assay_runner *runner, const struct assay_function *function, const struct assay_node *node,
+                    const float *options, struct assay_status *status) {
+  if (node->op == ASSAY_OP_SLICE && node->inputs[0] == function->feeds[ASSAY_FEED_OPTIONS]) {
+    const struct assay_slice_attributes *slice = node->attributes;
+    assay_hasher_add(hasher, options + slice->start[0], (size_t)(slice->stop[0] - slice->start[0]) * sizeof *options);
   }
+  if (node->op != ASSAY_OP_VARIABLE) return 0;
+  const uint32_t index = ((const struct assay_source_attributes *)node->attributes)->index;
+  const struct assay_tensor_type *type = &runner->network->program->variables[index]->type;
+  const size_t size = (size_t)assay_element_count(type) * assay_dtype_size(type->dtype);
+  void *data = malloc(size);
+  const int code = data == NULL ? assay_status_memory(status) : runner->backend->store_read(runner->store, index, data, status);
+  if (code == 0) assay_hasher_add(hasher, data, size);
+  free(data);
   return code;
 }
 
-/* Layers, as the graph that they make, and their weights. */
-static int make_key(const struct assay_runner *runner, struct assay_hash *key, struct assay_status *status) {
-  const struct assay_function *function = runner->network->program->functions[runner->network->features];
+/* Layers, as the graph that they make, their options and their weights. */
+static int make_key(const struct assay_runner *runner, const float *options, struct assay_hash *key, struct assay_status *status) {
+  const struct assay_function *function = runner->network->program->functions[runner->network->kept.function];
   struct assay_hasher *hasher = assay_hasher_create();
   struct assay_text text = {0};
   if (hasher == NULL) return assay_status_memory(status);
   assay_graph_print(function->graph, &text);
   int code = text.failed ? assay_status_memory(status) : 0;
   if (code == 0) assay_hasher_add(hasher, text.data, text.length);
-  if (code == 0) code = add_variables(hasher, runner, function, status);
+  for (uint32_t i = 0; code == 0 && i < function->graph->node_count; i++) code = add_node(hasher, runner, function, function->graph->nodes[i], options, status);
   assay_text_release(&text);
   *key = assay_hasher_finish(hasher);
   return code;
 }
 
-static int make_room(struct assay_runner *runner, uint64_t bytes, uint32_t count, struct assay_status *status) {
+/* ---- Making them ---- */
+
+/* Computes all rows into the host's memory. */
+static int compute(struct assay_runner *runner, const float *options, struct assay_status *status) {
   struct assay_features *features = runner->features;
-  const struct assay_backend *backend = runner->backend;
-  struct assay_device *device = assay_session_device(runner->session);
-  if (features->bytes == bytes) return 0;
-  assay_features_release(features, backend);
-  int code = backend->buffer_create(device, bytes * count, &features->residency.pixels, status);
-  if (code == 0) code = backend->buffer_create(device, count * sizeof(int32_t), &features->residency.labels, status);
-  features->residency.rows = malloc(runner->samples->count * sizeof(uint32_t));
-  features->residency.count = count;
-  return code == 0 && features->residency.rows == NULL ? assay_status_memory(status) : code;
-}
-
-/* The samples' numbers and labels, in the order of their rows. */
-static void list_rows(const struct assay_samples *samples, uint32_t *rows, uint32_t *numbers, int32_t *labels) {
-  uint32_t row = 0;
-  for (uint32_t i = 0; i < samples->count; i++) {
-    if (!is_wanted(samples, i)) continue;
-    rows[i] = row;
-    numbers[row] = i;
-    labels[row++] = samples->labels[i];
+  const uint32_t count = assay_features_count(runner->samples);
+  const uint64_t width = runner->network->kept.width;
+  uint32_t *numbers = malloc(((size_t)count + 1) * sizeof *numbers), row = 0;
+  features->host = malloc(width * count * sizeof(float));
+  int code = numbers == NULL || features->host == NULL ? assay_status_memory(status) : 0;
+  for (uint32_t i = 0; code == 0 && i < runner->samples->count; i++) {
+    if (!is_wanted(runner->samples, i)) continue;
+    features->rows[i] = (const uint8_t *)(features->host + row * width);
+    numbers[row++] = i;
   }
-}
-
-static int compute(struct assay_runner *runner, const float *options, uint64_t bytes, struct assay_status *status) {
-  const struct assay_backend *backend = runner->backend;
-  const struct assay_residency *residency = &runner->features->residency;
-  const uint32_t count = residency->count;
-  uint32_t *numbers = malloc(count * sizeof *numbers);
-  int32_t *labels = malloc(count * sizeof *labels);
-  float *made = malloc(bytes * count);
-  int code = numbers == NULL || labels == NULL || made == NULL ? assay_status_memory(status) : 0;
-  if (code == 0) {
-    list_rows(runner->samples, residency->rows, numbers, labels);
-    code = assay_runner_features(runner, numbers, count, options, made, status);
-  }
-  if (code == 0) code = backend->buffer_write(residency->pixels, 0, made, bytes * count, status);
-  if (code == 0) code = backend->buffer_write(residency->labels, 0, labels, count * sizeof *labels, status);
+  if (code == 0) code = assay_runner_features(runner, numbers, count, options, features->host, status);
   free(numbers);
-  free(labels);
-  free(made);
   return code;
 }
 
 int assay_features_settle(struct assay_runner *runner, const float *options, struct assay_status *status) {
-  const struct assay_network *network = runner->network;
   struct assay_features *features = runner->features;
-  if (!network->phases[0].on_features) return 0;
+  if (runner->network->kept.width == 0) return 0;
   struct assay_hash key;
-  int code = make_key(runner, &key, status);
-  if (code != 0 || (features->bytes > 0 && memcmp(&key, &features->key, sizeof key) == 0)) return code;
-  const uint64_t bytes = (uint64_t)assay_element_count(&network->features_type) / network->facts.evaluation_batch * sizeof(float);
-  code = make_room(runner, bytes, network->facts.feature_rows, status);
-  features->bytes = 0;
-  if (code == 0) code = compute(runner, options, bytes, status);
-  if (code != 0) return code;
-  features->bytes = bytes;
+  int code = make_key(runner, options, &key, status);
+  if (code != 0 || (features->there && memcmp(&key, &features->key, sizeof key) == 0)) return code;
+  drop(features, runner->backend);
+  code = compute(runner, options, status);
+  if (code == 0 && runner->network->kept.resident) {
+    code = assay_residency_create(runner->session, &features->samples, &features->residency, status);
+    free(features->host);
+    features->host = NULL;
+  }
+  features->there = code == 0;
   features->key = key;
-  return 0;
-}
-
-void assay_features_release(struct assay_features *features, const struct assay_backend *backend) {
-  backend->buffer_release(features->residency.pixels);
-  backend->buffer_release(features->residency.labels);
-  free(features->residency.rows);
-  *features = (struct assay_features){.bytes = 0};
+  return code;
 }

@@ -69,7 +69,8 @@ int32_t assay_build_average(const struct assay_program_builder *program, uint32_
 void assay_build_read_averages(struct build *build) {
   const uint32_t count = assay_program_variable_count(build->program);
   for (uint32_t i = 0; i < count; i++) {
-    const int32_t average = assay_build_average(build->program, i);
+    const bool stays = build->tuning != NULL && i < build->tuning->variable_count && build->tuning->held[build->phase][i];
+    const int32_t average = stays ? -1 : assay_build_average(build->program, i); /* what is not trained is its own mean */
     if (average >= 0) assay_builder_read_as(build->b, i, assay_builder_variable(build->b, (uint32_t)average));
   }
 }

@@ -131,7 +131,7 @@ static int train(struct loop *loop, uint32_t epoch, struct assay_status *status)
   struct assay_epoch_sums sums;
   code = assay_runner_train(loop->runner, &work, &sums, status);
   if (code != 0) return code;
-  if (loop->runner->stream != NULL)
+  if (sums.waited > 0)
     assay_log_message(ASSAY_LOG_DEBUG, "epoch %u: the device has waited %.3f ms a step for its images", task->first_epoch + epoch + 1, sums.waited / loop->steps * 1e3);
   if (sums.nonfinite_step > 0 || !isfinite(sums.loss)) return refuse_nonfinite(loop, epoch, sums.nonfinite_step > 0 ? sums.nonfinite_step : 1, status);
   line->training_loss = sums.weight > 0 ? sums.loss / sums.weight : 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The forward pass of a function: pixels (or what frozen layers made of them) through the layers to logits and a loss a sample; and how options reach plugins.
+ * The forward pass of a function: pixels through the layers to logits and a loss a sample; and how options reach plugins.
  */
 #include "train/build.h"
 
@@ -156,40 +156,34 @@ uint32_t assay_build_runtime_options(const struct assay_component *component) {
 }
 
 /* Notes what was found in a layer. */
-static void note(struct build *build, uint32_t number, uint32_t streams, assay_value output) {
+static void note(struct build *build, uint32_t number, uint32_t streams) {
   if (build->walked == NULL) return;
-  const struct assay_tensor_type *type = assay_type(build->b, output);
-  const uint64_t bytes = (uint64_t)assay_element_count(type) * assay_dtype_size(type->dtype);
-  build->walked[number] = (struct assay_layer_facts){.end = assay_program_variable_count(build->program),
-                                                     .random = assay_builder_streams(build->b) > streams,
-                                                     .output_bytes = bytes / build->batch};
+  build->walked[number] = (struct assay_layer_facts){.end = assay_program_variable_count(build->program), .random = assay_builder_streams(build->b) > streams};
 }
 
-assay_value assay_build_layers(struct build *build, assay_value input) {
-  const uint32_t first = build->first_layer, end = build->end_layer > 0 ? build->end_layer : build->settings->layer_count;
-  assay_value *outputs = ASSAY_NEW_ARRAY(build->arena, assay_value, end), images = assay_invalid();
-  if (outputs == NULL || end == 0) {
+assay_value assay_build_layers(struct build *build, assay_value pixels) {
+  const uint32_t count = build->settings->layer_count;
+  assay_value *outputs = ASSAY_NEW_ARRAY(build->arena, assay_value, count);
+  if (outputs == NULL || count == 0) {
     assay_build_fail(build, outputs == NULL ? "out of memory" : "the network has no layers; name them in [network] layers");
     return assay_invalid();
   }
-  if (first == 0) images = assay_patches_cut(build->b, &build->settings->data, normalised(build, input));
-  else outputs[first - 1] = input;
+  const assay_value images = assay_patches_cut(build->b, &build->settings->data, normalised(build, pixels));
   if (build->context.training) build->patch_keys = assay_patches_keys(build->b, &build->settings->data, build->context.keys);
-  for (uint32_t i = 0; i < first; i++) build->option_count += assay_build_runtime_options(&build->settings->layers[i].component);
-  for (uint32_t i = first; i < end; i++) {
+  for (uint32_t i = 0; i < count; i++) {
     const uint32_t streams = assay_builder_streams(build->b);
     outputs[i] = layer(build, i, images, outputs);
-    note(build, i, streams, outputs[i]);
+    note(build, i, streams);
   }
   assay_function_context(build->b, &build->context);
-  return outputs[end - 1];
+  return outputs[count - 1];
 }
 
-void assay_build_forward(struct build *build, assay_value input, assay_value labels) {
+void assay_build_forward(struct build *build, assay_value pixels, assay_value labels) {
   const uint32_t classes = build->facts->class_count;
   build->labels = labels;
   build->losses = build->shares = assay_invalid();
-  build->logits = assay_patches_join(build->b, &build->settings->data, assay_build_layers(build, input), build->facts->first_is_positive);
+  build->logits = assay_patches_join(build->b, &build->settings->data, assay_build_layers(build, pixels), build->facts->first_is_positive);
   const struct assay_tensor_type *type = assay_type(build->b, build->logits);
   if (assay_is_valid(build->logits) && (type->rank != 2 || (type->extents[1] != classes && (classes != 2 || type->extents[1] != 1))))
     assay_build_fail(build, "the last layer must give %s numbers (N, F) for %u classes; end the network in `classifier`", classes == 2 ? "1 or 2" : "as many", classes);

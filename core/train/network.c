@@ -9,7 +9,6 @@
 #include "base/options.h"
 #include "base/status.h"
 #include "train/augment.h"
-#include "train/patches.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -18,22 +17,18 @@
 
 /* The batch at which inference graphs are written: not 1, which would let a graph pass as free of its batch size because things broadcast. */
 #define INFERENCE_BATCH 2
-#define FEATURES_LIMIT ((uint64_t)1 << 30) /* bytes that the kept output of frozen layers may take */
 
 /* A slash keeps the core's variables apart from layers', whose names have none. */
 static const char *const sum_names[ASSAY_SUM_COUNT] = {"epoch/loss", "epoch/weight", "epoch/correct", "epoch/nonfinite"};
 
-/* What every function with a batch begins with: feeds up to OPTIONS; gives the batch's pixels and labels, and the rows that they are of. */
+/* What every function with a batch begins with: feeds up to INDICES; gives the batch's pixels and labels, and the rows that they are of. */
 static void begin(struct build *build, assay_value *pixels, assay_value *labels, assay_value *indices) {
   const struct assay_network_facts *facts = build->facts;
-  const uint32_t resident = build->first_layer > 0 ? facts->feature_rows : facts->resident;
-  const int64_t rows = resident > 0 ? resident : build->batch, batch = build->batch;
-  int64_t extents[ASSAY_MAX_RANK] = {rows, facts->height, facts->width, facts->channels};
-  if (build->first_layer > 0) memcpy(extents + 1, build->features.extents + 1, sizeof extents - sizeof *extents);
-  *pixels = build->first_layer > 0 ? assay_function_feed(build->b, ASSAY_F32, build->features.rank, extents) : assay_function_feed(build->b, ASSAY_U8, 4, extents);
+  const int64_t rows = facts->resident > 0 ? facts->resident : build->batch, batch = build->batch;
+  *pixels = assay_function_feed(build->b, ASSAY_U8, 4, (const int64_t[]){rows, facts->height, facts->width, facts->channels});
   *labels = assay_function_feed(build->b, ASSAY_I32, 1, &rows);
   *indices = assay_function_feed(build->b, ASSAY_I32, 1, &batch);
-  if (resident == 0) return;
+  if (facts->resident == 0) return;
   *pixels = assay_gather(build->b, *pixels, *indices);
   *labels = assay_gather(build->b, *labels, *indices);
 }
@@ -106,7 +101,6 @@ static int note_coupling(struct assay_network *network, struct assay_builder *b,
 
 /* A function of the network being begun. */
 static struct build begin_build(const struct assay_network *network, const struct assay_settings *settings, uint32_t phase, uint32_t batch, struct assay_builder *b) {
-  const bool on_features = network->phases[phase].on_features;
   return (struct build){.b = b,
                         .program = network->builder,
                         .settings = settings,
@@ -117,9 +111,7 @@ static struct build begin_build(const struct assay_network *network, const struc
                         .rate_option = -1,
                         .momentum_option = -1,
                         .batch = batch,
-                        .phase = phase,
-                        .first_layer = on_features ? network->tuning->cut : 0,
-                        .features = network->features_type};
+                        .phase = phase};
 }
 
 static void set_options(struct build *build, uint32_t count) { build->options = assay_function_feed(build->b, ASSAY_F32, 1, (const int64_t[]){count}); }
@@ -147,8 +139,7 @@ static int build_step(struct assay_network *network, const struct assay_settings
   const assay_value keys = assay_function_feed(b, ASSAY_U32, 2, (const int64_t[]){batch, 2});
   set_training(&build, keys);
   assay_build_forward(&build, input, labels);
-  const bool resident = network->facts.resident > 0 || build.first_layer > 0;
-  const int code = note_coupling(network, b, (const assay_value[]){indices, weights, keys, input, labels}, resident ? 3 : 5, status);
+  const int code = note_coupling(network, b, (const assay_value[]){indices, weights, keys, input, labels}, network->facts.resident > 0 ? 3 : 5, status);
   if (code != 0) return code;
   const struct account sums = account(&build, weights, build.context.step);
   network->logit_count = (uint32_t)assay_extent(b, build.logits, 1);
@@ -188,24 +179,6 @@ static int build_evaluate(struct assay_network *network, const struct assay_sett
   return assay_function_end(b, status);
 }
 
-/* Pixels to the output of the layers before the cut, whatever is done with it later. */
-static int build_features(struct assay_network *network, const struct assay_settings *settings, struct assay_status *status) {
-  struct assay_builder *b = assay_function_begin(network->builder, "features");
-  if (b == NULL) return assay_status_memory(status);
-  network->phases[0].on_features = false; /* this one begins at the pixels */
-  struct build build = begin_build(network, settings, 0, network->facts.evaluation_batch, b);
-  network->phases[0].on_features = true;
-  assay_value pixels, labels, indices;
-  begin(&build, &pixels, &labels, &indices);
-  set_options(&build, network->option_count);
-  build.end_layer = network->tuning->cut;
-  build.context = (struct assay_build_context){sizeof build.context, 0, network->facts.class_count, assay_invalid(), assay_invalid()};
-  const assay_value features = assay_build_layers(&build, pixels);
-  network->features_type = *assay_type(b, features);
-  assay_function_fetch(b, features);
-  return assay_function_end(b, status);
-}
-
 /* What the layers ask for, found in a program that is thrown away (by the caller, as `facts` borrows from it). */
 static int walk(const struct assay_network *network, const struct assay_settings *settings, struct assay_program_builder *program, struct assay_forward_facts *facts,
                 struct assay_status *status) {
@@ -230,7 +203,7 @@ static int walk(const struct assay_network *network, const struct assay_settings
   return 0;
 }
 
-/* Which parameters are trained, and what can be computed once. */
+/* Which parameters are trained. */
 static int tune(struct assay_network *network, const struct assay_settings *settings, struct assay_status *status) {
   network->phase_count = 1;
   if (!assay_tuning_wanted(&settings->train)) return 0;
@@ -238,16 +211,11 @@ static int tune(struct assay_network *network, const struct assay_settings *sett
   struct assay_tuning *tuning = ASSAY_NEW(network->arena, struct assay_tuning);
   struct assay_forward_facts facts;
   int code = tuning == NULL ? assay_status_memory(status) : walk(network, settings, program, &facts, status);
-  if (code == 0) {
-    /* What differs from epoch to epoch is not worth keeping. */
-    const uint32_t rows = assay_augment_count(&settings->augment) > 0 ? 0 : network->facts.feature_rows;
-    code = assay_tuning_resolve(settings, &facts, rows > 0 ? FEATURES_LIMIT / rows : 0, network->arena, tuning, status);
-  }
+  if (code == 0) code = assay_tuning_resolve(settings, &facts, network->arena, tuning, status);
   assay_program_release(program);
   if (code != 0) return code;
   network->tuning = tuning;
   network->phase_count = tuning->phase_count;
-  network->phases[0].on_features = tuning->cut > 0;
   return 0;
 }
 
@@ -315,14 +283,53 @@ static int build_phase(struct assay_network *network, const struct assay_setting
   return code;
 }
 
+/* Functions as assay_program_keep wants to know them: steps of a phase are of one kind, evaluation and update of their own. */
+static int list_functions(const struct assay_network *network, struct assay_keep_function **functions, struct assay_status *status) {
+  *functions = ASSAY_NEW_ARRAY(network->arena, struct assay_keep_function, network->program->function_count);
+  if (*functions == NULL) return assay_status_memory(status);
+  for (uint32_t number = 0; number < network->phase_count; number++) {
+    const struct assay_network_phase *phase = &network->phases[number];
+    for (uint32_t i = 0; i < network->step_count; i++) (*functions)[phase->first_step + i] = (struct assay_keep_function){true, number, 3 * number};
+    if (network->facts.piece > 0) (*functions)[phase->update] = (struct assay_keep_function){false, number, 3 * number + 1};
+    (*functions)[phase->evaluate] = (struct assay_keep_function){true, number, 3 * number + 2};
+  }
+  return 0;
+}
+
+/* What frozen layers make of the samples is computed once: on the device where it fits there, else on the host, else not. */
+static int keep(struct assay_network *network, const struct assay_settings *settings, struct assay_status *status) {
+  const struct assay_network_facts *facts = &network->facts;
+  struct assay_network_kept *kept = &network->kept;
+  struct assay_keep_function *functions;
+  if (settings->train.freeze == NULL || facts->kept_rows == 0) return 0;
+  int code = list_functions(network, &functions, status);
+  for (int resident = 1; code == 0 && resident >= 0; resident--) {
+    const struct assay_keep_task task = {.functions = functions,
+                                         .like = network->phases[0].evaluate,
+                                         .first_lasting = 1,
+                                         .end_lasting = options_before_optimizer(settings),
+                                         .resident_rows = resident ? facts->kept_rows : 0};
+    struct assay_keep_result result;
+    code = assay_program_keep(network->builder, network->program, &task, &result, status);
+    if (code != 0 || result.width == 0) return code;
+    const uint64_t row = result.width * sizeof(float);
+    kept->bytes = row > UINT32_MAX ? UINT64_MAX : row * facts->kept_rows;
+    if (kept->bytes > (resident ? facts->most_resident : facts->most_sent)) continue;
+    *kept = (struct assay_network_kept){result.width, kept->bytes, resident, result.function, result.reads};
+    network->program = result.program;
+    return 0;
+  }
+  return code;
+}
+
+bool assay_network_reads_kept(const struct assay_network *network, uint32_t function) {
+  return network->kept.width > 0 && function != network->kept.function && network->kept.reads[function];
+}
+
 static int build_program(struct assay_network *network, const struct assay_settings *settings, struct assay_status *status) {
   uint32_t function = 0;
   int code = list_steps(network, status);
   if (code == 0) code = tune(network, settings, status);
-  if (code == 0 && network->phases[0].on_features) {
-    network->features = function++;
-    code = build_features(network, settings, status);
-  }
   for (uint32_t phase = 0; code == 0 && phase < network->phase_count; phase++) code = build_phase(network, settings, phase, &function, status);
   /* All running means are known now. */
   for (uint32_t phase = 0; code == 0 && phase < network->phase_count; phase++) {
@@ -330,6 +337,7 @@ static int build_program(struct assay_network *network, const struct assay_setti
     code = build_evaluate(network, settings, phase, status);
   }
   if (code == 0) code = assay_program_finish(network->builder, &network->program, status);
+  if (code == 0) code = keep(network, settings, status);
   if (code == 0) code = find_averages(network, status);
   return code == 0 ? find_variables(network, status) : code;
 }
@@ -355,7 +363,7 @@ int assay_network_check_names(const struct assay_settings *settings, struct assa
   struct assay_tuning tuning;
   int code = program == NULL ? assay_status_memory(status) : 0;
   /* A network that cannot be built is for those to tell who know the images. */
-  if (code == 0 && walk(&network, settings, program, &facts, &ignored) == 0) code = assay_tuning_resolve(settings, &facts, 0, network.arena, &tuning, status);
+  if (code == 0 && walk(&network, settings, program, &facts, &ignored) == 0) code = assay_tuning_resolve(settings, &facts, network.arena, &tuning, status);
   assay_program_release(program);
   assay_arena_release(network.arena);
   return code;
@@ -364,8 +372,6 @@ int assay_network_check_names(const struct assay_settings *settings, struct assa
 int assay_network_create(const struct assay_settings *settings, const struct assay_network_facts *facts, struct assay_network **network,
                          struct assay_status *status) {
   *network = NULL;
-  if (settings->train.freeze != NULL && assay_patch_count(&settings->data) > 1)
-    return assay_status_set(status, ASSAY_E_CONFIG, "[train] freeze and [data] patches do not go together: what frozen layers make is kept a picture, not a patch; leave one of them out");
   struct assay_arena *arena = assay_arena_create();
   struct assay_network *made = arena == NULL ? NULL : ASSAY_NEW(arena, struct assay_network);
   if (made == NULL) {

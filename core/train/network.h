@@ -17,7 +17,8 @@ struct assay_network_facts {
   uint32_t training_count_count;
   const uint32_t *training_counts;  /* how many samples will be trained on, one a fold: they give the sizes of last batches */
   uint32_t evaluation_batch;
-  uint32_t feature_rows;            /* samples whose output of frozen layers may be kept on the device; 0: it is not kept */
+  uint32_t kept_rows;               /* samples of which may be kept what frozen layers make of them; 0: it is not kept */
+  uint64_t most_resident, most_sent; /* bytes that this may take on the device, or else on the host */
   uint32_t piece;                   /* batches are cut into pieces of so many samples, whose gradients are added before an update; 0: they are not */
 };
 
@@ -55,7 +56,15 @@ struct assay_network_phase {
   uint32_t first_step;  /* number of the function for steps[0]; the others follow */
   uint32_t update;      /* with pieces: number of the function, whose one feed is the options */
   uint32_t evaluate;    /* number of the function */
-  bool on_features;     /* in place of pixels all of these are fed f32 [feature_rows, …]: what the function `features` makes of them. Labels come with it. */
+};
+
+/* What frozen layers make of each sample, computed once: a row of numbers that functions are fed in place of its pixels. */
+struct assay_network_kept {
+  uint64_t width;    /* numbers a sample; 0: nothing is kept */
+  uint64_t bytes;    /* of all samples; also where that is more than may be kept */
+  bool resident;     /* readers are fed the rows of all samples that are kept, f32 [kept_rows, width], and their labels; else those of the batch */
+  uint32_t function; /* number of the one that computes it: the feeds of `evaluate` up to OPTIONS, one fetch, f32 [evaluation_batch, width] */
+  const bool *reads; /* by function: it is fed these rows */
 };
 
 struct assay_network {
@@ -70,8 +79,7 @@ struct assay_network {
   const struct assay_tuning *tuning;      /* NULL: everything is trained alike */
   uint32_t phase_count;
   struct assay_network_phase phases[2];
-  uint32_t features;                      /* number of the function, with the feeds of `evaluate` up to OPTIONS and one fetch, where a phase is on features */
-  struct assay_tensor_type features_type; /* of the fetch, f32 [evaluation_batch, …] */
+  struct assay_network_kept kept;
   const int32_t *averages;                /* by variable: number of the one that holds its running mean; -1: none */
   const char *coupling;                   /* origin of what ties the samples of a batch together, so that it cannot be cut into pieces; NULL: nothing does */
   uint32_t option_count;
@@ -81,6 +89,8 @@ struct assay_network {
   uint64_t parameter_count;               /* trained numbers */
 };
 
+/* Is the function fed rows of what is kept, in place of pixels? */
+bool assay_network_reads_kept(const struct assay_network *network, uint32_t function);
 /* Builds the program. Errors name the layer and where it stands in the file: ASSAY_E_CONFIG, ASSAY_E_PLUGIN, ASSAY_E_MEMORY. */
 int assay_network_create(const struct assay_settings *settings, const struct assay_network_facts *facts, struct assay_network **network,
                          struct assay_status *status);

@@ -14,7 +14,8 @@
 
 /* How many there are of a picture; 1: it is not cut. */
 uint32_t assay_patch_count(const struct assay_data_settings *settings);
-/* [B, C, H, W] to [P B, C, H / rows, W / columns]: patch p of sample n at p B + n, row by row. Fails the builder when a side cannot be divided. */
+/* [B, C, H, W] to [P B, C, H / rows, W / columns]: patch p of sample n at n P + p, row by row, so that a sample's stand together. Fails the builder when a
+ * side cannot be divided. */
 assay_value assay_patches_cut(struct assay_builder *builder, const struct assay_data_settings *settings, assay_value planes);
 /* One key a patch, [P B, 2]: those of one picture share theirs. */
 assay_value assay_patches_keys(struct assay_builder *builder, const struct assay_data_settings *settings, assay_value keys);

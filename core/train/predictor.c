@@ -24,6 +24,7 @@ struct assay_predictor {
   int32_t *host_labels;
   float *host_logits, *host_losses;
   double *host_scores; /* of one sample */
+  uint64_t taken;      /* of the session's memory */
   uint32_t batch;
 };
 
@@ -57,7 +58,7 @@ static int prepare(struct assay_predictor *predictor, struct assay_status *statu
     return assay_status_memory(status);
   int code = assay_session_compile(predictor->session, predictor->program, &predictor->executable, status);
   const uint64_t beside = batch * (image + sizeof(int32_t) + (model->logit_count + 1) * sizeof(float));
-  if (code == 0) code = assay_session_check(predictor->session, predictor->executable, model->member_count, beside, status);
+  if (code == 0) code = assay_session_take_program(predictor->session, predictor->executable, model->member_count, beside, &predictor->taken, status);
   if (code == 0) code = backend->buffer_create(device, batch * image, &predictor->pixels, status);
   if (code == 0) code = backend->buffer_create(device, batch * sizeof(int32_t), &predictor->labels, status);
   if (code == 0) code = backend->buffer_create(device, batch * model->logit_count * sizeof(float), &predictor->logits, status);
@@ -103,6 +104,7 @@ void assay_predictor_release(struct assay_predictor *predictor) {
   if (predictor == NULL) return;
   const struct assay_backend *backend = predictor->backend;
   assay_model_stores_release(predictor->model, backend, predictor->stores);
+  assay_session_give_back(predictor->session, predictor->taken);
   backend->buffer_release(predictor->pixels);
   backend->buffer_release(predictor->labels);
   backend->buffer_release(predictor->logits);

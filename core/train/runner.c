@@ -7,18 +7,16 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "train/features.h"
 
 #include <assay/random.h>
 #include <stdlib.h>
 #include <string.h>
 
-static size_t image_size(const struct assay_samples *samples) { return (size_t)samples->height * samples->width * samples->channels; }
+static bool is_sent(const struct assay_source *source) { return source->samples != NULL && source->residency == NULL; }
 
 static int make_host(struct assay_runner *runner, struct assay_status *status) {
   const struct assay_network *network = runner->network;
   const size_t capacity = runner->capacity, evaluation = network->facts.evaluation_batch;
-  const bool streamed = runner->residency->count == 0;
   runner->host_indices = calloc(capacity, sizeof(int32_t));
   runner->host_options = calloc(network->option_count, sizeof(float));
   runner->host_weights = calloc(capacity, sizeof(float));
@@ -29,23 +27,32 @@ static int make_host(struct assay_runner *runner, struct assay_status *status) {
   if (runner->host_indices == NULL || runner->host_options == NULL || runner->host_weights == NULL ||
       runner->host_keys == NULL || runner->uses == NULL || runner->host_logits == NULL || runner->host_losses == NULL)
     return assay_status_memory(status);
-  return streamed ? assay_stream_create(runner->samples, runner->capacity, &runner->stream, status) : 0;
+  int code = 0;
+  if (is_sent(&runner->images)) code = assay_stream_create(runner->images.samples, runner->capacity, &runner->images.stream, status);
+  if (code == 0 && is_sent(&runner->kept)) code = assay_stream_create(runner->kept.samples, runner->capacity, &runner->kept.stream, status);
+  return code;
 }
 
 /* The buffers of a runner, and their sizes in bytes; 0: not needed. */
-enum { BUFFERS = 10 };
+enum { BUFFERS = 12 };
 struct wanted {
   struct assay_buffer **buffer;
   uint64_t size;
 };
 
+/* Bytes of a batch that is sent; 0: it is not. */
+static uint64_t sent_bytes(const struct assay_source *source, uint64_t capacity) {
+  return is_sent(source) ? capacity * assay_samples_bytes(source->samples) : 0;
+}
+
 static void list_buffers(struct assay_runner *runner, struct wanted wanted[BUFFERS]) {
   const struct assay_network *network = runner->network;
   const uint64_t capacity = runner->capacity, evaluation = network->facts.evaluation_batch;
-  const bool streamed = runner->residency->count == 0;
   const struct wanted all[BUFFERS] = {
-      {&runner->pixels, streamed ? capacity * image_size(runner->samples) : 0},
-      {&runner->labels, streamed ? capacity * sizeof(int32_t) : 0},
+      {&runner->images.pixels, sent_bytes(&runner->images, capacity)},
+      {&runner->images.labels, is_sent(&runner->images) ? capacity * sizeof(int32_t) : 0},
+      {&runner->kept.pixels, sent_bytes(&runner->kept, capacity)},
+      {&runner->kept.labels, is_sent(&runner->kept) ? capacity * sizeof(int32_t) : 0},
       {&runner->indices, capacity * sizeof(int32_t)},
       {&runner->options, network->option_count * sizeof(float)},
       {&runner->weights, capacity * sizeof(float)},
@@ -59,12 +66,12 @@ static void list_buffers(struct assay_runner *runner, struct wanted wanted[BUFFE
 }
 
 /* Is there room, by what the program says that it needs? */
-static int check_memory(struct assay_runner *runner, struct assay_status *status) {
+static int take_memory(struct assay_runner *runner, struct assay_status *status) {
   struct wanted wanted[BUFFERS];
-  uint64_t beside = (uint64_t)runner->residency->count * image_size(runner->samples);
+  uint64_t beside = 0;
   list_buffers(runner, wanted);
   for (int i = 0; i < BUFFERS; i++) beside += wanted[i].size;
-  return assay_session_check(runner->session, runner->executable, 2, beside, status);
+  return assay_session_take_program(runner->session, runner->executable, 2, beside, &runner->taken, status);
 }
 
 static int make_buffers(struct assay_runner *runner, struct assay_status *status) {
@@ -75,10 +82,16 @@ static int make_buffers(struct assay_runner *runner, struct assay_status *status
     const int code = wanted[i].size == 0 ? 0 : runner->backend->buffer_create(device, wanted[i].size, wanted[i].buffer, status);
     if (code != 0) return code;
   }
-  if (runner->residency->count == 0) return 0;
-  runner->pixels = runner->residency->pixels;
-  runner->labels = runner->residency->labels;
   return 0;
+}
+
+static int write_zeros(struct assay_runner *runner, const struct assay_source *source, struct assay_status *status) {
+  const uint8_t *pixels;
+  const int32_t *labels;
+  if (!is_sent(source)) return 0;
+  assay_stream_zeros(source->stream, &pixels, &labels);
+  const int code = runner->backend->buffer_write(source->pixels, 0, pixels, sent_bytes(source, runner->capacity), status);
+  return code != 0 ? code : runner->backend->buffer_write(source->labels, 0, labels, runner->capacity * sizeof(int32_t), status);
 }
 
 /* Writes each buffer that steps are fed once, as a whole, so that the backend takes what memory it needs for that now and none within a step. */
@@ -89,22 +102,25 @@ static int write_first(struct assay_runner *runner, struct assay_status *status)
   if (code == 0) code = backend->buffer_write(runner->options, 0, runner->host_options, runner->network->option_count * sizeof(float), status);
   if (code == 0) code = backend->buffer_write(runner->weights, 0, runner->host_weights, capacity * sizeof(float), status);
   if (code == 0) code = backend->buffer_write(runner->keys, 0, runner->host_keys, capacity * 2 * sizeof(uint32_t), status);
-  if (code != 0 || runner->stream == NULL) return code;
-  const uint8_t *pixels;
-  const int32_t *labels;
-  assay_stream_zeros(runner->stream, &pixels, &labels);
-  code = backend->buffer_write(runner->pixels, 0, pixels, capacity * image_size(runner->samples), status);
-  return code != 0 ? code : backend->buffer_write(runner->labels, 0, labels, capacity * sizeof(int32_t), status);
+  if (code == 0) code = write_zeros(runner, &runner->images, status);
+  return code == 0 ? write_zeros(runner, &runner->kept, status) : code;
 }
 
 int assay_runner_create(struct assay_session *session, const struct assay_samples *samples, const struct assay_residency *residency,
-                        const struct assay_network *network, struct assay_runner *runner, struct assay_status *status) {
-  *runner = (struct assay_runner){.session = session, .backend = assay_session_backend(session), .samples = samples, .residency = residency, .network = network};
+                        struct assay_features *features, const struct assay_network *network, struct assay_runner *runner, struct assay_status *status) {
+  *runner = (struct assay_runner){.session = session,
+                                  .backend = assay_session_backend(session),
+                                  .samples = samples,
+                                  .network = network,
+                                  .features = features,
+                                  .images = {.samples = samples, .residency = residency->count > 0 ? residency : NULL}};
+  if (network->kept.width > 0)
+    runner->kept = (struct assay_source){.samples = &features->samples, .residency = network->kept.resident ? &features->residency : NULL};
   const uint32_t largest = network->facts.piece > 0 ? network->facts.piece : network->batch;
   runner->capacity = largest > network->facts.evaluation_batch ? largest : network->facts.evaluation_batch;
   int code = make_host(runner, status);
   if (code == 0) code = assay_session_compile(session, network->program, &runner->executable, status);
-  if (code == 0) code = check_memory(runner, status);
+  if (code == 0) code = take_memory(runner, status);
   if (code == 0) code = runner->backend->store_create(runner->executable, &runner->store, status);
   if (code == 0) code = runner->backend->store_create(runner->executable, &runner->best, status);
   if (code == 0) code = make_buffers(runner, status);
@@ -116,14 +132,15 @@ int assay_runner_create(struct assay_session *session, const struct assay_sample
 void assay_runner_release(struct assay_runner *runner) {
   const struct assay_backend *backend = runner->backend;
   if (backend == NULL) return;
-  const bool streamed = runner->residency->count == 0;
-  struct assay_buffer *const buffers[] = {streamed ? runner->pixels : NULL, streamed ? runner->labels : NULL, runner->indices,   runner->options,   runner->weights,
-                                          runner->keys,                     runner->logits[0],                runner->logits[1], runner->losses[0], runner->losses[1]};
-  for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
-    if (buffers[i] != NULL) backend->buffer_release(buffers[i]);
+  struct wanted wanted[BUFFERS];
+  list_buffers(runner, wanted);
+  for (int i = 0; i < BUFFERS; i++)
+    if (*wanted[i].buffer != NULL) backend->buffer_release(*wanted[i].buffer);
   if (runner->best != NULL) backend->store_release(runner->best);
   if (runner->store != NULL) backend->store_release(runner->store);
-  assay_stream_release(runner->stream);
+  assay_stream_release(runner->images.stream);
+  assay_stream_release(runner->kept.stream);
+  assay_session_give_back(runner->session, runner->taken);
   free(runner->host_indices);
   free(runner->host_options);
   free(runner->host_weights);
@@ -212,30 +229,32 @@ int assay_runner_enter_phase(struct assay_runner *runner, uint32_t phase, struct
   return code;
 }
 
-static bool is_on_features(const struct assay_runner *runner) { return runner->network->phases[runner->phase].on_features; }
-static const struct assay_residency *source(const struct assay_runner *runner) { return is_on_features(runner) ? &runner->features->residency : runner->residency; }
-static struct assay_buffer *fed_pixels(const struct assay_runner *runner) { return is_on_features(runner) ? runner->features->residency.pixels : runner->pixels; }
-static struct assay_buffer *fed_labels(const struct assay_runner *runner) { return is_on_features(runner) ? runner->features->residency.labels : runner->labels; }
+/* What a function is fed. */
+static const struct assay_source *source_of(const struct assay_runner *runner, uint32_t function) {
+  return assay_network_reads_kept(runner->network, function) ? &runner->kept : &runner->images;
+}
+static struct assay_buffer *pixels_of(const struct assay_source *source) { return source->residency != NULL ? source->residency->pixels : source->pixels; }
+static struct assay_buffer *labels_of(const struct assay_source *source) { return source->residency != NULL ? source->residency->labels : source->labels; }
 
 /* Batches of the numbers in pieces come next, for feed_batch. */
-static int begin_batches(struct assay_runner *runner, const struct assay_residency *residency, const uint32_t *numbers, uint32_t count, uint32_t batch, uint32_t piece,
+static int begin_batches(const struct assay_source *source, const uint32_t *numbers, uint32_t count, uint32_t batch, uint32_t piece,
                          struct assay_status *status) {
-  return residency->count > 0 ? 0 : assay_stream_begin(runner->stream, numbers, count, batch, piece, status);
+  return is_sent(source) ? assay_stream_begin(source->stream, numbers, count, batch, piece, status) : 0;
 }
 
 /* Pixels and labels of the next batch: rows of the residency, or the bytes themselves. Samples past `count` are repeats or zeros that nobody reads. */
-static int feed_batch(struct assay_runner *runner, const struct assay_residency *residency, const uint32_t *numbers, uint32_t count, uint32_t batch,
+static int feed_batch(struct assay_runner *runner, const struct assay_source *source, const uint32_t *numbers, uint32_t count, uint32_t batch,
                       struct assay_status *status) {
   const struct assay_backend *backend = runner->backend;
-  if (residency->count > 0) {
-    for (uint32_t i = 0; i < batch; i++) runner->host_indices[i] = (int32_t)residency->rows[numbers[i < count ? i : 0]];
+  if (!is_sent(source)) {
+    for (uint32_t i = 0; i < batch; i++) runner->host_indices[i] = (int32_t)source->residency->rows[numbers[i < count ? i : 0]];
     return backend->buffer_write(runner->indices, 0, runner->host_indices, batch * sizeof(int32_t), status);
   }
   const uint8_t *pixels;
   const int32_t *labels;
-  assay_stream_next(runner->stream, &pixels, &labels);
-  const int code = backend->buffer_write(runner->pixels, 0, pixels, batch * image_size(runner->samples), status);
-  return code != 0 ? code : backend->buffer_write(runner->labels, 0, labels, batch * sizeof(int32_t), status);
+  assay_stream_next(source->stream, &pixels, &labels);
+  const int code = backend->buffer_write(source->pixels, 0, pixels, batch * assay_samples_bytes(source->samples), status);
+  return code != 0 ? code : backend->buffer_write(source->labels, 0, labels, batch * sizeof(int32_t), status);
 }
 
 /* Gradients (and, without pieces, the update) of `count` samples of the epoch, beginning with number `first` of them. The options were written. */
@@ -248,11 +267,13 @@ static int submit_samples(struct assay_runner *runner, const struct assay_epoch_
     runner->host_weights[i] = (float)task->class_weights[runner->samples->labels[numbers[i]]];
     assay_sample_key(task->seed, task->epoch, numbers[i], runner->uses[numbers[i]]++, runner->host_keys + 2 * (size_t)i);
   }
-  int code = feed_batch(runner, source(runner), numbers, count, count, status);
+  const struct assay_source *source = source_of(runner, (uint32_t)function);
+  int code = feed_batch(runner, source, numbers, count, count, status);
   if (code == 0) code = backend->buffer_write(runner->weights, 0, runner->host_weights, count * sizeof(float), status);
   if (code == 0) code = backend->buffer_write(runner->keys, 0, runner->host_keys, count * 2 * sizeof(uint32_t), status);
-  struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = fed_pixels(runner), [ASSAY_FEED_LABELS] = fed_labels(runner), [ASSAY_FEED_INDICES] = runner->indices,
-                                        [ASSAY_FEED_OPTIONS] = runner->options, [ASSAY_FEED_WEIGHTS] = runner->weights, [ASSAY_FEED_KEYS] = runner->keys};
+  struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = pixels_of(source),  [ASSAY_FEED_LABELS] = labels_of(source),
+                                        [ASSAY_FEED_INDICES] = runner->indices,   [ASSAY_FEED_OPTIONS] = runner->options,
+                                        [ASSAY_FEED_WEIGHTS] = runner->weights,   [ASSAY_FEED_KEYS] = runner->keys};
   return code != 0 ? code : backend->run(runner->executable, (uint32_t)function, runner->store, feeds, NULL, status);
 }
 
@@ -309,10 +330,11 @@ int assay_runner_train(struct assay_runner *runner, const struct assay_epoch_tas
   const uint32_t batch = runner->network->batch, piece = runner->network->facts.piece > 0 ? runner->network->facts.piece : batch;
   memcpy(runner->host_options, task->options, runner->network->option_count * sizeof(float));
   memset(runner->uses, 0, runner->samples->count * sizeof *runner->uses);
+  const struct assay_source *source = source_of(runner, runner->network->phases[runner->phase].first_step); /* all steps of a phase have the same */
   int code = reset_sums(runner, status);
-  if (code == 0) code = begin_batches(runner, source(runner), task->numbers, task->count, batch, piece, status);
+  if (code == 0) code = begin_batches(source, task->numbers, task->count, batch, piece, status);
   if (code == 0) code = submit_epoch(runner, task, status);
-  const double waited = assay_stream_end(runner->stream);
+  const double waited = assay_stream_end(source->stream);
   if (code == 0) code = read_sums(runner, updates_before, sums, status);
   if (code == 0) sums->waited = waited;
   return code;
@@ -320,13 +342,15 @@ int assay_runner_train(struct assay_runner *runner, const struct assay_epoch_tas
 
 /* Submits one evaluation into slot 0 or 1. */
 static int submit_evaluation(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, int slot, struct assay_status *status) {
-  const int code = feed_batch(runner, source(runner), numbers, count, runner->network->facts.evaluation_batch, status);
-  struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = fed_pixels(runner),
-                                        [ASSAY_FEED_LABELS] = fed_labels(runner),
+  const uint32_t function = runner->network->phases[runner->phase].evaluate;
+  const struct assay_source *source = source_of(runner, function);
+  const int code = feed_batch(runner, source, numbers, count, runner->network->facts.evaluation_batch, status);
+  struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = pixels_of(source),
+                                        [ASSAY_FEED_LABELS] = labels_of(source),
                                         [ASSAY_FEED_INDICES] = runner->indices,
                                         [ASSAY_FEED_OPTIONS] = runner->options};
   struct assay_buffer *const fetches[] = {[ASSAY_FETCH_LOGITS] = runner->logits[slot], [ASSAY_FETCH_LOSSES] = runner->losses[slot]};
-  return code != 0 ? code : runner->backend->run(runner->executable, runner->network->phases[runner->phase].evaluate, runner->store, feeds, fetches, status);
+  return code != 0 ? code : runner->backend->run(runner->executable, function, runner->store, feeds, fetches, status);
 }
 
 static int collect_evaluation(struct assay_runner *runner, uint32_t count, int slot, double *scores, double *losses, struct assay_status *status) {
@@ -345,22 +369,22 @@ int assay_runner_features(struct assay_runner *runner, const uint32_t *numbers, 
   const struct assay_backend *backend = runner->backend;
   const struct assay_network *network = runner->network;
   const uint32_t batch = network->facts.evaluation_batch;
-  const uint64_t size = (uint64_t)assay_element_count(&network->features_type) / batch;
+  const uint64_t size = network->kept.width;
   struct assay_buffer *made = NULL;
   int code = backend->buffer_create(assay_session_device(runner->session), size * batch * sizeof(float), &made, status);
   if (code == 0) code = backend->buffer_write(runner->options, 0, options, network->option_count * sizeof(float), status);
-  if (code == 0) code = begin_batches(runner, runner->residency, numbers, count, batch, batch, status);
+  if (code == 0) code = begin_batches(&runner->images, numbers, count, batch, batch, status);
   for (uint32_t first = 0, now; code == 0 && first < count; first += now) {
     now = count - first < batch ? count - first : batch;
-    code = feed_batch(runner, runner->residency, numbers + first, now, batch, status);
-    struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = runner->pixels,
-                                          [ASSAY_FEED_LABELS] = runner->labels,
+    code = feed_batch(runner, &runner->images, numbers + first, now, batch, status);
+    struct assay_buffer *const feeds[] = {[ASSAY_FEED_PIXELS] = pixels_of(&runner->images),
+                                          [ASSAY_FEED_LABELS] = labels_of(&runner->images),
                                           [ASSAY_FEED_INDICES] = runner->indices,
                                           [ASSAY_FEED_OPTIONS] = runner->options};
-    if (code == 0) code = backend->run(runner->executable, network->features, runner->store, feeds, &made, status);
+    if (code == 0) code = backend->run(runner->executable, network->kept.function, runner->store, feeds, &made, status);
     if (code == 0) code = backend->buffer_read(made, 0, features + first * size, now * size * sizeof(float), status);
   }
-  assay_stream_end(runner->stream);
+  assay_stream_end(runner->images.stream);
   backend->buffer_release(made);
   return code;
 }
@@ -371,7 +395,8 @@ int assay_runner_evaluate(struct assay_runner *runner, const uint32_t *numbers, 
   int code = runner->backend->buffer_write(runner->options, 0, options, runner->network->option_count * sizeof(float), status);
   uint32_t waiting = 0, waiting_first = 0;
   int slot = 0;
-  if (code == 0) code = begin_batches(runner, source(runner), numbers, count, batch, batch, status);
+  const struct assay_source *source = source_of(runner, runner->network->phases[runner->phase].evaluate);
+  if (code == 0) code = begin_batches(source, numbers, count, batch, batch, status);
   for (uint32_t first = 0; code == 0 && first < count; first += batch, slot ^= 1) {
     const uint32_t now = count - first < batch ? count - first : batch;
     code = submit_evaluation(runner, numbers + first, now, slot, status);
@@ -381,7 +406,7 @@ int assay_runner_evaluate(struct assay_runner *runner, const uint32_t *numbers, 
     waiting_first = first;
   }
   if (code == 0 && waiting > 0) code = collect_evaluation(runner, waiting, slot ^ 1, scores + (size_t)waiting_first * classes, losses + waiting_first, status);
-  assay_stream_end(runner->stream);
+  assay_stream_end(source->stream);
   return code;
 }
 

@@ -9,46 +9,35 @@
 #include "graph/session.h"
 #include "train/network.h"
 #include "train/pretrained.h"
-#include "train/samples.h"
-#include "train/stream.h"
+#include "train/features.h"
 #include "train/trainer.h"
-
-/* A data set on the device. Without pixels (count 0) each batch is sent. */
-struct assay_residency {
-  uint32_t count;
-  uint32_t *rows;               /* by sample number: row on the device; not looked at when count is 0 */
-  struct assay_buffer *pixels, *labels;
-};
-
-struct assay_features;
 
 struct assay_runner {
   struct assay_session *session;
   const struct assay_backend *backend;
   const struct assay_samples *samples;
-  const struct assay_residency *residency;
   const struct assay_network *network;
   const struct assay_pretrained *pretrained; /* set by the caller; NULL: all weights start from the seed */
-  struct assay_features *features;         /* the output of frozen layers; the trainer's. Needed where a phase is on features */
+  struct assay_features *features;         /* what is kept; NULL where the network keeps nothing */
   uint32_t phase;                          /* of the network */
   struct assay_executable *executable;     /* the session's */
   struct assay_store *store, *best;
-  struct assay_buffer *pixels, *labels;    /* of one batch, or those of the residency */
+  struct assay_source images, kept;
   struct assay_buffer *indices, *options, *weights, *keys;
   struct assay_buffer *logits[2], *losses[2]; /* two evaluations are in flight */
   /* The same on the host. */
-  struct assay_stream *stream; /* pixels and labels; NULL: they are on the device */
   int32_t *host_indices;
   float *host_options, *host_weights, *host_logits, *host_losses;
   uint32_t *host_keys;
   uint32_t *uses;    /* by sample number: how often it was trained on in this epoch, so that each time gets random numbers of its own */
   uint32_t capacity; /* samples of the largest batch */
   uint64_t updates;  /* since the weights were initialised */
+  uint64_t taken;    /* of the session's memory */
 };
 
-/* Compiles and allocates; network and residency outlive the runner. */
+/* Compiles and allocates; network, residency and features (NULL where the network keeps nothing), which were prepared for it, outlive the runner. */
 int assay_runner_create(struct assay_session *session, const struct assay_samples *samples, const struct assay_residency *residency,
-                        const struct assay_network *network, struct assay_runner *runner, struct assay_status *status);
+                        struct assay_features *features, const struct assay_network *network, struct assay_runner *runner, struct assay_status *status);
 void assay_runner_release(struct assay_runner *runner);
 
 /* First weights from the seed, or pretrained ones where there are some, zeros for optimizers, and how pixels are normalised: (pixel - mean) / deviation. */
@@ -89,7 +78,7 @@ int assay_runner_train(struct assay_runner *runner, const struct assay_epoch_tas
 int assay_runner_evaluate(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, const float *options, double *scores, double *losses,
                           struct assay_status *status);
 
-/* What the frozen layers make of the samples: [count, elements of a sample of network->features_type]. */
+/* What frozen layers make of the samples: [count, network->kept.width]. */
 int assay_runner_features(struct assay_runner *runner, const uint32_t *numbers, uint32_t count, const float *options, float *features, struct assay_status *status);
 
 /* Keeps the weights as they are now; later takes them from there. */

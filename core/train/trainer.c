@@ -22,7 +22,7 @@ struct assay_trainer {
   uint32_t stage_count;
   struct assay_material *stages; /* the last one has the size that the model sees */
   const struct assay_samples *samples; /* its */
-  bool told;                     /* which pretrained weights were loaded */
+  bool told;                     /* what is said once */
 };
 
 int assay_trainer_open(struct assay_session *session, const struct assay_samples *const *stages, uint32_t stage_count, struct assay_trainer **trainer,
@@ -105,7 +105,7 @@ static int set_up(struct job *job, struct assay_status *status) {
 static int shrink(struct job *job, int code, struct assay_status *status) {
   const uint32_t last = job->trainer->stage_count - 1;
   const struct assay_settings own = settings_of(job->settings, last);
-  return code == ASSAY_E_MEMORY ? assay_cut_smaller(&job->trainer->stages[last], &own, &job->cut, status) : code;
+  return code == ASSAY_E_MEMORY ? assay_cut_smaller(job->trainer->stages, last + 1, &own, &job->cut, status) : code;
 }
 
 /* Which of the trial's folds is trained, and how long: NULL, or epochs of each stage. */

@@ -109,32 +109,24 @@ static int resolve_frozen(const struct resolution *resolution, uint8_t *frozen) 
 }
 
 /* Whole frozen layers, and what follows them without parameters or chance. */
-static uint32_t passed_layers(const struct resolution *resolution, const uint8_t *frozen, bool *any) {
+static uint32_t passed_layers(const struct resolution *resolution, const uint8_t *frozen) {
   const struct assay_settings *settings = resolution->settings;
   uint32_t count = 0, first = 0;
-  *any = false;
+  bool any = false;
   for (uint32_t i = 0; i < settings->layer_count; i++) {
     const struct assay_layer_facts *layer = &resolution->facts->layers[i];
     bool whole = true;
     for (uint32_t v = first; v < layer->end; v++) whole = whole && frozen[v] != 0;
-    if (!whole || (layer->random && layer->end == first && *any)) break;
-    *any = *any || layer->end > first;
+    if (!whole || (layer->random && layer->end == first && any)) break;
+    any = any || layer->end > first;
     first = layer->end;
     count = i + 1;
   }
-  return *any ? count : 0;
+  return any ? count : 0;
 }
 
-/* Do the layers from `cut` on read nothing from before but the output of cut - 1? */
-static bool is_cut(const struct assay_settings *settings, uint32_t cut) {
-  for (uint32_t i = cut; i < settings->layer_count; i++)
-    for (uint32_t k = 0; k < settings->layers[i].input_count; k++)
-      if (settings->layers[i].inputs[k] < (int32_t)cut - 1) return false;
-  return true;
-}
-
-int assay_tuning_resolve(const struct assay_settings *settings, const struct assay_forward_facts *facts, uint64_t most_bytes, struct assay_arena *arena,
-                         struct assay_tuning *tuning, struct assay_status *status) {
+int assay_tuning_resolve(const struct assay_settings *settings, const struct assay_forward_facts *facts, struct assay_arena *arena, struct assay_tuning *tuning,
+                         struct assay_status *status) {
   const struct resolution resolution = {settings, facts, arena, status};
   const uint32_t keep = settings->train.keep_statistics;
   const size_t count = facts->variable_count;
@@ -150,17 +142,12 @@ int assay_tuning_resolve(const struct assay_settings *settings, const struct ass
     first_held[i] = trained ? frozen[i] : keep == ASSAY_KEEP_ALL || (keep == ASSAY_KEEP_FROZEN && frozen[i]);
     then_held[i] = !trained && keep == ASSAY_KEEP_ALL;
   }
-  bool any = false;
-  const uint32_t passed = keep == ASSAY_KEEP_NONE ? 0 : passed_layers(&resolution, frozen, &any);
-  uint32_t cut = passed < settings->layer_count ? passed : settings->layer_count - 1;
-  while (cut > 0 && (!is_cut(settings, cut) || facts->layers[cut - 1].output_bytes > most_bytes)) cut--;
   const uint32_t epochs = settings->train.unfreeze_after;
   *tuning = (struct assay_tuning){.variable_count = facts->variable_count,
                                   .frozen = frozen,
                                   .held = {first_held, then_held},
                                   .groups = groups,
                                   .phase_count = settings->train.freeze != NULL && epochs > 0 && epochs < settings->train.epochs ? 2 : 1,
-                                  .passed_layers = passed,
-                                  .cut = cut};
+                                  .passed_layers = keep == ASSAY_KEEP_NONE ? 0 : passed_layers(&resolution, frozen)};
   return 0;
 }

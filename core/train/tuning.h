@@ -13,7 +13,6 @@
 struct assay_layer_facts {
   uint32_t end;           /* number of the first variable behind those of this layer */
   bool random;            /* it draws random numbers while training */
-  uint64_t output_bytes;  /* a sample */
 };
 struct assay_forward_facts {
   uint32_t variable_count;
@@ -28,14 +27,13 @@ struct assay_tuning {
   const uint32_t *groups;  /* by variable: number of its rate group */
   uint32_t phase_count;    /* 2: in the second one everything is trained */
   uint32_t passed_layers;  /* the first so many layers are passed through in the first phase as in evaluation */
-  uint32_t cut;            /* and of them, the first so many end in one value that is all that later ones read: it can be computed once. 0: none */
 };
 
 /* Does anything of this ask for names at all? Otherwise a zeroed tuning with phase_count 1 is right. */
 bool assay_tuning_wanted(const struct assay_train_settings *settings);
-/* `most_bytes`: what the kept output of a cut may take a sample. ASSAY_E_CONFIG when a name fits no parameter, with the nearest one. */
-int assay_tuning_resolve(const struct assay_settings *settings, const struct assay_forward_facts *facts, uint64_t most_bytes, struct assay_arena *arena,
-                         struct assay_tuning *tuning, struct assay_status *status);
+/* ASSAY_E_CONFIG when a name fits no parameter, with the nearest one. */
+int assay_tuning_resolve(const struct assay_settings *settings, const struct assay_forward_facts *facts, struct assay_arena *arena, struct assay_tuning *tuning,
+                         struct assay_status *status);
 
 /* Is a variable of this role trained? */
 bool assay_role_is_trained(uint32_t role);

@@ -83,7 +83,6 @@ static int note(void *context, const struct assay_progress *progress, struct ass
 
 /* The first fold's epochs. `streamed`: nothing stays on the device. */
 static void train(struct toy *toy, bool streamed, struct watch *watch, struct assay_fold_result *result) {
-  const struct assay_backend *backend = assay_session_backend(toy->session);
   const struct assay_hooks hooks = {.context = watch, .epoch = note, .interrupted = begin_step};
   struct assay_cut cut = assay_cut_whole(&toy->settings, 0, 1);
   struct assay_material material;
@@ -92,11 +91,7 @@ static void train(struct toy *toy, bool streamed, struct watch *watch, struct as
   bool pruned;
   ck_assert_msg(assay_material_open(toy->session, &toy->samples, test_arena, &material, &status) == 0, "%s", status.message);
   ck_assert_uint_eq(material.residency.count, IMAGES);
-  if (streamed) {
-    backend->buffer_release(material.residency.pixels);
-    backend->buffer_release(material.residency.labels);
-    material.residency = (struct assay_residency){.count = 0};
-  }
+  if (streamed) assay_material_withdraw(&material);
   ck_assert_msg(assay_bench_set_up(&material, &toy->settings, &cut, &bench, &status) == 0, "%s", status.message);
   const struct assay_fold_part *part = &material.parts[0];
   const struct assay_fold_task task = {.settings = &toy->settings, .training = part->training, .validation = part->validation, .training_count = part->training_count,

@@ -83,8 +83,8 @@ static void repeat_on(const char *backend_name, int number, bool features) {
                                           .optimizer = component(ASSAY_OPTIMIZER, "sgd", "learning_rate=0.05;momentum=0.9;nesterov=yes;weight_decay=0.01"),
                                           .train = train};
   const struct assay_network_facts facts = {.class_count = 2, .height = SIDE, .width = SIDE, .channels = CHANNELS, .training_count_count = 1,
-                                            .training_counts = counts, .evaluation_batch = 7, .feature_rows = features ? COUNT : 0};
-  struct assay_features kept = {.bytes = 0};
+                                            .training_counts = counts, .evaluation_batch = 7, .kept_rows = features ? COUNT : 0, .most_resident = 1 << 20};
+  struct assay_features kept = {0};
   const struct assay_residency none = {0};
   const struct assay_component backend = component(ASSAY_BACKEND, backend_name, "");
   struct assay_status status;
@@ -95,13 +95,13 @@ static void repeat_on(const char *backend_name, int number, bool features) {
   float options[16];
   ck_assert_msg(assay_session_open(backend.plugin, backend.values, NULL, &session, &status) == 0, "%s", status.message);
   ck_assert_msg(assay_network_create(&settings, &facts, &network, &status) == 0, "%s", status.message);
-  ck_assert_msg(assay_runner_create(session, &given, &none, network, &runner, &status) == 0, "%s", status.message);
+  ck_assert_msg(assay_features_prepare(&kept, session, &given, network, &status) == 0, "%s", status.message);
+  ck_assert_msg(assay_runner_create(session, &given, &none, &kept, network, &runner, &status) == 0, "%s", status.message);
   assay_samples_statistics(&given, all, COUNT, mean, deviation);
   ck_assert_int_eq(assay_runner_initialise(&runner, 1, mean, deviation, &status), 0);
   write_weights(&runner);
   assay_network_options(&settings, options);
-  runner.features = &kept;
-  ck_assert_int_eq(network->phases[0].on_features, features && train.freeze != NULL && train.keep_statistics != ASSAY_KEEP_NONE);
+  ck_assert_int_eq(assay_network_reads_kept(network, network->phases[0].first_step), features && train.freeze != NULL);
   ck_assert_int_eq(assay_runner_begin(&runner, &status), 0);
   ck_assert_int_eq(assay_features_settle(&runner, options, &status), 0);
   for (uint32_t epoch = 0; epoch < 2; epoch++) {
@@ -117,8 +117,8 @@ static void repeat_on(const char *backend_name, int number, bool features) {
       ck_assert_double_eq_tol(-log(scores[2 * i + labels[i]]), expected->losses[epoch][i], 2e-5);
     }
   }
-  assay_features_release(&kept, assay_session_backend(session));
   assay_runner_release(&runner);
+  assay_features_release(&kept, session);
   assay_network_release(network);
   assay_session_close(session);
 }

@@ -138,7 +138,9 @@ static assay_value flat(struct assay_builder *b, assay_value x) { return assay_r
 static void own_sums(struct assay_builder *b, assay_value x, assay_value w) { (void)w, assay_reduce_sum(b, assay_relu(b, x), 1u << 1 | 1u << 3, 0); }
 static void sum_of_samples(struct assay_builder *b, assay_value x, assay_value w) { (void)w, assay_reduce_sum(b, x, 1u << 0, 0); }
 static void own_softmax(struct assay_builder *b, assay_value x, assay_value w) { (void)w, assay_softmax(b, flat(b, x)); }
-static void rows_of_several(struct assay_builder *b, assay_value x, assay_value w) { (void)w, rows(b, x); }
+static void rows_of_one(struct assay_builder *b, assay_value x, assay_value w) { (void)w, rows(b, x); }
+static void rows_of_several(struct assay_builder *b, assay_value x, assay_value w) { (void)w, assay_reshape(b, rows(b, x), 2, (const int64_t[]){4, 90}); }
+static void back_to_samples(struct assay_builder *b, assay_value x, assay_value w) { (void)w, flat(b, rows(b, x)); }
 static void own_transpose(struct assay_builder *b, assay_value x, assay_value w) { (void)w, assay_transpose(b, x, (const int32_t[]){0, 2, 3, 1}); }
 static void channels_first(struct assay_builder *b, assay_value x, assay_value w) { (void)w, assay_transpose(b, x, (const int32_t[]){1, 0, 2, 3}); }
 static void own_slice(struct assay_builder *b, assay_value x, assay_value w) { (void)w, assay_slice(b, x, 1, 0, 2); }
@@ -165,6 +167,8 @@ START_TEST(what_mixes_samples_is_known) {
   ck_assert(!couples(own_sums));
   ck_assert(couples(sum_of_samples));
   ck_assert(!couples(own_softmax));
+  ck_assert(!couples(rows_of_one)); /* twelve rows a sample, that stand together */
+  ck_assert(!couples(back_to_samples));
   ck_assert(couples(rows_of_several));
   ck_assert(!couples(own_transpose));
   ck_assert(couples(channels_first));

@@ -113,7 +113,7 @@ START_TEST(sent_batches_train_as_resident_ones) {
   struct assay_network *network;
   struct assay_runner runner;
   ck_assert_msg(assay_network_create(&toy->settings, &facts, &network, &status) == 0, "%s", status.message);
-  ck_assert_msg(assay_runner_create(toy->session, &toy->samples, &none, network, &runner, &status) == 0, "%s", status.message);
+  ck_assert_msg(assay_runner_create(toy->session, &toy->samples, &none, NULL, network, &runner, &status) == 0, "%s", status.message);
   /* The fold's seed as the trainer draws it. */
   uint32_t block[4];
   assay_philox((const uint32_t[]){0, 0x666f6c64u, 0, 0}, (const uint32_t[]){3, 0}, block);
