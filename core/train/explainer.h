@@ -7,6 +7,8 @@
  * several branches that end apart, each has its own, and their heat is added. Heat is max(sum over channels of weight * map, 0). A weight is the gradient of
  * the class' logit by that place of the map (HiResCAM), or its mean over the places of the channel (Grad-CAM); with one logit the first class' is its negative.
  * Both are the same behind a global pooling. Behind a flattening Grad-CAM's weights mix what places far apart say, and may leave nothing.
+ *
+ * An image that the model cuts into patches has the heat of each, from the patch's own logit, in its place.
  */
 #ifndef ASSAY_TRAIN_EXPLAINER_H
 #define ASSAY_TRAIN_EXPLAINER_H

@@ -31,16 +31,17 @@ static const struct layer flat[] = {{"conv2d", "channels=4", {-1}, 1}, {"relu", 
                                         {"classifier", "", {8}, 1}};
 
 /* A model with the script's weights. */
-static struct assay_model *make(const struct layer *layers, uint32_t layer_count, uint32_t class_count) {
+static struct assay_model *make_of(const struct layer *layers, uint32_t layer_count, uint32_t class_count, uint32_t columns, uint32_t rows,
+                                   uint32_t width, uint32_t height) {
   static const char *const classes[] = {"a", "b", "c"};
   struct assay_layer_setting settings_layers[MOST_LAYERS];
   for (uint32_t i = 0; i < layer_count; i++) {
     settings_layers[i] = (struct assay_layer_setting){component(ASSAY_LAYER, layers[i].type, layers[i].options), layers[i].input_count, layers[i].inputs};
     settings_layers[i].component.name = assay_arena_print(test_arena, "%s%u", layers[i].type, i);
   }
-  const struct assay_settings settings = {.layer_count = layer_count, .layers = settings_layers};
-  const struct assay_samples samples = {.class_count = class_count, .height = HEIGHT, .width = WIDTH, .channels = CHANNELS, .positive = -1, .classes = classes};
-  const struct assay_network_facts facts = {.class_count = class_count, .height = HEIGHT, .width = WIDTH, .channels = CHANNELS};
+  const struct assay_settings settings = {.data = {.patch_columns = columns, .patch_rows = rows}, .layer_count = layer_count, .layers = settings_layers};
+  const struct assay_samples samples = {.class_count = class_count, .height = height, .width = width, .channels = CHANNELS, .positive = -1, .classes = classes};
+  const struct assay_network_facts facts = {.class_count = class_count, .height = height, .width = width, .channels = CHANNELS};
   struct assay_program_builder *builder;
   const struct assay_program *program;
   struct assay_status status;
@@ -66,6 +67,10 @@ static struct assay_model *make(const struct layer *layers, uint32_t layer_count
   ck_assert_msg(assay_model_create(&settings, &samples, members, 1, &model, &status) == 0, "%s", status.message);
   assay_program_release(builder);
   return model;
+}
+
+static struct assay_model *make(const struct layer *layers, uint32_t layer_count, uint32_t class_count) {
+  return make_of(layers, layer_count, class_count, 1, 1, WIDTH, HEIGHT);
 }
 
 static void compare(const char *backend_name) {
@@ -138,6 +143,41 @@ START_TEST(a_network_without_convolutions_can_be_explained) {
 }
 END_TEST
 
+/* The heat of a picture of two patches beside each other is that of each alone, in its place, but for one scale for both. */
+START_TEST(patches_have_their_heat_in_their_places) {
+  enum { BOTH = 2 * WIDTH };
+  const struct assay_component backend = component(ASSAY_BACKEND, "reference", "");
+  struct assay_status status;
+  struct assay_session *session;
+  struct assay_explainer *one, *both;
+  struct assay_model *alone = make(flat, sizeof flat / sizeof *flat, 3), *patched = make_of(flat, sizeof flat / sizeof *flat, 3, 2, 1, BOTH, HEIGHT);
+  uint8_t halves[2][HEIGHT * WIDTH * CHANNELS], picture[HEIGHT * BOTH * CHANNELS];
+  float heat[HEIGHT * BOTH], own[HEIGHT * WIDTH];
+  for (int half = 0; half < 2; half++)
+    for (int y = 0; y < HEIGHT; y++)
+      for (int i = 0; i < WIDTH * CHANNELS; i++)
+        picture[(y * 2 + half) * WIDTH * CHANNELS + i] = halves[half][y * WIDTH * CHANNELS + i] = (uint8_t)(11 * y + 5 * i + 60 * half + 7 * y * i);
+  ck_assert_int_eq(assay_session_open(backend.plugin, backend.values, NULL, &session, &status), 0);
+  ck_assert_msg(assay_explainer_create(session, alone, ASSAY_EXPLAIN_HIRES_CAM, &one, &status) == 0, "%s", status.message);
+  ck_assert_msg(assay_explainer_create(session, patched, ASSAY_EXPLAIN_HIRES_CAM, &both, &status) == 0, "%s", status.message);
+  ck_assert_msg(assay_explainer_run(both, picture, 1, BOTH, HEIGHT, heat, &status) == 0, "%s", status.message);
+  for (int half = 0; half < 2; half++) {
+    float most = 0;
+    ck_assert_int_eq(assay_explainer_run(one, halves[half], 1, WIDTH, HEIGHT, own, &status), 0);
+    ck_assert(assay_explainer_found(one));
+    for (int place = 0; place < HEIGHT * WIDTH; place++) most = fmaxf(most, heat[place / WIDTH * BOTH + half * WIDTH + place % WIDTH]);
+    ck_assert(most > 0);
+    for (int place = 0; place < HEIGHT * WIDTH; place++)
+      ck_assert_float_eq_tol(heat[place / WIDTH * BOTH + half * WIDTH + place % WIDTH], most * own[place], 2e-5f);
+  }
+  assay_explainer_release(one);
+  assay_explainer_release(both);
+  assay_model_release(alone);
+  assay_model_release(patched);
+  assay_session_close(session);
+}
+END_TEST
+
 START_TEST(heat_is_laid_over) {
   uint8_t pixels[6] = {200, 200, 200, 200, 200, 200};
   const float heat[2] = {0, 1};
@@ -155,6 +195,7 @@ int main(void) {
   tcase_add_test(cases, reference_looks_as_pytorch);
   tcase_add_test(cases, cpu_looks_as_pytorch);
   tcase_add_test(cases, a_network_without_convolutions_can_be_explained);
+  tcase_add_test(cases, patches_have_their_heat_in_their_places);
   tcase_add_test(cases, heat_is_laid_over);
   suite_add_tcase(suite, cases);
   return assay_run_suite(suite);
