@@ -131,6 +131,7 @@ int assay_resolve_network(struct assay_resolver *resolver) {
   if (count > MOST_LAYERS) return assay_ini_refuse(resolver->ini, entry, resolver->status, "more than %d layers; use fewer", MOST_LAYERS);
   plan->layers = ASSAY_NEW_ARRAY(resolver->arena, struct assay_plan_layer, count);
   if (plan->layers == NULL) return OUT_OF_MEMORY(resolver);
+  if ((code = assay_resolve_dropouts(resolver, names, count)) != 0) return code;
   for (uint32_t i = 0; i < count; i++) {
     if (!assay_is_name(names[i]) || strlen(names[i]) > ASSAY_INI_MOST_NAME || strcmp(names[i], "images") == 0)
       return assay_ini_refuse(resolver->ini, entry, resolver->status,

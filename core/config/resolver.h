@@ -74,6 +74,9 @@ int assay_resolve_type(struct assay_resolver *resolver, struct assay_plan_group 
 int assay_resolve_network(struct assay_resolver *resolver);
 /* The default learning rate of adaptive optimizers, where the INI leaves it out, goes by the layers. After [network] and [optimizer]. */
 int assay_resolve_rate(struct assay_resolver *resolver);
+/* Before any of the layers is resolved: resolve_dropouts.c */
+int assay_resolve_dropouts(struct assay_resolver *resolver, const char *const *layers, uint32_t layer_count);
+
 
 /* ---- Metrics; resolve_metrics.c ---- */
 

@@ -151,6 +151,7 @@ INT_KEY(train_unfreeze_after, "unfreeze_after", "0", 0, 1000000, SEARCHABLE, "ep
 CHOICE_KEY(train_keep_statistics, "keep_statistics", "frozen", keeps, SEARCHABLE, "batch-norm layers that go by their running statistics while training: those that are frozen, none, or all");
 TEXT_KEY(train_rate_groups, "rate_groups", "", SEARCHABLE, "layers, or what names of parameters begin with, each of which starts a group with a learning rate of its own");
 TEXT_KEY(train_rates, "rates", "1", SEARCHABLE, "factor of the learning rate for each group, as 0.1, 0.2, 1 or lr/10, lr/5, lr");
+TEXT_KEY(train_dropouts, "dropouts", "", 0, "rate of each layer that drops, in order, each with a domain if it likes, or one for all; empty: as the layers say");
 REAL_KEY(train_ema, "ema", "0", 0, 0.999999, SEARCHABLE, "share of the weights' running mean that is kept at each step; it is what is judged and saved; 0: no mean");
 CHOICE_KEY(train_final, "final", "refit", finals, 0, "the final model: trained again on all training images, the best fold's, or the folds' average");
 TEXT_KEY(train_class_weights, "class_weights", "none", SEARCHABLE, "weight of each class in the training loss: none, balanced, or one number a class");
@@ -173,7 +174,7 @@ static const struct assay_option *const train_options[] = {
     [TRAIN_ONE_CYCLE_END] = &train_one_cycle_end, [TRAIN_ONE_CYCLE_MOMENTUM] = &train_one_cycle_momentum,
     [TRAIN_FREEZE] = &train_freeze,           [TRAIN_UNFREEZE_AFTER] = &train_unfreeze_after,
     [TRAIN_KEEP_STATISTICS] = &train_keep_statistics, [TRAIN_RATE_GROUPS] = &train_rate_groups,
-    [TRAIN_RATES] = &train_rates,             [TRAIN_EMA] = &train_ema,
+    [TRAIN_RATES] = &train_rates, [TRAIN_DROPOUTS] = &train_dropouts,             [TRAIN_EMA] = &train_ema,
     [TRAIN_FINAL] = &train_final,
     [TRAIN_CLASS_WEIGHTS] = &train_class_weights, [TRAIN_OVERSAMPLE] = &train_oversample, [TRAIN_LOSS] = &train_loss,
     [TRAIN_METRICS] = &train_metrics,         NULL};

@@ -196,6 +196,26 @@ START_TEST(one_word_changes_the_search) {
 }
 END_TEST
 
+/* One line of rates is the same as a rate in each layer that drops, in their order, domains and all. */
+START_TEST(dropouts_reach_the_layers_that_drop) {
+#define DROPPING "[data]\npath = images\ntest = none\n[network]\nlayers = one, relu, two, classifier\n[layer.one]\ntype = dropout\n[layer.two]\ntype = dropout\n"
+  struct assay_plan *plan = plan_of(DROPPING "[train]\ndropouts = 0.25, 0.5 ~ real(0.2, 0.8)\n");
+  const struct assay_settings *s = settings_at(plan, NULL);
+  ck_assert_double_eq(option_of(&s->layers[0].component, "rate")->real, 0.25);
+  ck_assert_double_eq(option_of(&s->layers[2].component, "rate")->real, 0.5);
+  ck_assert_uint_eq(assay_plan_space(plan)->dimension_count, 1);
+  const double point[1] = {0.7};
+  ck_assert_int_eq(dimension_of(plan, "layer.two.rate"), 0);
+  ck_assert_double_eq(option_of(&settings_at(plan, point)->layers[2].component, "rate")->real, 0.7);
+  assay_plan_release(plan);
+  plan = plan_of(DROPPING "[train]\ndropouts = 0.6\n");
+  s = settings_at(plan, NULL);
+  ck_assert_double_eq(option_of(&s->layers[0].component, "rate")->real, 0.6);
+  ck_assert_double_eq(option_of(&s->layers[2].component, "rate")->real, 0.6);
+  assay_plan_release(plan);
+}
+END_TEST
+
 /* ---- Conditional spaces ---- */
 
 START_TEST(sections_of_types_hang_from_the_type) {
@@ -787,6 +807,7 @@ int main(void) {
   tcase_add_test(tests, student_file_gives_the_seven_axes);
   tcase_add_test(tests, student_file_gives_the_settings_of_the_checklist);
   tcase_add_test(tests, one_word_changes_the_search);
+  tcase_add_test(tests, dropouts_reach_the_layers_that_drop);
   tcase_add_test(tests, sections_of_types_hang_from_the_type);
   tcase_add_test(tests, own_section_wins_over_the_shared_one);
   tcase_add_test(tests, shared_axis_hangs_from_its_only_reader);

@@ -33,6 +33,8 @@ static const struct assay_option *const conv_blocks[] = {INT("blocks", "2", 1, 8
 static const struct assay_option *const dense[] = {
     OPTION(.type = ASSAY_OPTION_INT, .flags = ASSAY_OPTION_SEARCHABLE | ASSAY_OPTION_REQUIRED, .name = "units", .minimum = 1, .maximum = 65536, .help = "outputs"),
     BOOL("bias", "yes"), NULL};
+static const struct assay_option *const dropout[] = {
+    OPTION(.type = ASSAY_OPTION_REAL, .flags = ASSAY_OPTION_SEARCHABLE, .name = "rate", .default_text = "0.5", .minimum = 0, .maximum = 0.99, .help = "rate"), NULL};
 static const struct assay_option *const every[] = {
     OPTION(.type = ASSAY_OPTION_INTS, .flags = ASSAY_OPTION_SEARCHABLE, .name = "sizes", .default_text = "8, 16", .minimum = 1, .maximum = 64, .help = "sizes"),
     OPTION(.type = ASSAY_OPTION_REALS, .name = "scales", .default_text = "0.5", .minimum = 0, .maximum = 1, .help = "scales"),
@@ -95,6 +97,7 @@ static const struct assay_backend backend = {
 static const struct assay_plugin plugins[] = {
     LAYER("conv_blocks", conv_blocks, one_input),
     LAYER("dense", dense, one_input),
+    LAYER("dropout", dropout, one_input),
     LAYER("every", every, one_input),
     LAYER("classifier", NULL, one_input),
     LAYER("relu", NULL, one_input),
