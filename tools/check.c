@@ -66,6 +66,17 @@ static void print_proposal(FILE *stream, const struct assay_dataset *dataset, co
           proposal->image_count, proposal->photograph_count, dataset->samples[proposal->first].path, dataset->samples[proposal->second].path, proposal->pattern);
 }
 
+/* What there is to train on, after the test was held out. */
+static struct assay_repeat_proposal propose_repeats(const struct assay_dataset *dataset, const struct assay_data_settings *settings) {
+  const struct assay_repeat_proposal proposal = assay_dataset_propose_repeats(dataset);
+  return settings->repeats > 1 ? (struct assay_repeat_proposal){0} : proposal;
+}
+
+static void print_repeats(FILE *stream, const struct assay_dataset *dataset, const struct assay_repeat_proposal *proposal) {
+  fprintf(stream, "\nclass %s has only %u images to train on, and judging each once says little about it; with this line in [data] the split is drawn anew so often:\n  repeats = %u\n",
+          dataset->classes[proposal->label], proposal->count, proposal->repeats);
+}
+
 static void print_audit(struct cli *cli, const struct assay_dataset *dataset, const struct assay_audit *audit, const struct assay_dataset_summary *summary) {
   FILE *stream = cli->results;
   fprintf(stream, "%s: %u images, %u classes\n\n%-24s%12s%12s%12s\n", dataset->root, dataset->count, dataset->class_count, "class", "train", "validation", "test");
@@ -141,6 +152,11 @@ static json_t *audit_json(const struct assay_dataset *dataset, const struct assa
                    duplicates_json(dataset, audit), "near_duplicates", near_json(dataset, audit));
 }
 
+static json_t *repeats_json(const struct assay_dataset *dataset, const struct assay_repeat_proposal *proposal) {
+  if (proposal->repeats == 0) return json_null();
+  return json_pack("{s:i,s:s,s:i}", "repeats", (int)proposal->repeats, "class", dataset->classes[proposal->label], "images", (int)proposal->count);
+}
+
 static json_t *proposal_json(const struct assay_dataset *dataset, const struct assay_group_proposal *proposal) {
   if (proposal->pattern == NULL) return json_null();
   return json_pack("{s:s,s:i,s:i,s:[s,s]}", "group", proposal->pattern, "photographs", (int)proposal->photograph_count, "images", (int)proposal->image_count, "paths",
@@ -156,6 +172,7 @@ static int check_dataset(struct cli *cli, struct assay_dataset *dataset, const s
   if (result != 0) return result;
   int refused = assay_dataset_gate(dataset, audit, cli->status);
   if (refused == 0) refused = assay_dataset_split(dataset, &settings->data, cli->status);
+  const struct assay_repeat_proposal repeats = propose_repeats(dataset, &settings->data);
   struct assay_dataset_summary *summary = NULL;
   struct assay_status ignored;
   if (assay_dataset_summarise(dataset, &summary, refused != 0 ? &ignored : cli->status) != 0 && refused == 0) result = ASSAY_E_MEMORY;
@@ -165,10 +182,12 @@ static int check_dataset(struct cli *cli, struct assay_dataset *dataset, const s
   if (summary != NULL && !cli->json) {
     print_audit(cli, dataset, audit, summary);
     if (proposal.pattern != NULL) print_proposal(cli->results, dataset, &proposal);
+    if (repeats.repeats > 0) print_repeats(cli->results, dataset, &repeats);
     if (preview != NULL) preview_print(cli, preview);
   } else if (summary != NULL && refused == 0 && result == 0) { /* otherwise the error object says it */
     json_t *object = audit_json(dataset, audit, summary);
     json_object_set_new(object, "proposal", proposal_json(dataset, &proposal));
+    json_object_set_new(object, "repeat_proposal", repeats_json(dataset, &repeats));
     if (preview != NULL) json_object_set(object, "preview", preview);
     cli_print_json(cli, object);
   }

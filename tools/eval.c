@@ -55,7 +55,7 @@ static int judge(struct cli *cli, struct model_in_use *use, struct assay_dataset
   if (result == 0)
     result = assay_predictor_run(use->predictor, readable.images, readable.labels, readable.count, readable.scores, readable.losses, cli->status);
   for (uint32_t i = 0; result == 0 && i < readable.count; i++)
-    result = assay_predictions_add(set, readable.paths[i], ASSAY_PART_TEST, -1, readable.labels[i], readable.scores + (size_t)i * use->model->class_count,
+    result = assay_predictions_add(set, readable.paths[i], ASSAY_PART_TEST, -1, -1, readable.labels[i], readable.scores + (size_t)i * use->model->class_count,
                                    readable.losses[i], cli->status);
   assay_cache_close(cache);
   return result;

@@ -46,7 +46,7 @@ def read_images(recipe, run):
     pixels = [numpy.asarray(Image.open(os.path.join(root, row["path"])).convert("RGB").resize((width, height), Image.BILINEAR)) for row in rows]
     x = torch.from_numpy(numpy.stack(pixels)).permute(0, 3, 1, 2).float()
     mean, deviation = (torch.tensor([float(n) for n in recipe["data"][key].split(",")]).view(1, -1, 1, 1) for key in ("mean", "deviation"))
-    return (x - mean) / deviation, torch.tensor([classes.index(row["label"]) for row in rows]), torch.tensor([int(row["fold"]) for row in rows]), len(classes)
+    return (x - mean) / deviation, torch.tensor([classes.index(row["label"]) for row in rows]), [torch.tensor([int(row[name]) for row in rows]) for name in rows[0] if name.split("_")[0] == "fold"], len(classes)
 
 
 class SamePadding(nn.Module):
@@ -199,10 +199,10 @@ def main():
     run = sys.argv[1]
     torch.set_num_threads(int(sys.argv[2]))
     recipe = read_recipe(run)
-    x, y, folds, classes = read_images(recipe, run)
+    x, y, draws, classes = read_images(recipe, run)
     trainer = Trainer(recipe, x, y, classes, read_tensors(recipe["network"]["weights"]))
     began, repeats = time.process_time(), []
-    for repeat in range(int(recipe["train"]["repeats"])):
+    for repeat, folds in enumerate(draws):
         seed = int(recipe["train"]["seed"]) + repeat
         repeats.append([trainer.fold((folds != f).nonzero()[:, 0], (folds == f).nonzero()[:, 0], 1000 * seed + f) for f in range(int(recipe["data"]["folds"]))])
     print(json.dumps({"repeats": repeats, "processor_seconds": time.process_time() - began}))

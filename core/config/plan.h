@@ -56,6 +56,8 @@ enum assay_normalise {
 
 enum assay_patch_score { ASSAY_PATCH_MAX = 0, ASSAY_PATCH_MEAN = 1 };
 
+enum { ASSAY_MOST_FOLDS = 1000, ASSAY_MOST_REPEATS = 1000 };
+
 struct assay_data_settings {
   const char *path;       /* absolute */
   uint32_t width, height; /* pixels that the network sees; 0: those of the images, which must then be all equal */
@@ -66,6 +68,7 @@ struct assay_data_settings {
   uint32_t mean_count, deviation_count; /* VALUES: 1 or 3 */
   const double *mean, *deviation;       /* in units of 0 … 255 */
   uint32_t folds;         /* 1: a single hold-out of `validation` */
+  uint32_t repeats;       /* how often folds are drawn and trained, each time with a seed of its own; 0 and 1: once */
   double validation;      /* share held out for validation when folds is 1 */
   double test;            /* share held out for the test; 0: none */
   bool test_own;          /* the data must have a test part of its own: a test/ folder or an IDX test pair */
@@ -100,7 +103,6 @@ struct assay_train_settings {
   uint32_t epochs, batch;
   uint32_t stage_count;   /* of [stages]; 0: none. `epochs` is then the sum of theirs */
   const struct assay_stage_settings *stages;
-  uint32_t repeats;       /* trainings of each fold, each with a seed of its own; at least 1 */
   uint32_t patience;      /* epochs without a better validation value; 0: never stop early */
   uint64_t seed;
   double oversample;      /* share of the largest class up to which the samples of others are repeated in training; 0: none are */

@@ -49,7 +49,9 @@ KEY(data_mean, .type = ASSAY_OPTION_REALS, .name = "mean", .default_text = "0", 
     .help = "what is taken from pixels of 0 … 255: one number, or one a channel");
 KEY(data_deviation, .type = ASSAY_OPTION_REALS, .name = "deviation", .default_text = "255", .minimum = 1e-6, .maximum = 1e6,
     .help = "what pixels are then divided by: one number, or one a channel");
-INT_KEY(data_folds, "folds", "1", 1, 1000, 0, "folds of cross-validation; 1: a single part of the images is held out for validation");
+INT_KEY(data_folds, "folds", "1", 1, ASSAY_MOST_FOLDS, 0, "folds of cross-validation; 1: a single part of the images is held out for validation");
+INT_KEY(data_repeats, "repeats", "1", 1, ASSAY_MOST_REPEATS, 0,
+        "how often the folds (or the part held out for validation) are drawn and trained, each time another split and the next seed of [train]: where few images are positive");
 REAL_KEY(data_validation, "validation", "0.2", 0.001, 0.9, 0, "share of the images held out for validation");
 TEXT_KEY(data_test, "test", "own", 0, "held out and seen once, at the end: own (the data's test part), a share as 0.2, labelled images as for path, or none");
 TEXT_KEY(data_positive, "positive", "", 0, "name of the class that binary metrics look for, such as crack; empty: none");
@@ -70,7 +72,7 @@ static const struct assay_option *const data_options[] = {
     [DATA_PATH] = &data_path,       [DATA_SIZE] = &data_size,   [DATA_FIT] = &data_fit,         [DATA_RESIZE] = &data_resize,
     [DATA_FILTER] = &data_filter,       [DATA_COLOUR] = &data_colour,
     [DATA_NORMALISE] = &data_normalise, [DATA_MEAN] = &data_mean, [DATA_DEVIATION] = &data_deviation,
-    [DATA_FOLDS] = &data_folds, [DATA_VALIDATION] = &data_validation, [DATA_TEST] = &data_test,
+    [DATA_FOLDS] = &data_folds, [DATA_REPEATS] = &data_repeats, [DATA_VALIDATION] = &data_validation, [DATA_TEST] = &data_test,
     [DATA_POSITIVE] = &data_positive,   [DATA_SEED] = &data_seed,   [DATA_THREADS] = &data_threads,       [DATA_LIMIT] = &data_limit,
     [DATA_GROUP] = &data_group,     [DATA_NEAR_DUPLICATES] = &data_near_duplicates,
     [DATA_MIN_DEFECT] = &data_min_defect, [DATA_PATCHES] = &data_patches, [DATA_PATCH_SCORE] = &data_patch_score,
@@ -130,7 +132,6 @@ INT_KEY(train_epochs, "epochs", "30", 1, 1000000, 0, "at most so many passes ove
 INT_KEY(train_batch, "batch", "16", 1, 65536, SEARCHABLE, "images a step");
 INT_KEY(train_patience, "patience", "5", 0, 1000000, 0, "epochs without a better validation loss after which training stops; 0: never");
 INT_KEY(train_seed, "seed", "1", 0, MOST_EXACT, 0, "seed of first weights, order and dropout");
-INT_KEY(train_repeats, "repeats", "1", 1, 1000, 0, "how often each fold is trained, each time with the next seed; means and spreads are reported");
 CHOICE_KEY(train_schedule, "schedule", "constant", schedules, SEARCHABLE, "how the learning rate changes over the epochs, step by step");
 REAL_KEY(train_warmup_epochs, "warmup_epochs", "0", 0, 1000000, SEARCHABLE, "epochs, before the schedule begins, in which the learning rate rises evenly to its value");
 REAL_KEY(train_warmup_start, "warmup_start", "0.01", 0, 1, SEARCHABLE, "share of the learning rate that warmup_epochs begin with");
@@ -164,7 +165,6 @@ TEXT_KEY(train_metrics, "metrics", "loss, accuracy, balanced_accuracy, precision
 static const struct assay_option *const train_options[] = {
     [TRAIN_EPOCHS] = &train_epochs,           [TRAIN_BATCH] = &train_batch,
     [TRAIN_PATIENCE] = &train_patience,       [TRAIN_SEED] = &train_seed,
-    [TRAIN_REPEATS] = &train_repeats,
     [TRAIN_SCHEDULE] = &train_schedule,       [TRAIN_WARMUP_EPOCHS] = &train_warmup_epochs,
     [TRAIN_WARMUP_START] = &train_warmup_start, [TRAIN_STEP_EPOCHS] = &train_step_epochs,
     [TRAIN_STEP_FACTOR] = &train_step_factor, [TRAIN_COSINE_END] = &train_cosine_end,

@@ -69,6 +69,7 @@ static int read_data(const struct reader *reader, struct assay_data_settings *da
   data->deviation_count = values[DATA_DEVIATION]->count;
   data->deviation = values[DATA_DEVIATION]->reals;
   data->folds = (uint32_t)values[DATA_FOLDS]->integer;
+  data->repeats = (uint32_t)values[DATA_REPEATS]->integer;
   data->validation = values[DATA_VALIDATION]->real;
   data->test_path = is_folder ? values[DATA_TEST]->text : NULL;
   data->positive = values[DATA_POSITIVE]->text[0] != '\0' ? values[DATA_POSITIVE]->text : NULL;
@@ -161,7 +162,6 @@ static int read_train(const struct reader *reader, struct assay_train_settings *
   train->epochs = (uint32_t)values[TRAIN_EPOCHS]->integer;
   train->batch = (uint32_t)values[TRAIN_BATCH]->integer;
   train->patience = (uint32_t)values[TRAIN_PATIENCE]->integer;
-  train->repeats = (uint32_t)values[TRAIN_REPEATS]->integer;
   train->seed = (uint64_t)values[TRAIN_SEED]->integer;
   train->schedule = (uint32_t)values[TRAIN_SCHEDULE]->integer;
   train->warmup_epochs = values[TRAIN_WARMUP_EPOCHS]->real;

@@ -32,7 +32,6 @@ struct assay_sample {
                        UTF-8 are shown as \xNN (such a file cannot be used: its problem says to rename it) */
   int32_t label;    /* class number */
   uint32_t part;    /* enum assay_part */
-  int32_t fold;     /* 0 … fold_count - 1: validated on in that fold, trained on in the others; -1: trained on in all */
   uint32_t width, height, channels, bits; /* as stored, after EXIF orientation; 0 when broken */
   const char *format;                     /* "jpeg", "png", …, "idx"; NULL when broken */
   const char *problem;                    /* one clause on why it cannot be used; NULL */
@@ -50,7 +49,10 @@ struct assay_dataset {
   const char *const *classes;    /* sorted by name */
   bool has_validation, has_test; /* val/ and test/ folders (or an IDX test pair, or a test_path) were found */
   struct assay_hash content;     /* of all names, labels, parts and hashes */
-  uint32_t fold_count;           /* set by the split: rounds of training and validation; 1 with a val/ folder or a single hold-out */
+  uint32_t repeat_count;         /* set by the split: how often the folds, or the part that is held out for validation, were drawn */
+  uint32_t fold_count;           /* set by the split: rounds of training and validation of a repeat; 1 with a val/ folder or a single hold-out */
+  int32_t **folds;               /* set by the split: [repeat_count][count], of the training part: validated on in that fold of the repeat, trained on in the others;
+                                    -1: trained on in all */
   uint32_t ignored_count;        /* files that are no images */
   uint32_t near_count;           /* pairs that are almost but not quite the same image, unless the settings ignore them; see near.h. Small images are not compared */
   const struct assay_near {
@@ -99,6 +101,13 @@ struct assay_group_proposal {
   uint32_t first, second; /* two samples of one photograph */
 };
 int assay_dataset_propose_group(const struct assay_dataset *dataset, struct assay_group_proposal *proposal, struct assay_status *status);
+/* How often folds should be drawn where few images of a class are there to train on: as often as it takes until the rarest class is judged some fifty times, so that a
+ * threshold's rule can tell 98 % from all of them; at most ten times. */
+struct assay_repeat_proposal {
+  uint32_t repeats;     /* 0: nothing to propose: there are images enough, or one alone, or a validation part of its own */
+  uint32_t label, count; /* the rarest class, and its images */
+};
+struct assay_repeat_proposal assay_dataset_propose_repeats(const struct assay_dataset *dataset);
 /* The gate: of a unit across parts (copies, near copies, a group) the samples in the training part leave it, and those in the validation part for the test's sake (part NONE,
  * problem says so); one image under two labels is ASSAY_E_DATA and both are named. What is within the training part is kept in one fold by the split. */
 int assay_dataset_gate(struct assay_dataset *dataset, const struct assay_audit *audit, struct assay_status *status);
@@ -119,8 +128,9 @@ struct assay_dataset_summary {
 int assay_dataset_summarise(const struct assay_dataset *dataset, struct assay_dataset_summary **summary, struct assay_status *status);
 void assay_dataset_summary_release(struct assay_dataset_summary *summary);
 
-/* Stratified parts and folds from settings->seed. Units stay together. val/ and test/ folders are used as they are: with val/ there is one fold. `limit`
- * is applied to training and validation, after the test has been drawn. ASSAY_E_CONFIG when the settings ask for the data's own test part and there is none, or
+/* Stratified parts and folds from settings->seed, folds (or the held-out validation part) as often as settings->repeats says, each time by another draw. Units stay
+ * together. val/ and test/ folders are used as they are: with val/ there is one fold, the same in each repeat. `limit` is applied to training and validation, after the
+ * test has been drawn. ASSAY_E_CONFIG when the settings ask for the data's own test part and there is none, or
  * for a share beside it. ASSAY_E_DATA with the class and the numbers when a class has fewer (different) images than folds, or when all images are broken. */
 int assay_dataset_split(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_status *status);
 

@@ -83,7 +83,7 @@ static int number_samples(struct assay_scan *scan) {
     struct assay_sample *sample = &dataset->samples[i];
     const struct assay_place *place = &scan->places[order[i].found];
     dataset->source->files[i] = scan->walk.found[order[i].found];
-    *sample = (struct assay_sample){.path = assay_printable_path(scan->arena, order[i].path), .label = place->label, .part = place->part, .group = place->group, .fold = -1};
+    *sample = (struct assay_sample){.path = assay_printable_path(scan->arena, order[i].path), .label = place->label, .part = place->part, .group = place->group};
     if (sample->path == NULL) result = out_of_memory(scan);
     else if (sample->path != order[i].path) sample->problem = "its name is not printable UTF-8; rename it";
   }
@@ -393,7 +393,7 @@ static int scan_folder(const struct assay_data_settings *settings, const char *c
   struct assay_dataset *dataset = arena == NULL ? NULL : ASSAY_NEW(arena, struct assay_dataset);
   if (dataset != NULL) {
     *dataset = (struct assay_dataset){
-        .arena = arena, .root = assay_arena_copy(arena, settings->path), .source = ASSAY_NEW(arena, struct assay_source), .fold_count = 1};
+        .arena = arena, .root = assay_arena_copy(arena, settings->path), .source = ASSAY_NEW(arena, struct assay_source)};
   }
   if (dataset == NULL || dataset->root == NULL || dataset->source == NULL) {
     assay_arena_release(arena);

@@ -82,7 +82,6 @@ static int add_pair(struct assay_scan *scan, uint32_t pair, const int32_t number
     struct assay_sample *sample = &dataset->samples[dataset->source->pairs[pair].first + i];
     *sample = (struct assay_sample){.path = assay_arena_print(scan->arena, "%s#%u", name, i),
                                     .label = label,
-                                    .fold = -1,
                                     .width = idx->width,
                                     .height = idx->height,
                                     .part = pair == 1 || scan->given != NULL ? ASSAY_PART_TEST : ASSAY_PART_TRAIN,

@@ -2,7 +2,7 @@
  *
  * Parts and folds: stratified by class, drawn from the seed, and samples of one unit never apart.
  *
- * Every draw (test, limit, validation, folds) has a stream of random numbers of its own for each class. Classes are dealt with from the rarest to the commonest;
+ * Every draw (test, limit, validation, folds) has a stream of random numbers of its own for each class, and in each repeat another. Classes are dealt with from the rarest to the commonest;
  * a unit with several classes is drawn with its rarest and counts for all of them (after Sechidis, Tsoumakas and Vlahavas, "On the stratification of
  * multi-label data", 2011).
  */
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum draw { DRAW_TEST = 1, DRAW_VALIDATION = 2, DRAW_FOLDS = 3, DRAW_LIMIT = 4 /* + part */ };
+enum draw { DRAW_TEST = 1, DRAW_VALIDATION = 2, DRAW_FOLDS = 3, DRAW_LIMIT = 4 /* + part */, DRAWS = 8 /* a repeat */ };
 
 struct member {
   uint32_t unit, sample;
@@ -32,6 +32,7 @@ struct split {
   struct assay_dataset *dataset;
   const struct assay_data_settings *settings;
   struct assay_status *status;
+  uint32_t repeat;        /* whose folds are drawn; 0 for what is drawn once */
   struct member *members; /* of the part that is drawn from, by unit; room for all samples */
   struct unit *units;     /* of the class that is drawn from */
   uint32_t member_count, unit_count;
@@ -58,8 +59,9 @@ static void close_unit(struct split *split) {
 }
 
 /* Units with a class that are not settled, shuffled. */
-static void collect(struct split *split, uint32_t label, uint64_t draw) {
+static void collect(struct split *split, uint32_t label, enum draw draw) {
   const struct assay_dataset *dataset = split->dataset;
+  const uint64_t stream = (uint64_t)split->repeat * DRAWS + draw;
   split->unit_count = split->different = 0;
   for (uint32_t m = 0; m < split->member_count; m++) {
     if (m == 0 || split->members[m].unit != split->members[m - 1].unit) {
@@ -71,7 +73,7 @@ static void collect(struct split *split, uint32_t label, uint64_t draw) {
     unit->own += dataset->samples[split->members[m].sample].label == (int32_t)label;
   }
   close_unit(split);
-  struct assay_random random = assay_random_seed(split->settings->seed, draw << 32 | label);
+  struct assay_random random = assay_random_seed(split->settings->seed, stream << 32 | label);
   for (uint32_t i = split->unit_count; i > 1; i--) {
     const uint32_t j = assay_random_below(&random, i);
     const struct unit swap = split->units[i - 1];
@@ -131,9 +133,8 @@ static int share_out(struct split *split, uint64_t total, uint32_t *counts) {
 static void set_part(struct split *split, const struct unit *unit, uint32_t part, int32_t fold) {
   split->settled[split->members[unit->start].unit] = 1;
   for (uint32_t m = unit->start; m < unit->start + unit->count; m++) {
-    struct assay_sample *sample = &split->dataset->samples[split->members[m].sample];
-    sample->part = part;
-    sample->fold = fold;
+    split->dataset->samples[split->members[m].sample].part = part;
+    split->dataset->folds[split->repeat][split->members[m].sample] = fold;
   }
 }
 
@@ -322,13 +323,26 @@ static int run_split(struct split *split) {
                          "%s has a test part of its own, so no share of the rest is held out; write [data] test = own, or remove its test part", dataset->root);
   if (result == 0 && settings->test > 0) result = hold_out(split, settings->test, DRAW_TEST, ASSAY_PART_TEST, -1, "the test");
   for (uint32_t part = ASSAY_PART_TRAIN; part <= ASSAY_PART_VALIDATION && result == 0; part++) result = apply_limit(split, part);
-  dataset->fold_count = 1;
-  if (result != 0 || dataset->has_validation) return result;
-  if (settings->folds > 1) {
-    dataset->fold_count = settings->folds;
-    return deal_folds(split, settings->folds);
+  dataset->fold_count = settings->folds > 1 && !dataset->has_validation ? settings->folds : 1;
+  for (split->repeat = 0; split->repeat < dataset->repeat_count && result == 0; split->repeat++) {
+    if (dataset->fold_count > 1) result = deal_folds(split, dataset->fold_count);
+    else if (settings->validation > 0 && !dataset->has_validation) result = hold_out(split, settings->validation, DRAW_VALIDATION, ASSAY_PART_TRAIN, 0, "validation");
   }
-  return settings->validation > 0 ? hold_out(split, settings->validation, DRAW_VALIDATION, ASSAY_PART_TRAIN, 0, "validation") : 0;
+  return result;
+}
+
+/* Nothing is validated on yet, in any repeat. */
+static int make_folds(struct split *split) {
+  struct assay_dataset *dataset = split->dataset;
+  const uint32_t repeats = split->settings->repeats > 1 ? split->settings->repeats : 1;
+  dataset->repeat_count = repeats;
+  dataset->folds = ASSAY_NEW_ARRAY(dataset->arena, int32_t *, repeats);
+  for (uint32_t r = 0; dataset->folds != NULL && r < repeats; r++) {
+    dataset->folds[r] = ASSAY_NEW_ARRAY(dataset->arena, int32_t, dataset->count);
+    if (dataset->folds[r] == NULL) return assay_status_memory(split->status);
+    for (uint32_t i = 0; i < dataset->count; i++) dataset->folds[r][i] = -1;
+  }
+  return dataset->folds == NULL ? assay_status_memory(split->status) : 0;
 }
 
 int assay_dataset_split(struct assay_dataset *dataset, const struct assay_data_settings *settings, struct assay_status *status) {
@@ -340,7 +354,8 @@ int assay_dataset_split(struct assay_dataset *dataset, const struct assay_data_s
   split.wanted = calloc((size_t)dataset->class_count + 1, sizeof *split.wanted);
   split.order = calloc((size_t)dataset->class_count + 1, sizeof *split.order);
   const bool ready = split.members != NULL && split.units != NULL && split.settled != NULL && split.wanted != NULL && split.order != NULL;
-  const int result = ready ? run_split(&split) : assay_status_memory(status);
+  int result = ready ? make_folds(&split) : assay_status_memory(status);
+  if (result == 0) result = run_split(&split);
   free(split.members);
   free(split.units);
   free(split.settled);

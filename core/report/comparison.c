@@ -24,6 +24,7 @@ static double student(size_t degrees) {
 
 struct differences {
   double sum, squares;
+  double ratio; /* sum of validation images for each training image */
   size_t count;
   int better;
 };
@@ -37,6 +38,7 @@ static json_t *compare_folds(const json_t *best, const json_t *baseline, bool ma
     json_array_append_new(list, json_pack("{s:O?,s:O?,s:o}", "best", mine, "baseline", theirs, "difference", assay_json_number(difference)));
     if (!both) continue;
     differences->sum += difference;
+    differences->ratio += json_number_value(json_object_get(json_array_get(best, i), "validation")) / json_number_value(json_object_get(json_array_get(best, i), "training"));
     differences->squares += difference * difference;
     differences->count++;
     differences->better += maximise ? difference > 0 : difference < 0;
@@ -49,13 +51,13 @@ json_t *assay_comparison_build(const struct assay_trial_record *best, const stru
   const bool comparable =
       best != NULL && baseline != NULL && best->number != baseline->number && json_array_size(mine) > 0 && json_array_size(mine) == json_array_size(theirs);
   if (comparable) {
-    struct differences differences = {0, 0, 0, 0};
+    struct differences differences = {0};
     json_t *folds = compare_folds(mine, theirs, maximise, &differences);
     const double n = (double)differences.count, mean = differences.sum / n;
     double half = NAN;
     if (differences.count > 1) {
       const double variance = fmax(differences.squares - n * mean * mean, 0) / (n - 1);
-      half = student(differences.count - 1) * sqrt(variance * (1 / n + 1 / (n - 1))); /* a fold's validation part is 1/(n - 1) of its training part */
+      half = student(differences.count - 1) * sqrt(variance * (1 / n + differences.ratio / n));
     }
     made = json_pack("{s:i,s:o,s:o,s:o,s:o,s:i}", "trial", (int)best->number, "folds", folds, "mean", assay_json_number(mean), "low",
                      assay_json_number(mean - half), "high", assay_json_number(mean + half), "better", differences.better);

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FOLD, EPOCH, TRAINING_LOSS, TRAINING_ACCURACY, VALIDATION_LOSS, BEST, COLUMNS };
-static const char *const names[COLUMNS] = {"fold", "epoch", "training_loss", "training_accuracy", "validation_loss", "best"};
+enum { REPEAT, FOLD, EPOCH, TRAINING_LOSS, TRAINING_ACCURACY, VALIDATION_LOSS, BEST, COLUMNS };
+static const char *const names[COLUMNS] = {"repeat", "fold", "epoch", "training_loss", "training_accuracy", "validation_loss", "best"};
 static const size_t MOST_BYTES = (size_t)256 << 20;
 
 struct row {
@@ -33,6 +33,9 @@ static bool find_columns(const struct assay_csv *csv, size_t places[COLUMNS]) {
   return true;
 }
 
+/* The number of a repeat or a fold, of which there are at most `most`. */
+static bool is_place(double number, int most) { return number >= 0 && number < most && number == floor(number); }
+
 static bool read_row(const struct assay_csv *csv, const size_t places[COLUMNS], struct row *row) {
   for (int c = 0; c < COLUMNS; c++) {
     row->values[c] = NAN;
@@ -40,21 +43,25 @@ static bool read_row(const struct assay_csv *csv, const size_t places[COLUMNS], 
     const char *field = csv->fields[places[c]];
     if (field[0] != '\0' && !assay_parse_real(field, &row->values[c])) return false;
   }
-  return row->values[FOLD] >= 0;
+  return is_place(row->values[REPEAT], ASSAY_MOST_REPEATS) && is_place(row->values[FOLD], ASSAY_MOST_FOLDS);
 }
+
+static bool same_fold(const struct row *a, const struct row *b) { return a->values[REPEAT] == b->values[REPEAT] && a->values[FOLD] == b->values[FOLD]; }
 
 /* Rows of one fold stand together. */
 static int make_curves(const struct row *rows, size_t count, struct assay_arena *arena, const struct assay_curve **curves, uint32_t *curve_count, struct assay_status *status) {
   uint32_t folds = 0;
-  for (size_t i = 0; i < count; i++) folds += i == 0 || rows[i].values[FOLD] != rows[i - 1].values[FOLD];
+  for (size_t i = 0; i < count; i++) folds += i == 0 || !same_fold(&rows[i], &rows[i - 1]);
   struct assay_curve *made = ASSAY_NEW_ARRAY(arena, struct assay_curve, folds);
   double *numbers = ASSAY_NEW_ARRAY(arena, double, 3 * count);
   if (made == NULL || numbers == NULL) return assay_status_memory(status);
   uint32_t fold = 0;
   for (size_t i = 0; i < count; i++) {
-    if (i > 0 && rows[i].values[FOLD] != rows[i - 1].values[FOLD]) fold++;
+    if (i > 0 && !same_fold(&rows[i], &rows[i - 1])) fold++;
     struct assay_curve *curve = &made[fold];
     if (curve->epoch_count == 0) {
+      curve->repeat = (uint32_t)rows[i].values[REPEAT];
+      curve->fold = (uint32_t)rows[i].values[FOLD];
       curve->training_loss = numbers + i;
       curve->training_accuracy = numbers + count + i;
       curve->validation_loss = numbers + 2 * count + i;

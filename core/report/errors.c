@@ -16,7 +16,7 @@ static void add_row(struct assay_text *text, const struct assay_prediction_set *
   assay_print_real(set->scores[(size_t)row * set->class_count + (size_t)set->guesses[row]], score);
   if (isfinite(set->losses[row])) assay_print_real(set->losses[row], loss);
   assay_text_add_field(text, set->paths[row]);
-  assay_text_print(text, ",%s,%d,", part, (int)set->folds[row]);
+  assay_text_print(text, ",%s,%d,%d,", part, (int)set->repeats[row], (int)set->folds[row]);
   assay_text_add_field(text, set->classes[set->labels[row]]);
   assay_text_add(text, ",");
   assay_text_add_field(text, set->classes[set->guesses[row]]);
@@ -27,7 +27,7 @@ int assay_errors_write(const struct assay_prediction_set *set, const char *path,
   struct assay_text text = {0};
   uint32_t count, *rows = assay_judgement_wrong(set, &count);
   if (rows == NULL) return assay_status_memory(status);
-  assay_text_add(&text, "path,part,fold,label,guess,score,loss\n");
+  assay_text_add(&text, "path,part,repeat,fold,label,guess,score,loss\n");
   for (uint32_t i = 0; i < count; i++)
     if (set->parts[rows[i]] == ASSAY_PART_TEST) add_row(&text, set, rows[i], "test");
   for (uint32_t i = 0; i < count; i++)

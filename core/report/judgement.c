@@ -81,13 +81,31 @@ static int compare_surest(const void *a, const void *b, void *context) {
   return x < y ? -1 : x > y;
 }
 
+/* The surest wrong row of an image; -1: it was right throughout. */
+static int64_t surest_wrong(const struct assay_prediction_set *set, const uint32_t *rows, uint32_t count) {
+  int64_t surest = -1;
+  for (uint32_t k = 0; k < count; k++) {
+    const uint32_t row = rows[k], before = (uint32_t)surest;
+    if (set->labels[row] != set->guesses[row] && (surest < 0 || compare_surest(&row, &before, (void *)set) < 0)) surest = row;
+  }
+  return surest;
+}
+
 uint32_t *assay_judgement_wrong(const struct assay_prediction_set *set, uint32_t *count) {
-  uint32_t *rows = calloc((size_t)set->count + 1, sizeof *rows);
+  struct assay_prediction_images images;
+  uint32_t *wrong = calloc((size_t)set->count + 1, sizeof *wrong);
   *count = 0;
-  for (uint32_t i = 0; rows != NULL && i < set->count; i++)
-    if (set->labels[i] != set->guesses[i]) rows[(*count)++] = i;
-  if (rows != NULL) qsort_r(rows, *count, sizeof *rows, compare_surest, (void *)set);
-  return rows;
+  if (wrong == NULL || assay_predictions_images(set, &images, NULL) != 0) {
+    free(wrong);
+    return NULL;
+  }
+  for (uint32_t i = 0; i < images.count; i++) {
+    const int64_t row = surest_wrong(set, images.rows + images.starts[i], images.starts[i + 1] - images.starts[i]);
+    if (row >= 0) wrong[(*count)++] = (uint32_t)row;
+  }
+  assay_predictions_images_free(&images);
+  qsort_r(wrong, *count, sizeof *wrong, compare_surest, (void *)set);
+  return wrong;
 }
 
 static int add_wrong(json_t *object, const struct assay_prediction_set *set, uint32_t limit, struct assay_status *status) {
@@ -107,10 +125,14 @@ static int add_wrong(json_t *object, const struct assay_prediction_set *set, uin
 
 int assay_judgement_build(const struct assay_prediction_set *set, const struct assay_component *metrics, uint32_t metric_count, uint32_t wrong_limit,
                           json_t **judgement, struct assay_status *status) {
-  json_t *object = json_pack("{s:i}", "n", (int)set->count);
+  struct assay_prediction_images images;
   *judgement = NULL;
+  int result = assay_predictions_images(set, &images, status);
+  if (result != 0) return result;
+  json_t *object = json_pack("{s:i,s:i}", "n", (int)images.count, "judged", (int)set->count);
+  assay_predictions_images_free(&images);
   if (object == NULL) return assay_status_memory(status);
-  int result = add_metrics(object, set, metrics, metric_count, status);
+  result = add_metrics(object, set, metrics, metric_count, status);
   if (result == 0) result = add_confusion(object, set, status);
   if (result == 0) add_reliability(object, set);
   if (result == 0) result = add_wrong(object, set, wrong_limit, status);

@@ -12,15 +12,15 @@
 
 struct assay_text;
 
-/* {n, METRIC…, intervals: {METRIC: [low, high]}, commonest: {class, accuracy}, confusion: [[…]], classes, reliability: [{from, to, n, score, right}],
- * wrong: [{path, label, guess, score}]}; null where a
- * number is not defined. Metrics that need a positive class are left out where none is named. Wrong predictions come surest first, at most
- * `wrong_limit`. */
+/* {n, judged, METRIC…, intervals: {METRIC: [low, high]}, commonest: {class, accuracy}, confusion: [[…]], classes, reliability: [{from, to, n, score, right}],
+ * wrong: [{path, label, guess, score}]}; null where a number is not defined. `n` counts images and `judged` their judgements, more than one each where there were repeats;
+ * all of them are in the metrics and in the confusion matrix. Metrics that need a positive class are left out where none is named. Wrong predictions come surest first, at
+ * most `wrong_limit`. */
 int assay_judgement_build(const struct assay_prediction_set *set, const struct assay_component *metrics, uint32_t metric_count, uint32_t wrong_limit,
                           json_t **judgement, struct assay_status *status);
-/* Rows that were guessed wrong, surest first; malloc'ed. NULL when memory is short. */
+/* Rows that were guessed wrong, surest first; of an image that was wrong in several repeats the surest. Malloc'ed; NULL when memory is short. */
 uint32_t *assay_judgement_wrong(const struct assay_prediction_set *set, uint32_t *count);
-/* errors.csv: path,part,fold,label,guess,score,loss of those rows: the test's first, then the out-of-fold ones. ASSAY_E_STORAGE. */
+/* errors.csv: path,part,repeat,fold,label,guess,score,loss of those rows: the test's first, then the out-of-fold ones. ASSAY_E_STORAGE. */
 int assay_errors_write(const struct assay_prediction_set *set, const char *path, struct assay_status *status);
 
 /* Whether the judgement of `part` ("test", "validation") reaches [judge] target: {rule, part, value, interval, met}; JSON null without a target. */

@@ -95,13 +95,16 @@ static void add_fact(struct page *page, const char *name, const char *value) {
   end_fact(page);
 }
 
+/* Of one repeat where there are several. */
 static void count_labels(struct page *page, const struct assay_prediction_set *set, const char *name) {
   if (set == NULL) return;
   begin_fact(page, name);
-  assay_text_print(page->out, "%u: ", set->count);
+  uint32_t images = 0;
+  for (uint32_t row = 0; row < set->count; row++) images += set->repeats[row] <= 0;
+  assay_text_print(page->out, "%u: ", images);
   for (uint32_t class = 0; class < set->class_count && class < 30; class++) {
     uint32_t members = 0;
-    for (uint32_t row = 0; row < set->count; row++) members += set->labels[row] == (int32_t)class;
+    for (uint32_t row = 0; row < set->count; row++) members += set->repeats[row] <= 0 && set->labels[row] == (int32_t)class;
     assay_text_print(page->out, "%s%u ", class > 0 ? ", " : "", members);
     html_text(page->out, set->classes[class]);
   }
@@ -136,6 +139,11 @@ static void add_facts(struct page *page) {
   assay_text_add(page->out, "<h3>What was trained on what</h3><div class=\"scroll\"><table class=\"facts\">\n");
   add_fact(page, "Images", settings->data.path);
   count_labels(page, page->validation, settings->data.folds > 1 ? "Training, in folds" : "Validation");
+  if (page->validation != NULL && json_is_object(json_object_get(page->summary, "repeats"))) {
+    begin_fact(page, "Repeats");
+    assay_text_print(page->out, "%lld, each with a split and a seed of its own", integer_of(json_object_get(page->summary, "repeats"), "count"));
+    end_fact(page);
+  }
   count_labels(page, page->test, "Test, held out");
   if (settings->data.width > 0) {
     begin_fact(page, "The network sees");

@@ -27,6 +27,10 @@ static void add_measure(struct page *page, const json_t *judgement, const char *
   assay_text_add(page->out, "</td>");
 }
 
+static void add_words(struct page *page, const char *metric) {
+  for (const char *c = metric; *c != '\0'; c++) assay_text_add_bytes(page->out, *c == '_' ? " " : c, 1);
+}
+
 static void add_table(struct page *page, const json_t *test, const json_t *validation) {
   const bool tested = json_is_object(test);
   const char *name;
@@ -35,7 +39,7 @@ static void add_table(struct page *page, const json_t *test, const json_t *valid
                    tested ? "<th>test</th><th>95 % interval</th>" : "");
   json_object_foreach(json_object_get(tested ? test : validation, "intervals"), name, interval) {
     assay_text_add(page->out, "<tr><td>");
-    for (const char *c = name; *c != '\0'; c++) assay_text_add_bytes(page->out, *c == '_' ? " " : c, 1);
+    add_words(page, name);
     assay_text_add(page->out, "</td>");
     if (tested) add_measure(page, test, name);
     add_measure(page, validation, name);
@@ -124,6 +128,41 @@ static void add_confusion(struct page *page, const json_t *judgement, const char
   assay_text_add(page->out, "</div></div>\n");
 }
 
+/* What is counted above is of all repeats; beside it how far each moved from the others. */
+static void add_repeats(struct page *page) {
+  const json_t *repeats = json_object_get(page->summary, "repeats"), *validation = json_object_get(page->summary, "validation");
+  const char *name;
+  json_t *metric;
+  if (!json_is_object(repeats)) return;
+  assay_text_print(page->out,
+                   "<p class=\"note\">Validation stands for %lld judgements of %lld images in %lld repeats, each with another split and seed; its intervals are of the images.</p>\n"
+                   "<h3>Repeats</h3><div class=\"scroll\"><table><tr><th></th><th>mean</th><th>deviation</th><th>lowest</th><th>highest</th></tr>\n",
+                   (long long)json_integer_value(json_object_get(validation, "judged")), (long long)json_integer_value(json_object_get(validation, "n")),
+                   (long long)json_integer_value(json_object_get(repeats, "count")));
+  json_object_foreach(json_object_get(repeats, "metrics"), name, metric) {
+    const json_t *values = json_object_get(metric, "values");
+    double low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < json_array_size(values); i++) {
+      if (!json_is_number(json_array_get(values, i))) continue;
+      low = fmin(low, json_number_value(json_array_get(values, i)));
+      high = fmax(high, json_number_value(json_array_get(values, i)));
+    }
+    if (low > high) continue;
+    assay_text_add(page->out, "<tr><td>");
+    add_words(page, name);
+    assay_text_add(page->out, "</td><td>");
+    html_json_number(page->out, json_object_get(metric, "mean"), 4);
+    assay_text_add(page->out, "</td><td>");
+    html_json_number(page->out, json_object_get(metric, "deviation"), 4);
+    assay_text_add(page->out, "</td><td>");
+    html_number(page->out, low, 4);
+    assay_text_add(page->out, "</td><td>");
+    html_number(page->out, high, 4);
+    assay_text_add(page->out, "</td></tr>\n");
+  }
+  assay_text_add(page->out, "</table></div>\n");
+}
+
 int page_metrics(struct page *page) {
   const json_t *test = json_object_get(page->summary, "test"), *validation = json_object_get(page->summary, "validation");
   if (!json_is_object(validation)) return 0;
@@ -132,6 +171,7 @@ int page_metrics(struct page *page) {
   add_confusion(page, validation, "validation");
   assay_text_add(page->out, "<h3>All metrics</h3>");
   add_table(page, test, validation);
+  add_repeats(page);
   assay_text_add(page->out, "<p class=\"note\">Proportions have Wilson's interval, the others the bootstrap's. Validation is optimistic: the best of all "
                             "trials was chosen by it.</p>\n");
   html_section_end(page->out);

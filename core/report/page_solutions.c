@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "report/repeats.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -60,13 +61,18 @@ static const char *attribute_of(const struct assay_trial_record *record, const c
 static void add_folds(struct page *page, const struct assay_trial_record *record) {
   const char *json = attribute_of(record, "assay:folds");
   json_t *folds = json != NULL ? json_loads(json, 0, NULL) : NULL;
+  uint32_t repeats;
+  double mean, deviation;
+  const bool repeated = assay_repeats_of_folds(folds, &repeats, &mean, &deviation);
   if (json_array_size(folds) > 0) {
-    assay_text_add(page->out, "<div class=\"scroll\"><table><tr><th>fold</th><th>");
+    assay_text_print(page->out, "<div class=\"scroll\"><table><tr>%s<th>fold</th><th>", repeated ? "<th>repeat</th>" : "");
     html_text(page->out, page->objective);
     assay_text_add(page->out, "</th><th>validation loss</th><th>best epoch</th><th>epochs</th></tr>\n");
     for (size_t i = 0; i < json_array_size(folds); i++) {
       const json_t *fold = json_array_get(folds, i);
-      assay_text_print(page->out, "<tr><td>%zu</td><td>", i + 1);
+      assay_text_add(page->out, "<tr>");
+      if (repeated) assay_text_print(page->out, "<td>%lld</td>", (long long)json_integer_value(json_object_get(fold, "repeat")) + 1);
+      assay_text_print(page->out, "<td>%lld</td><td>", (long long)json_integer_value(json_object_get(fold, "fold")) + 1);
       html_json_number(page->out, json_object_get(fold, "objective"), 4);
       assay_text_add(page->out, "</td><td>");
       html_json_number(page->out, json_object_get(fold, "loss"), 4);
@@ -75,30 +81,14 @@ static void add_folds(struct page *page, const struct assay_trial_record *record
     }
     assay_text_add(page->out, "</table></div>\n");
   }
-  json_decref(folds);
-}
-
-/* Trainings with several seeds: how far the result moves from one to the next. */
-static void add_repeats(struct page *page, const struct assay_trial_record *record) {
-  const char *json = attribute_of(record, "assay:repeats");
-  json_t *repeats = json != NULL ? json_loads(json, 0, NULL) : NULL;
-  double sum = 0, squares = 0, count = 0;
-  for (size_t i = 0; i < json_array_size(repeats); i++) {
-    const json_t *objective = json_object_get(json_array_get(repeats, i), "objective");
-    if (!json_is_number(objective)) continue;
-    count++;
-    sum += json_number_value(objective);
-    squares += json_number_value(objective) * json_number_value(objective);
-  }
-  if (count > 1) {
-    const double mean = sum / count;
-    assay_text_print(page->out, "<p class=\"note\">Over %.0f seeds ", count);
+  if (repeated) {
+    assay_text_print(page->out, "<p class=\"note\">Over %u repeats ", repeats);
     html_number(page->out, mean, 4);
     assay_text_add(page->out, " ± ");
-    html_number(page->out, sqrt(fmax(squares - count * mean * mean, 0) / (count - 1)), 4);
+    html_number(page->out, deviation, 4);
     assay_text_add(page->out, " (standard deviation).</p>\n");
   }
-  json_decref(repeats);
+  json_decref(folds);
 }
 
 /* Of its own out-of-fold predictions, decided at 0.5 as trials are compared. */
@@ -136,7 +126,6 @@ static int add_view(struct page *page, const struct assay_trial_record *record, 
   add_values(page, record);
   assay_text_add(page->out, "</span></summary>\n<div class=\"grid2\"><div><h3>Folds</h3>");
   add_folds(page, record);
-  add_repeats(page, record);
   assay_text_add(page->out, "</div><div><h3>Confusion out of fold, at 0.5</h3>");
   int code = add_confusion(page, record);
   assay_text_add(page->out, "</div></div>\n");

@@ -43,14 +43,16 @@ static int draw_losses(struct page *page, struct chart *chart, const double *epo
   return 0;
 }
 
-static int draw_fold(struct page *page, const struct assay_curve *curve, uint32_t number, struct chart chart) {
+static int draw_fold(struct page *page, const struct assay_curve *curve, bool repeated, struct chart chart) {
   const uint32_t count = curve->epoch_count, best = curve->best_epoch;
   double *epochs = ASSAY_NEW_ARRAY(page->arena, double, count);
-  char title[96];
+  char name[48], title[128];
   if (epochs == NULL) return assay_status_memory(page->status);
   for (uint32_t i = 0; i < count; i++) epochs[i] = i + 1.0;
-  assay_text_print(page->out, "<div><h3>Fold %u: best after epoch %u</h3>", number + 1, best + 1);
-  snprintf(title, sizeof title, "Losses of fold %u over %u epochs", number + 1, count);
+  if (repeated) snprintf(name, sizeof name, "Repeat %u, fold %u", curve->repeat + 1, curve->fold + 1);
+  else snprintf(name, sizeof name, "Fold %u", curve->fold + 1);
+  assay_text_print(page->out, "<div><h3>%s: best after epoch %u</h3>", name, best + 1);
+  snprintf(title, sizeof title, "%s: losses over %u epochs", name, count);
   chart_begin(&chart, title);
   chart_vertical(&chart, epochs[best], "s0 thin dashed");
   int code = draw_losses(page, &chart, epochs, curve->training_loss, count, "s1");
@@ -74,7 +76,7 @@ int page_curves_of(struct page *page, const struct assay_trial_record *record) {
   find_range(curves, count, &chart);
   chart_legend(page->out, legend);
   assay_text_add(page->out, "<div class=\"grid3\">");
-  for (uint32_t fold = 0; code == 0 && fold < count && fold < MOST_FOLDS; fold++) code = draw_fold(page, &curves[fold], fold, chart);
+  for (uint32_t fold = 0; code == 0 && fold < count && fold < MOST_FOLDS; fold++) code = draw_fold(page, &curves[fold], curves[count - 1].repeat > 0, chart);
   assay_text_add(page->out, "</div>\n");
   if (count > MOST_FOLDS) assay_text_print(page->out, "<p class=\"note\">The other %u folds stand in trials/%u/curves.csv.</p>\n", count - MOST_FOLDS, record->number);
   return code;

@@ -6,7 +6,9 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "report/comparison.h"
+#include "report/repeats.h"
 #include "report/training.h"
+#include "report/verdict.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -150,6 +152,16 @@ static int add_part(json_t *summary, const char *key, const struct assay_summary
   return result;
 }
 
+static int add_repeats(json_t *summary, const struct assay_summary_sources *sources, struct assay_status *status) {
+  struct assay_prediction_set *rows = sources->predictions != NULL ? assay_predictions_select(sources->predictions, ASSAY_PART_VALIDATION, -2) : NULL;
+  if (sources->predictions != NULL && rows == NULL) return assay_status_memory(status);
+  json_t *repeats = json_null();
+  const int code = rows != NULL ? assay_repeats_build(rows, sources->settings->metrics, sources->settings->metric_count, &repeats, status) : 0;
+  assay_predictions_release(rows);
+  json_object_set_new(summary, "repeats", repeats);
+  return code;
+}
+
 int assay_summary_build(const struct assay_summary_sources *sources, json_t **result, struct assay_status *status) {
   struct assay_arena *arena = assay_arena_create();
   json_t *summary = arena != NULL ? json_pack("{s:s,s:s?}", "run", sources->run, "model", sources->model) : NULL;
@@ -157,6 +169,7 @@ int assay_summary_build(const struct assay_summary_sources *sources, json_t **re
   if (code == 0) code = add_decision(summary, sources, arena, status);
   if (code == 0) code = add_part(summary, "validation", sources, ASSAY_PART_VALIDATION, status);
   if (code == 0) code = add_part(summary, "test", sources, ASSAY_PART_TEST, status);
+  if (code == 0) code = add_repeats(summary, sources, status);
   if (code == 0) code = assay_training_add(summary, sources, arena, status);
   if (code == 0) add_target(summary, sources);
   assay_arena_release(arena);
@@ -267,8 +280,10 @@ void assay_summary_print(const json_t *summary, struct assay_text *text) {
     assay_text_add(text, "No test images were held out, so nothing here says how well the model does on new images.\n");
   }
   if (json_is_object(validation)) {
-    assay_text_print(text, "\nValidation: %lld images, each judged by a model that was not trained on it (optimistic: best of %lld)\n\n", integer_of(validation, "n"),
-                     integer_of(summary, "trials"));
+    const long long images = integer_of(validation, "n"), judged = integer_of(validation, "judged"), repeats = integer_of(json_object_get(summary, "repeats"), "count");
+    assay_text_print(text, "\nValidation: %lld images, each judged by a model that was not trained on it (optimistic: best of %lld)\n", images, integer_of(summary, "trials"));
+    if (repeats > 1) assay_text_print(text, "  in %lld repeats with other splits: %lld judgements, all of them in what follows; intervals are of %lld images\n", repeats, judged, images);
+    assay_text_add(text, "\n");
     assay_judgement_print(validation, text);
   }
   assay_text_add(text, text->length > 0 ? "\n" : "");
@@ -277,7 +292,8 @@ void assay_summary_print(const json_t *summary, struct assay_text *text) {
   print_threshold(summary, text);
   print_calibration(summary, text);
   assay_judgement_print_target(json_object_get(summary, "target"), text);
-  assay_training_print(summary, text);
+  assay_repeats_print(json_object_get(summary, "repeats"), text);
+  assay_verdict_print(json_object_get(summary, "verdict"), text);
   assay_text_print(text, "\n%lld trials: %lld complete, %lld pruned, %lld failed", integer_of(summary, "trials"), integer_of(counts, "complete"), integer_of(counts, "pruned"),
                    integer_of(counts, "failed"));
   if (integer_of(counts, "open") > 0) assay_text_print(text, ", %lld unfinished", integer_of(counts, "open"));

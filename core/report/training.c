@@ -4,7 +4,6 @@
 #include "base/arena.h"
 #include "base/csv.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "report/verdict.h"
@@ -21,13 +20,13 @@ static const char *attribute_of(const struct assay_trial_record *record, const c
 
 /* ---- The verdict ---- */
 
-/* Entropy of the validation images' labels: the loss of whoever knows only how common each class is. */
+/* Entropy of the validation images' labels, of one repeat: the loss of whoever knows only how common each class is. */
 static double chance_loss(const struct assay_prediction_set *set) {
   double loss = 0;
   for (uint32_t class = 0; set != NULL && class < set->class_count; class++) {
     uint32_t members = 0, all = 0;
     for (uint32_t row = 0; row < set->count; row++) {
-      if (set->parts[row] != ASSAY_PART_VALIDATION) continue;
+      if (set->parts[row] != ASSAY_PART_VALIDATION || set->repeats[row] > 0) continue;
       members += set->labels[row] == (int32_t)class;
       all++;
     }
@@ -88,63 +87,8 @@ static int add_verdict(json_t *summary, const struct assay_summary_sources *sour
   return 0;
 }
 
-/* ---- Repeats ---- */
-
-static json_t *spread(const json_t *list, const char *key) {
-  json_t *values = json_array();
-  double sum = 0, squares = 0;
-  size_t count = 0;
-  for (size_t i = 0; i < json_array_size(list); i++) {
-    const json_t *value = json_object_get(json_array_get(list, i), key);
-    json_array_append_new(values, assay_json_number(json_is_number(value) ? json_number_value(value) : NAN));
-    if (!json_is_number(value)) continue;
-    sum += json_number_value(value);
-    count++;
-  }
-  const double mean = count > 0 ? sum / (double)count : NAN;
-  for (size_t i = 0; i < json_array_size(list); i++) {
-    const json_t *value = json_object_get(json_array_get(list, i), key);
-    if (json_is_number(value)) squares += (json_number_value(value) - mean) * (json_number_value(value) - mean);
-  }
-  return json_pack("{s:o,s:o,s:o}", "mean", assay_json_number(mean), "deviation", assay_json_number(count > 1 ? sqrt(squares / (double)(count - 1)) : NAN), "values", values);
-}
-
-static void add_repeats(json_t *summary, const struct assay_trial_record *best) {
-  const char *text = attribute_of(best, "assay:repeats"), *key;
-  json_t *list = text != NULL ? json_loads(text, 0, NULL) : NULL, *value;
-  if (!json_is_array(list) || json_array_size(list) < 2) {
-    json_object_set_new(summary, "repeats", json_null());
-    json_decref(list);
-    return;
-  }
-  json_t *metrics = json_object();
-  json_object_foreach(json_array_get(list, 0), key, value) {
-    if (strcmp(key, "seed") != 0 && strcmp(key, "objective") != 0) json_object_set_new(metrics, key, spread(list, key));
-  }
-  json_object_set_new(summary, "repeats", json_pack("{s:i,s:o}", "count", (int)json_array_size(list), "metrics", metrics));
-  json_decref(list);
-}
-
 int assay_training_add(json_t *summary, const struct assay_summary_sources *sources, struct assay_arena *arena, struct assay_status *status) {
   const struct assay_trial_record *best = NULL;
-  int code = assay_study_best(sources->study, arena, &best, status);
-  if (code == 0) code = add_verdict(summary, sources, best, arena, status);
-  if (code == 0) add_repeats(summary, best);
-  return code;
-}
-
-/* ---- For a person ---- */
-
-void assay_training_print(const json_t *summary, struct assay_text *text) {
-  const json_t *repeats = json_object_get(summary, "repeats");
-  const char *name;
-  json_t *metric;
-  if (json_is_object(repeats)) {
-    assay_text_print(text, "\nOn validation, %lld trainings with other seeds: mean and standard deviation\n", (long long)json_integer_value(json_object_get(repeats, "count")));
-    json_object_foreach(json_object_get(repeats, "metrics"), name, metric) {
-      const json_t *mean = json_object_get(metric, "mean"), *deviation = json_object_get(metric, "deviation");
-      if (json_is_number(mean)) assay_text_print(text, "  %-20s %8.4f ± %.4f\n", name, json_number_value(mean), json_number_value(deviation));
-    }
-  }
-  assay_verdict_print(json_object_get(summary, "verdict"), text);
+  const int code = assay_study_best(sources->study, arena, &best, status);
+  return code == 0 ? add_verdict(summary, sources, best, arena, status) : code;
 }

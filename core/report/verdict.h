@@ -16,6 +16,7 @@ struct assay_text;
 
 /* One fold's curve. Losses that were not finite are NaN. */
 struct assay_curve {
+  uint32_t repeat, fold;
   uint32_t epoch_count, best_epoch;
   const double *training_loss, *training_accuracy, *validation_loss; /* [epoch_count] */
 };

@@ -29,9 +29,9 @@ static int make_noise(const struct assay_network_shape *shape, uint32_t batch, s
   const bool fits = assay_multiply((size_t)shape->height * shape->width, shape->channels, &size);
   const char **classes = ASSAY_NEW_ARRAY(arena, const char *, shape->class_count), **paths = ASSAY_NEW_ARRAY(arena, const char *, count);
   const uint8_t **pixels = ASSAY_NEW_ARRAY(arena, const uint8_t *, count);
-  int32_t *labels = ASSAY_NEW_ARRAY(arena, int32_t, count), *folds = ASSAY_NEW_ARRAY(arena, int32_t, count);
+  int32_t *labels = ASSAY_NEW_ARRAY(arena, int32_t, count), *fold = ASSAY_NEW_ARRAY(arena, int32_t, count), **folds = ASSAY_NEW_ARRAY(arena, int32_t *, 1);
   uint32_t *parts = ASSAY_NEW_ARRAY(arena, uint32_t, count);
-  if (!fits || classes == NULL || paths == NULL || pixels == NULL || labels == NULL || folds == NULL || parts == NULL) return assay_status_memory(status);
+  if (!fits || classes == NULL || paths == NULL || pixels == NULL || labels == NULL || fold == NULL || folds == NULL || parts == NULL) return assay_status_memory(status);
   struct assay_random random = assay_random_seed(1, 1);
   for (uint32_t c = 0; c < shape->class_count; c++)
     if ((classes[c] = assay_arena_print(arena, "%u", c)) == NULL) return assay_status_memory(status);
@@ -42,9 +42,10 @@ static int make_noise(const struct assay_network_shape *shape, uint32_t batch, s
     pixels[i] = image;
     paths[i] = "noise";
     labels[i] = (int32_t)(i % shape->class_count);
-    folds[i] = -1;
+    fold[i] = -1;
     parts[i] = i + 1 < count ? ASSAY_PART_TRAIN : ASSAY_PART_VALIDATION;
   }
+  folds[0] = fold;
   *samples = (struct assay_samples){.count = count,
                                     .class_count = shape->class_count,
                                     .height = shape->height,
@@ -57,6 +58,7 @@ static int make_noise(const struct assay_network_shape *shape, uint32_t batch, s
                                     .labels = labels,
                                     .parts = parts,
                                     .folds = folds,
+                                    .repeat_count = 1,
                                     .fold_count = 1};
   return 0;
 }
@@ -76,7 +78,6 @@ int assay_step_time(const struct assay_run *run, const struct assay_network_shap
   struct assay_samples *samples = ASSAY_NEW(run->arena, struct assay_samples);
   double best = INFINITY;
   settings.train.patience = 0;
-  settings.train.repeats = 1;
   settings.train.stage_count = 0; /* the size is the last stage's */
   if (settings.train.epochs < EPOCHS) settings.train.epochs = EPOCHS;
   int code = samples == NULL ? assay_status_memory(status) : make_noise(shape, settings.train.batch, run->arena, samples, status);

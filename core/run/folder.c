@@ -222,18 +222,24 @@ int assay_run_write_split(const struct assay_run *run, struct assay_status *stat
   const struct assay_sample *samples = run->dataset->samples;
   bool *shared = ASSAY_NEW_ARRAY(run->arena, bool, run->dataset->count); /* is the sample's unit larger than itself? */
   if (shared == NULL) return assay_status_memory(status);
-  assay_text_add(&text, "path,label,part,fold,group,hash,problem\n");
+  assay_text_add(&text, "path,label,part,fold");
+  for (uint32_t r = 1; r < run->dataset->repeat_count; r++) assay_text_print(&text, ",fold_%u", r);
+  assay_text_add(&text, ",group,hash,problem\n");
   for (uint32_t i = 0; i < run->dataset->count; i++)
     if (samples[i].unit != i) shared[i] = shared[samples[i].unit] = true;
   for (uint32_t i = 0; i < run->dataset->count; i++) {
     const struct assay_sample *sample = &samples[i];
-    char hash[33], fold[16] = "";
+    char hash[33];
     assay_hash_print(&sample->hash, hash);
-    if (sample->fold >= 0) snprintf(fold, sizeof fold, "%d", sample->fold);
     assay_text_add_field(&text, sample->path);
     assay_text_add(&text, ",");
     assay_text_add_field(&text, run->dataset->classes[sample->label]);
-    assay_text_print(&text, ",%s,%s,", part_name(sample->part), fold);
+    assay_text_print(&text, ",%s", part_name(sample->part));
+    for (uint32_t r = 0; r < run->dataset->repeat_count; r++) {
+      const int32_t fold = run->dataset->folds[r][i];
+      assay_text_print(&text, fold >= 0 ? ",%d" : ",", fold);
+    }
+    assay_text_add(&text, ",");
     assay_text_add_field(&text, sample->group != NULL ? sample->group : shared[i] ? samples[sample->unit].path : "");
     assay_text_print(&text, ",%s,", hash);
     assay_text_add_field(&text, sample->problem != NULL ? sample->problem : "");

@@ -153,7 +153,11 @@ static void write_data(const struct assay_dataset *dataset, const struct facts *
   if (dataset->has_validation) {
     assay_text_add(text, "folds     = 1            ; the val/ folder is used as it is\n");
   } else if (facts->usable < FEW_IMAGES && facts->smallest >= 2) {
+    const struct assay_repeat_proposal few = assay_dataset_propose_repeats(dataset);
     assay_text_print(text, "folds     = %u            ; few images: cross-validation\n", facts->smallest < FOLDS ? facts->smallest : FOLDS);
+    if (few.repeats > 0)
+      assay_text_print(text, "repeats   = %u            ; only %u images of %s: folds are drawn so often, so each is judged so often; costs as many trainings\n", few.repeats, few.count,
+                       dataset->classes[few.label]);
   } else {
     assay_text_add(text, "folds     = 1            ; one hold-out\nvalidation = 0.2         ; its share\n");
   }

@@ -128,51 +128,19 @@ static int after_epoch(void *context, const struct assay_progress *progress, str
   return result != 0 ? result : prune ? ASSAY_HOOK_PRUNE : ASSAY_HOOK_CONTINUE;
 }
 
-/* predictions.csv of the first repeat, predictions-2.csv of the next, … */
-static int write_predictions(const struct assay_run *run, uint32_t number, const struct assay_trial_result *result, struct assay_status *status) {
-  int code = 0;
-  for (uint32_t r = 0; code == 0 && r < result->repeat_count; r++) {
-    const char *path = r == 0 ? assay_run_path(run, "trials/%u/predictions.csv", number) : assay_run_path(run, "trials/%u/predictions-%u.csv", number, r + 1);
-    code = path == NULL ? assay_status_memory(status) : assay_predictions_write(result->repeats[r].predictions, path, status);
-  }
-  return code;
-}
-
 /* Curves and out-of-fold predictions into trials/N. */
 static int write_trial(const struct trial *trial, const struct assay_trial_result *result, struct assay_status *status) {
   const struct assay_run *run = trial->bench->worker->run;
   const uint32_t number = trial->claim->number;
-  const char *folder = assay_run_path(run, "trials/%u", number), *curves = assay_run_path(run, "trials/%u/curves.csv", number);
-  if (folder == NULL || curves == NULL) return assay_status_memory(status);
+  const char *folder = assay_run_path(run, "trials/%u", number), *curves = assay_run_path(run, "trials/%u/curves.csv", number),
+             *predictions = assay_run_path(run, "trials/%u/predictions.csv", number);
+  if (folder == NULL || curves == NULL || predictions == NULL) return assay_status_memory(status);
   int code = assay_folder_create(folder, status);
   if (code == 0) code = assay_trial_result_write_curves(result, trial->settings, curves, status);
-  return code == 0 ? write_predictions(run, number, result, status) : code;
+  return code == 0 ? assay_predictions_write(result->predictions, predictions, status) : code;
 }
 
-/* [{seed, objective, METRIC: value, …}] of each repeat; not written for a single one. */
-static int write_repeats(struct trial *trial, const struct assay_trial_result *result, struct assay_status *status) {
-  const struct assay_settings *settings = trial->settings;
-  struct assay_text text = {0};
-  char number[32];
-  if (result->repeat_count < 2) return 0;
-  for (uint32_t r = 0; r < result->repeat_count; r++) {
-    const struct assay_repeat_result *repeat = &result->repeats[r];
-    assay_print_real(repeat->objective, number);
-    assay_text_print(&text, "%s{\"seed\": %llu, \"objective\": %s", r == 0 ? "[" : ", ", (unsigned long long)repeat->seed, isfinite(repeat->objective) ? number : "null");
-    for (uint32_t i = 0; i < settings->metric_count; i++) {
-      assay_print_real(repeat->metrics[i], number);
-      assay_text_print(&text, ", \"%s\": %s", settings->metrics[i].name, isfinite(repeat->metrics[i]) ? number : "null");
-    }
-    assay_text_add(&text, "}");
-  }
-  assay_text_add(&text, "]");
-  const int code =
-      text.failed ? assay_status_memory(status) : assay_study_set_trial_attribute(trial->bench->worker->run->study, trial->claim, "assay:repeats", text.data, status);
-  assay_text_release(&text);
-  return code;
-}
-
-/* Facts that the final model and the report need later: the folds' best epochs and values, the number of parameters. */
+/* Facts that the final model and the report need later: the folds' sizes, best epochs and values, the number of parameters. */
 static int write_facts(struct trial *trial, const struct assay_trial_result *result, struct assay_status *status) {
   struct assay_study *study = trial->bench->worker->run->study;
   struct assay_text text = {0};
@@ -182,7 +150,8 @@ static int write_facts(struct trial *trial, const struct assay_trial_result *res
     char value[32], loss[32];
     assay_print_real(fold->objective, value);
     assay_print_real(fold->epochs[fold->best_epoch].validation_loss, loss);
-    assay_text_print(&text, "%s{\"best_epoch\": %u, \"epochs\": %u, \"objective\": %s, \"loss\": %s, \"stages\": [", f == 0 ? "" : ", ", fold->best_epoch, fold->epoch_count,
+    assay_text_print(&text, "%s{\"repeat\": %u, \"fold\": %u, \"training\": %u, \"validation\": %u, \"best_epoch\": %u, \"epochs\": %u, \"objective\": %s, \"loss\": %s, \"stages\": [",
+                     f == 0 ? "" : ", ", fold->repeat, fold->fold, fold->training_count, fold->validation_count, fold->best_epoch, fold->epoch_count,
                      isfinite(fold->objective) ? value : "null", loss);
     for (uint32_t s = 0; s < fold->stage_count; s++)
       assay_text_print(&text, "%s{\"first_epoch\": %u, \"best_epoch\": %u}", s == 0 ? "" : ", ", fold->stages[s].first_epoch, fold->stages[s].best_epoch);
@@ -191,7 +160,6 @@ static int write_facts(struct trial *trial, const struct assay_trial_result *res
   assay_text_add(&text, "]");
   int code = text.failed ? assay_status_memory(status) : assay_study_set_trial_attribute(study, trial->claim, "assay:folds", text.data, status);
   assay_text_release(&text);
-  if (code == 0) code = write_repeats(trial, result, status);
   char number[32];
   snprintf(number, sizeof number, "%llu", (unsigned long long)result->parameter_count);
   if (code == 0) code = assay_study_set_trial_attribute(study, trial->claim, "assay:parameters", number, status);

@@ -20,7 +20,7 @@ static int choose(struct assay_desk *desk, const struct assay_samples *samples, 
   desk->samples = *samples;
   desk->samples.pixels = pixels;
   desk->samples.parts = parts;
-  desk->samples.fold_count = 0; /* nothing but the part that trains on all */
+  desk->samples.repeat_count = desk->samples.fold_count = 0; /* nothing but the part that trains on all */
   return 0;
 }
 

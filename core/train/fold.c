@@ -70,7 +70,7 @@ static int prepare(struct loop *loop, struct assay_arena *arena, struct assay_st
   int code = 0;
   for (uint32_t i = 0; code == 0 && i < task->validation_count; i++) {
     const uint32_t number = task->validation[i];
-    code = assay_predictions_add(loop->now, samples->paths[number], ASSAY_PART_VALIDATION, (int32_t)task->part, samples->labels[number], scores, NAN, status);
+    code = assay_predictions_add(loop->now, samples->paths[number], ASSAY_PART_VALIDATION, (int32_t)task->repeat, (int32_t)task->part, samples->labels[number], scores, NAN, status);
   }
   if (code == 0) code = assay_epoch_fill(samples, task->training, task->training_count, oversample, task->seed, 0, loop->order, status);
   if (code == 0) code = assay_class_weights_fill(&task->settings->train, samples, loop->order, loop->size, loop->class_weights, status);
@@ -86,7 +86,7 @@ static int prepare(struct loop *loop, struct assay_arena *arena, struct assay_st
   loop->rate = network->rate_option >= 0 ? loop->options[network->rate_option] : NAN;
   loop->momentum = network->momentum_option >= 0 ? loop->options[network->momentum_option] : NAN;
   loop->best_loss = INFINITY;
-  *loop->result = (struct assay_fold_result){.training_count = task->training_count, .validation_count = task->validation_count, .epochs = loop->epochs, .objective = NAN};
+  *loop->result = (struct assay_fold_result){.repeat = task->repeat, .fold = task->part, .training_count = task->training_count, .validation_count = task->validation_count, .epochs = loop->epochs, .objective = NAN};
   return 0;
 }
 
@@ -219,7 +219,7 @@ int assay_fold_run(struct assay_runner *runner, const struct assay_fold_task *ta
     result->stopped_early = patience > 0 && epoch - result->best_epoch >= patience && epoch + 1 < task->epoch_limit;
   }
   for (uint32_t i = 0; code == 0 && fold_best != NULL && i < fold_best->count; i++)
-    code = assay_predictions_add(best, fold_best->paths[i], fold_best->parts[i], fold_best->folds[i], fold_best->labels[i],
+    code = assay_predictions_add(best, fold_best->paths[i], fold_best->parts[i], fold_best->repeats[i], fold_best->folds[i], fold_best->labels[i],
                                  fold_best->scores + (size_t)i * fold_best->class_count, fold_best->losses[i], status);
   assay_predictions_release(fold_best);
   assay_predictions_release(loop.now);

@@ -14,7 +14,7 @@ struct assay_fold_task {
   const double *mean, *deviation;        /* of the training part's pixels, a channel */
   uint64_t seed;                         /* of the fold */
   uint32_t fold, fold_count;             /* for the hooks: number among all that the trial trains */
-  uint32_t part;                         /* for predictions: the fold of the data set */
+  uint32_t repeat, part;                 /* for predictions: the repeat, and the fold of it */
   uint32_t epoch_limit;
   uint32_t first_epoch, epoch_total;     /* for the hooks and random keys: epochs before these, and in all */
   const struct assay_weights *start;     /* in place of first weights; NULL */

@@ -5,21 +5,24 @@
 #include "base/log.h"
 #include "base/status.h"
 
-static int list_part(struct assay_material *material, uint32_t fold, struct assay_status *status) {
+#include <stdlib.h>
+
+static int list_part(struct assay_material *material, uint32_t number, struct assay_status *status) {
   const struct assay_samples *samples = material->samples;
-  const bool refit = fold == samples->fold_count;
-  struct assay_fold_part *part = &material->parts[fold];
+  const bool refit = number == material->part_count;
+  const int32_t *folds = refit ? NULL : samples->folds[number / samples->fold_count], fold = refit ? -1 : (int32_t)(number % samples->fold_count);
+  struct assay_fold_part *part = &material->parts[number];
   part->training = ASSAY_NEW_ARRAY(material->arena, uint32_t, samples->count);
   part->validation = ASSAY_NEW_ARRAY(material->arena, uint32_t, samples->count);
   if (part->training == NULL || part->validation == NULL) return assay_status_memory(status);
   for (uint32_t i = 0; i < samples->count; i++) {
     if (samples->pixels[i] == NULL) continue;
-    const bool own = !refit && samples->folds[i] == (int32_t)fold;
+    const bool own = !refit && folds[i] == fold;
     if (samples->parts[i] == ASSAY_PART_TRAIN && !own) part->training[part->training_count++] = i;
     if ((samples->parts[i] == ASSAY_PART_TRAIN && own) || (samples->parts[i] == ASSAY_PART_VALIDATION && !refit)) part->validation[part->validation_count++] = i;
   }
   if (part->training_count == 0 || (!refit && part->validation_count == 0))
-    return assay_status_set(status, ASSAY_E_DATA, "fold %u has no images %s; use fewer folds, or [data] validation with folds = 1", fold + 1,
+    return assay_status_set(status, ASSAY_E_DATA, "fold %u has no images %s; use fewer folds, or [data] validation with folds = 1", number + 1,
                             part->training_count == 0 ? "to train on" : "to validate on");
   assay_samples_statistics(samples, part->training, part->training_count, part->mean, part->deviation);
   return 0;
@@ -42,12 +45,12 @@ static void settle(struct assay_material *material) {
 
 int assay_material_open(struct assay_session *session, const struct assay_samples *samples, struct assay_arena *arena, struct assay_material *material,
                         struct assay_status *status) {
-  *material = (struct assay_material){.arena = arena, .session = session, .samples = samples};
-  material->parts = ASSAY_NEW_ARRAY(arena, struct assay_fold_part, samples->fold_count + 1);
+  *material = (struct assay_material){.arena = arena, .session = session, .samples = samples, .part_count = samples->repeat_count * samples->fold_count};
+  material->parts = ASSAY_NEW_ARRAY(arena, struct assay_fold_part, (size_t)material->part_count + 1);
   int code = material->parts == NULL ? assay_status_memory(status) : 0;
   if (code == 0 && (samples->channels == 0 || samples->channels > 4))
     code = assay_status_set(status, ASSAY_E_DATA, "images have %u channels; 1 to 4 can be trained on", samples->channels);
-  for (uint32_t fold = 0; code == 0 && fold <= samples->fold_count; fold++) code = list_part(material, fold, status);
+  for (uint32_t number = 0; code == 0 && number <= material->part_count; number++) code = list_part(material, number, status);
   if (code == 0) settle(material);
   return code;
 }

@@ -7,7 +7,7 @@
 
 #include "train/features.h"
 
-/* Samples and pixel statistics of a fold; the entry behind the last fold is the refit's. */
+/* Samples and pixel statistics of a fold of a repeat; the entry behind the last one is the refit's. */
 struct assay_fold_part {
   uint32_t *training, *validation; /* sample numbers, ascending */
   uint32_t training_count, validation_count;
@@ -24,7 +24,8 @@ struct assay_material {
   struct assay_residency residency;
   uint64_t taken; /* of the session's memory, by the residency */
   struct assay_features features;
-  struct assay_fold_part *parts; /* [fold_count + 1] */
+  uint32_t part_count;           /* folds of all repeats */
+  struct assay_fold_part *parts; /* [part_count + 1]: fold f of repeat r is number r * fold_count + f */
 };
 
 /* Session and samples outlive the material, whose arrays come from `arena`. Pixels stay on the device when they take at most ASSAY_MOST_RESIDENT

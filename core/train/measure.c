@@ -50,14 +50,21 @@ struct resample {
   double *scores, *losses;
 };
 
-static void draw(struct assay_random *random, const struct assay_prediction_set *set, struct resample *resample) {
-  for (uint32_t row = 0; row < set->count; row++) {
-    const uint32_t from = assay_random_below(random, set->count);
-    resample->labels[row] = set->labels[from];
-    resample->guesses[row] = set->guesses[from];
-    resample->losses[row] = set->losses[from];
-    memcpy(resample->scores + (size_t)row * set->class_count, set->scores + (size_t)from * set->class_count, set->class_count * sizeof(double));
+static void copy_row(const struct assay_prediction_set *set, uint32_t from, struct resample *resample, uint32_t to) {
+  resample->labels[to] = set->labels[from];
+  resample->guesses[to] = set->guesses[from];
+  resample->losses[to] = set->losses[from];
+  memcpy(resample->scores + (size_t)to * set->class_count, set->scores + (size_t)from * set->class_count, set->class_count * sizeof(double));
+}
+
+/* As many images as there are, each with all its rows; gives the number of rows. */
+static uint32_t draw(struct assay_random *random, const struct assay_prediction_set *set, const struct assay_prediction_images *images, struct resample *resample) {
+  uint32_t row = 0;
+  for (uint32_t i = 0; i < images->count; i++) {
+    const uint32_t image = assay_random_below(random, images->count);
+    for (uint32_t k = images->starts[image]; k < images->starts[image + 1]; k++) copy_row(set, images->rows[k], resample, row++);
   }
+  return row;
 }
 
 /* Large sets have narrow intervals, whose ends need not be known as well as those of small ones. */
@@ -82,7 +89,8 @@ static void take_percentiles(struct bootstrap *bootstrap, uint32_t resamples) {
 }
 
 /* Percentile bootstrap (Efron, 1979): every metric on the same resamples. */
-static void run_bootstraps(const struct assay_prediction_set *set, struct resample *resample, struct bootstrap *bootstraps, uint32_t count, uint64_t seed) {
+static void run_bootstraps(const struct assay_prediction_set *set, const struct assay_prediction_images *images, struct resample *resample, struct bootstrap *bootstraps,
+                           uint32_t count, uint64_t seed) {
   const uint32_t resamples = resample_count(set->count);
   struct assay_predictions view = assay_predictions_view(set);
   view.labels = resample->labels;
@@ -91,7 +99,7 @@ static void run_bootstraps(const struct assay_prediction_set *set, struct resamp
   view.losses = resample->losses;
   for (uint32_t i = 0; i < resamples; i++) {
     struct assay_random random = assay_random_seed(seed, i);
-    draw(&random, set, resample);
+    view.count = draw(&random, set, images, resample);
     for (uint32_t m = 0; m < count; m++) {
       const double value = vtable(bootstraps[m].metric)->compute(bootstraps[m].metric->values, &view);
       if (!isnan(value)) bootstraps[m].values[bootstraps[m].defined++] = value;
@@ -100,15 +108,17 @@ static void run_bootstraps(const struct assay_prediction_set *set, struct resamp
   for (uint32_t m = 0; m < count; m++) take_percentiles(&bootstraps[m], resamples);
 }
 
-static int bootstrap(const struct assay_prediction_set *set, struct bootstrap *bootstraps, uint32_t count, uint64_t seed, struct assay_status *status) {
-  struct resample resample = {.labels = malloc(set->count * sizeof(int32_t)),
-                              .guesses = malloc(set->count * sizeof(int32_t)),
-                              .scores = malloc((size_t)set->count * set->class_count * sizeof(double)),
-                              .losses = malloc(set->count * sizeof(double))};
+static int bootstrap(const struct assay_prediction_set *set, const struct assay_prediction_images *images, struct bootstrap *bootstraps, uint32_t count, uint64_t seed,
+                     struct assay_status *status) {
+  const size_t rows = (size_t)images->count * images->most;
+  struct resample resample = {.labels = malloc(rows * sizeof(int32_t)),
+                              .guesses = malloc(rows * sizeof(int32_t)),
+                              .scores = malloc(rows * set->class_count * sizeof(double)),
+                              .losses = malloc(rows * sizeof(double))};
   double *values = malloc((size_t)count * RESAMPLES * sizeof *values);
   const bool ready = resample.labels != NULL && resample.guesses != NULL && resample.scores != NULL && resample.losses != NULL && values != NULL;
   for (uint32_t m = 0; ready && m < count; m++) bootstraps[m].values = values + (size_t)m * RESAMPLES;
-  if (ready) run_bootstraps(set, &resample, bootstraps, count, seed);
+  if (ready) run_bootstraps(set, images, &resample, bootstraps, count, seed);
   free(resample.labels);
   free(resample.guesses);
   free(resample.scores);
@@ -118,26 +128,30 @@ static int bootstrap(const struct assay_prediction_set *set, struct bootstrap *b
 }
 
 /* Value and, for a proportion, its interval; false: the interval has to come from resamples. */
-static bool measure_directly(const struct assay_prediction_set *set, const struct assay_component *metric, struct assay_measure *measure) {
+static bool measure_directly(const struct assay_prediction_set *set, const struct assay_prediction_images *images, const struct assay_component *metric,
+                             struct assay_measure *measure) {
   *measure = (struct assay_measure){.value = assay_predictions_metric(set, metric), .low = NAN, .high = NAN};
   if (isnan(measure->value)) return true;
   double successes = NAN, trials = NAN;
   const struct assay_predictions view = assay_predictions_view(set);
   if (vtable(metric)->flags & ASSAY_METRIC_PROPORTION) vtable(metric)->proportion(metric->values, &view, &successes, &trials);
   if (!(trials > 0)) return false;
+  const double share = (double)images->count / set->count; /* of the rows that bring an image of their own */
   measure->wilson = true;
-  wilson(successes, trials, &measure->low, &measure->high);
+  wilson(successes * share, trials * share, &measure->low, &measure->high);
   return true;
 }
 
 int assay_predictions_measure(const struct assay_prediction_set *set, const struct assay_component *metrics, uint32_t count, uint64_t seed,
                               struct assay_measure *measures, struct assay_status *status) {
+  struct assay_prediction_images images = {0};
   struct bootstrap *bootstraps = calloc((size_t)count + 1, sizeof *bootstraps);
-  if (bootstraps == NULL) return assay_status_memory(status);
+  int code = bootstraps == NULL ? assay_status_memory(status) : assay_predictions_images(set, &images, status);
   uint32_t left = 0;
-  for (uint32_t m = 0; m < count; m++)
-    if (!measure_directly(set, &metrics[m], &measures[m])) bootstraps[left++] = (struct bootstrap){.metric = &metrics[m], .measure = &measures[m]};
-  const int code = left > 0 ? bootstrap(set, bootstraps, left, seed, status) : 0;
+  for (uint32_t m = 0; code == 0 && m < count; m++)
+    if (!measure_directly(set, &images, &metrics[m], &measures[m])) bootstraps[left++] = (struct bootstrap){.metric = &metrics[m], .measure = &measures[m]};
+  if (code == 0 && left > 0) code = bootstrap(set, &images, bootstraps, left, seed, status);
+  assay_predictions_images_free(&images);
   free(bootstraps);
   return code;
 }

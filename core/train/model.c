@@ -105,7 +105,7 @@ int assay_model_create(const struct assay_settings *settings, const struct assay
 /* What training would know from images. */
 static int imagine_samples(const struct assay_settings *settings, struct assay_arena *arena, struct assay_samples *samples, struct assay_status *status) {
   const struct assay_data_settings *data = &settings->data;
-  *samples = (struct assay_samples){.width = data->width, .height = data->height, .channels = data->colour == ASSAY_COLOUR_GREY ? 1 : 3, .positive = -1, .fold_count = 1};
+  *samples = (struct assay_samples){.width = data->width, .height = data->height, .channels = data->colour == ASSAY_COLOUR_GREY ? 1 : 3, .positive = -1};
   if (settings->weights == NULL)
     return assay_status_set(status, ASSAY_E_CONFIG, "an INI gives a model without training only with [network] weights; name them, or train and take the model file of the run");
   if (data->width == 0) return assay_status_set(status, ASSAY_E_CONFIG, "a model without training needs [data] size, as 224x224");

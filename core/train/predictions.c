@@ -33,6 +33,7 @@ void assay_predictions_release(struct assay_prediction_set *set) {
   if (set == NULL) return;
   free(set->paths);
   free(set->parts);
+  free(set->repeats);
   free(set->folds);
   free(set->labels);
   free(set->guesses);
@@ -56,8 +57,8 @@ static bool make_room(struct assay_prediction_set *set) {
   if (set->capacity > UINT32_MAX / 2) return false;
   const uint32_t capacity = set->capacity == 0 ? 64 : set->capacity * 2;
   if (!grow_column(&set->paths, capacity, sizeof *set->paths) || !grow_column(&set->parts, capacity, sizeof *set->parts) ||
-      !grow_column(&set->folds, capacity, sizeof *set->folds) || !grow_column(&set->labels, capacity, sizeof *set->labels) ||
-      !grow_column(&set->guesses, capacity, sizeof *set->guesses) ||
+      !grow_column(&set->repeats, capacity, sizeof *set->repeats) || !grow_column(&set->folds, capacity, sizeof *set->folds) ||
+      !grow_column(&set->labels, capacity, sizeof *set->labels) || !grow_column(&set->guesses, capacity, sizeof *set->guesses) ||
       !grow_column(&set->scores, capacity, sizeof *set->scores * (set->class_count > 0 ? set->class_count : 1)) ||
       !grow_column(&set->losses, capacity, sizeof *set->losses))
     return false;
@@ -76,13 +77,14 @@ static int32_t decide(const struct assay_prediction_set *set, const double *scor
   return best;
 }
 
-int assay_predictions_add(struct assay_prediction_set *set, const char *path, uint32_t part, int32_t fold, int32_t label, const double *scores, double loss,
-                          struct assay_status *status) {
+int assay_predictions_add(struct assay_prediction_set *set, const char *path, uint32_t part, int32_t repeat, int32_t fold, int32_t label, const double *scores,
+                          double loss, struct assay_status *status) {
   const char *copy = assay_arena_copy(set->arena, path);
   if (copy == NULL || !make_room(set)) return assay_status_memory(status);
   const uint32_t row = set->count++;
   set->paths[row] = copy;
   set->parts[row] = part;
+  set->repeats[row] = repeat;
   set->folds[row] = fold;
   set->labels[row] = label;
   set->losses[row] = loss;
@@ -96,14 +98,14 @@ void assay_predictions_decide(struct assay_prediction_set *set, double threshold
   for (uint32_t row = 0; row < set->count; row++) set->guesses[row] = decide(set, set->scores + (size_t)row * set->class_count);
 }
 
-struct assay_prediction_set *assay_predictions_select(const struct assay_prediction_set *set, int part, int32_t fold) {
+struct assay_prediction_set *assay_predictions_select(const struct assay_prediction_set *set, int part, int32_t repeat) {
   struct assay_prediction_set *selected = assay_predictions_create(set->class_count, set->classes, set->positive);
   if (selected == NULL) return NULL;
   selected->threshold = set->threshold;
   for (uint32_t row = 0; row < set->count; row++) {
-    if ((part >= 0 && set->parts[row] != (uint32_t)part) || (fold >= -1 && set->folds[row] != fold)) continue;
-    if (assay_predictions_add(selected, set->paths[row], set->parts[row], set->folds[row], set->labels[row], set->scores + (size_t)row * set->class_count,
-                              set->losses[row], NULL) != 0) {
+    if ((part >= 0 && set->parts[row] != (uint32_t)part) || (repeat >= -1 && set->repeats[row] != repeat)) continue;
+    if (assay_predictions_add(selected, set->paths[row], set->parts[row], set->repeats[row], set->folds[row], set->labels[row],
+                              set->scores + (size_t)row * set->class_count, set->losses[row], NULL) != 0) {
       assay_predictions_release(selected);
       return NULL;
     }

@@ -15,7 +15,8 @@
 #include <string.h>
 
 #define SIZE_LIMIT ((size_t)1 << 32)
-#define FIXED_COLUMNS 5 /* path,part,fold,label,guess */
+enum { PATH, PART, REPEAT, FOLD, LABEL, GUESS, FIXED_COLUMNS };
+static const char *const fixed[FIXED_COLUMNS] = {"path", "part", "repeat", "fold", "label", "guess"};
 
 static const char *const part_names[] = {"train", "validation", "test", "none", NULL};
 
@@ -28,7 +29,7 @@ static void add_real(struct assay_text *text, double number) {
 }
 
 static void add_header(struct assay_text *text, const struct assay_prediction_set *set) {
-  assay_text_add(text, "path,part,fold,label,guess");
+  for (int i = 0; i < FIXED_COLUMNS; i++) assay_text_print(text, "%s%s", i > 0 ? "," : "", fixed[i]);
   for (uint32_t class = 0; class < set->class_count; class++) {
     struct assay_text name = {0};
     assay_text_print(&name, "score_%s", set->classes[class]);
@@ -45,7 +46,7 @@ int assay_predictions_write(const struct assay_prediction_set *set, const char *
   add_header(&text, set);
   for (uint32_t row = 0; row < set->count; row++) {
     assay_text_add_field(&text, set->paths[row]);
-    assay_text_print(&text, ",%s,%d,", part_names[set->parts[row] <= ASSAY_PART_NONE ? set->parts[row] : ASSAY_PART_NONE], (int)set->folds[row]);
+    assay_text_print(&text, ",%s,%d,%d,", part_names[set->parts[row] <= ASSAY_PART_NONE ? set->parts[row] : ASSAY_PART_NONE], (int)set->repeats[row], (int)set->folds[row]);
     assay_text_add_field(&text, set->classes[set->labels[row]]);
     assay_text_add(&text, ",");
     assay_text_add_field(&text, set->classes[set->guesses[row]]);
@@ -72,12 +73,19 @@ static bool read_number(const char *field, double *number) {
   return assay_parse_real(field, number);
 }
 
+/* The number of a repeat or a fold, of which there are at most `most`; -1: the final model's. */
+static bool read_place(const char *field, int32_t most, int32_t *place) {
+  int64_t number;
+  if (!assay_parse_integer(field, &number) || number < -1 || number >= most) return false;
+  *place = (int32_t)number;
+  return true;
+}
+
 static int read_header(struct assay_csv *csv, const char *path, int32_t positive, struct assay_prediction_set **set, struct assay_status *status) {
-  static const char *const fixed[] = {"path", "part", "fold", "label", "guess"};
   bool right = assay_csv_next(csv) && csv->count > FIXED_COLUMNS + 1 && strcmp(csv->fields[csv->count - 1], "loss") == 0;
   for (size_t i = 0; right && i < csv->count - 1; i++)
     right = i < FIXED_COLUMNS ? strcmp(csv->fields[i], fixed[i]) == 0 : strncmp(csv->fields[i], "score_", 6) == 0;
-  if (!right) return assay_status_set(status, ASSAY_E_DATA, "%s:1: the columns must be path, part, fold, label, guess, score_… (one a class), loss", path);
+  if (!right) return assay_status_set(status, ASSAY_E_DATA, "%s:1: the columns must be path, part, repeat, fold, label, guess, score_… (one a class), loss", path);
   for (size_t i = FIXED_COLUMNS; i < csv->count - 1; i++) csv->fields[i] += strlen("score_");
   const uint32_t class_count = (uint32_t)(csv->count - FIXED_COLUMNS - 1);
   if (positive >= (int32_t)class_count) return assay_status_set(status, ASSAY_E_DATA, "%s: there is no class number %d", path, (int)positive);
@@ -90,15 +98,15 @@ static int read_row(const struct assay_csv *csv, const char *path, struct assay_
     return assay_status_set(status, ASSAY_E_DATA, "%s:%lu: %zu fields where the header has %u, or a quote is missing", path, csv->line, csv->count,
                             set->class_count + FIXED_COLUMNS + 1);
   char *const *fields = csv->fields;
-  int64_t fold;
+  int32_t repeat, fold;
   double loss;
-  const int part = find_name(part_names, 4, fields[1]), label = find_name(set->classes, set->class_count, fields[3]),
-            guess = find_name(set->classes, set->class_count, fields[4]);
-  bool right = part >= 0 && assay_parse_integer(fields[2], &fold) && fold >= -1 && fold <= INT32_MAX && label >= 0 && guess >= 0;
+  const int part = find_name(part_names, 4, fields[PART]), label = find_name(set->classes, set->class_count, fields[LABEL]),
+            guess = find_name(set->classes, set->class_count, fields[GUESS]);
+  bool right = part >= 0 && read_place(fields[REPEAT], ASSAY_MOST_REPEATS, &repeat) && read_place(fields[FOLD], ASSAY_MOST_FOLDS, &fold) && label >= 0 && guess >= 0;
   for (uint32_t class = 0; right && class < set->class_count; class++) right = assay_parse_real(fields[FIXED_COLUMNS + class], &scores[class]);
   if (!right || !read_number(fields[csv->count - 1], &loss))
-    return assay_status_set(status, ASSAY_E_DATA, "%s:%lu: a part, fold, class name or number cannot be read", path, csv->line);
-  const int code = assay_predictions_add(set, fields[0], (uint32_t)part, (int32_t)fold, label, scores, loss, status);
+    return assay_status_set(status, ASSAY_E_DATA, "%s:%lu: a part, repeat, fold, class name or number cannot be read", path, csv->line);
+  const int code = assay_predictions_add(set, fields[PATH], (uint32_t)part, repeat, fold, label, scores, loss, status);
   if (code == 0) set->guesses[set->count - 1] = guess;
   return code;
 }

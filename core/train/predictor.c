@@ -187,7 +187,7 @@ int assay_predictor_part(struct assay_predictor *predictor, const struct assay_s
     if (waiting < batch && i < samples->count) continue;
     code = assay_predictor_run(predictor, images, labels, waiting, scores, losses, status);
     for (uint32_t k = 0; code == 0 && k < waiting; k++)
-      code = assay_predictions_add(set, samples->paths[numbers[k]], part, -1, labels[k], scores + (size_t)k * classes, losses[k], status);
+      code = assay_predictions_add(set, samples->paths[numbers[k]], part, -1, -1, labels[k], scores + (size_t)k * classes, losses[k], status);
     waiting = 0;
   }
   free(images);

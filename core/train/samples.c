@@ -29,9 +29,9 @@ int assay_samples_collect(const struct assay_dataset *dataset, const struct assa
   struct assay_samples *made = ASSAY_NEW(arena, struct assay_samples);
   const char **paths = ASSAY_NEW_ARRAY(arena, const char *, count);
   const uint8_t **pixels = ASSAY_NEW_ARRAY(arena, const uint8_t *, count);
-  int32_t *labels = ASSAY_NEW_ARRAY(arena, int32_t, count), *folds = ASSAY_NEW_ARRAY(arena, int32_t, count);
+  int32_t *labels = ASSAY_NEW_ARRAY(arena, int32_t, count);
   uint32_t *parts = ASSAY_NEW_ARRAY(arena, uint32_t, count);
-  if (made == NULL || paths == NULL || pixels == NULL || labels == NULL || folds == NULL || parts == NULL) return assay_status_memory(status);
+  if (made == NULL || paths == NULL || pixels == NULL || labels == NULL || parts == NULL) return assay_status_memory(status);
   *made = (struct assay_samples){.count = count,
                                  .class_count = dataset->class_count,
                                  .classes = dataset->classes,
@@ -39,17 +39,16 @@ int assay_samples_collect(const struct assay_dataset *dataset, const struct assa
                                  .pixels = pixels,
                                  .labels = labels,
                                  .parts = parts,
-                                 .folds = folds,
-                                 .fold_count = 1,
+                                 .repeat_count = dataset->repeat_count,
+                                 .fold_count = dataset->fold_count,
+                                 .folds = dataset->folds,
                                  .content = dataset->content};
   for (uint32_t i = 0; i < count; i++) {
     const struct assay_sample *sample = &dataset->samples[i];
     paths[i] = sample->path;
     labels[i] = sample->label;
-    folds[i] = sample->fold;
     pixels[i] = sample->part == ASSAY_PART_NONE ? NULL : assay_cache_pixels(cache, i);
     parts[i] = pixels[i] == NULL ? (uint32_t)ASSAY_PART_NONE : sample->part;
-    if (parts[i] == ASSAY_PART_TRAIN && folds[i] >= (int32_t)made->fold_count) made->fold_count = (uint32_t)folds[i] + 1;
   }
   assay_cache_extents(cache, &made->width, &made->height, &made->channels);
   *samples = made;

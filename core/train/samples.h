@@ -17,8 +17,8 @@ struct assay_samples {
   const uint8_t *const *pixels;   /* [count]: height * width * channels bytes each, H, W, C; NULL: the sample cannot be used */
   const int32_t *labels;          /* [count] */
   const uint32_t *parts;          /* [count]: enum assay_part; VALIDATION: validated on in every fold, never trained on */
-  const int32_t *folds;           /* [count]: of TRAIN, the fold that validates on it; -1: trained on in every fold */
-  uint32_t fold_count;            /* at least 1 */
+  uint32_t repeat_count, fold_count; /* how often folds were drawn, and how many each time; 0: not at all, all is trained on */
+  int32_t *const *folds;          /* [repeat_count][count]: of TRAIN, the fold of the repeat that validates on it; -1: trained on in every fold */
   struct assay_hash content;      /* identity of the data, for the model file */
 };
 

@@ -108,9 +108,10 @@ static int shrink(struct job *job, int code, struct assay_status *status) {
   return code == ASSAY_E_MEMORY ? assay_cut_smaller(job->trainer->stages, last + 1, &own, &job->cut, status) : code;
 }
 
-/* Which of the trial's folds is trained, and how long: NULL, or epochs of each stage. */
+/* Which of the trial's folds is trained, and how long. */
 struct errand {
-  uint32_t part, number, count;   /* part of the material; number of the fold among all that the trial trains */
+  uint32_t part, count;           /* part of the material, and how many the job trains */
+  uint32_t repeat, fold;
   uint64_t seed;
   const uint32_t *epochs;         /* by stage; NULL: as the settings say */
   struct assay_prediction_set *predictions; /* of the best epoch; NULL: nobody wants them */
@@ -132,14 +133,14 @@ static void append(struct assay_fold_result *result, struct assay_epoch *epochs,
 /* One fold through all stages, each of which starts from the best weights of the one before. The last one's bench keeps the result. */
 static int run_fold(struct job *job, const struct errand *errand, struct assay_fold_result *result, bool *pruned, struct assay_status *status) {
   const struct assay_trainer *trainer = job->trainer;
-  const bool refit = errand->part == trainer->samples->fold_count;
+  const bool refit = errand->part == trainer->stages[0].part_count;
   uint32_t total = 0;
   for (uint32_t s = 0; s < trainer->stage_count; s++) total += errand->epochs != NULL ? errand->epochs[s] : settings_of(job->settings, s).train.epochs;
   struct assay_epoch *epochs = ASSAY_NEW_ARRAY(job->arena, struct assay_epoch, total);
   struct assay_stage_result *stages = ASSAY_NEW_ARRAY(job->arena, struct assay_stage_result, trainer->stage_count);
   const struct assay_weights *start = NULL;
   if (epochs == NULL || stages == NULL) return assay_status_memory(status);
-  *result = (struct assay_fold_result){.epochs = epochs, .stages = stages, .objective = NAN};
+  *result = (struct assay_fold_result){.repeat = errand->repeat, .fold = errand->fold, .epochs = epochs, .stages = stages, .objective = NAN};
   *pruned = false;
   for (uint32_t s = 0; s < trainer->stage_count && !*pruned; s++) {
     const struct assay_settings own = settings_of(job->settings, s);
@@ -153,9 +154,10 @@ static int run_fold(struct job *job, const struct errand *errand, struct assay_f
                                          .mean = part->mean,
                                          .deviation = part->deviation,
                                          .seed = errand->seed,
-                                         .fold = errand->number,
+                                         .fold = refit ? 0 : errand->part,
                                          .fold_count = errand->count,
-                                         .part = refit ? 0 : errand->part,
+                                         .repeat = errand->repeat,
+                                         .part = errand->fold,
                                          .epoch_limit = errand->epochs != NULL ? errand->epochs[s] : own.train.epochs,
                                          .first_epoch = result->epoch_count,
                                          .epoch_total = total,
@@ -183,53 +185,25 @@ static double mean_objective(const struct assay_fold_result *folds, uint32_t cou
   return defined > 0 ? sum / defined : NAN;
 }
 
-/* Judges a repeat by its out-of-fold predictions. */
-static int judge_repeat(struct job *job, const struct assay_fold_result *folds, uint32_t fold_count, struct assay_repeat_result *repeat, struct assay_status *status) {
-  const struct assay_settings *settings = job->settings;
-  double *metrics = ASSAY_NEW_ARRAY(job->arena, double, settings->metric_count);
-  if (metrics == NULL) return assay_status_memory(status);
-  assay_predictions_decide(repeat->predictions, repeat->predictions->threshold);
-  for (uint32_t i = 0; i < settings->metric_count; i++) metrics[i] = assay_predictions_metric(repeat->predictions, &settings->metrics[i]);
-  repeat->objective = mean_objective(folds, fold_count);
-  repeat->metrics = metrics;
-  return 0;
-}
-
-/* All folds with one seed. */
-static int run_repeat(struct job *job, uint32_t number, uint64_t seed, bool keep_weights, struct assay_trial_result *result, struct assay_fold_result *folds,
-                      struct assay_repeat_result *repeat, struct assay_status *status) {
+/* All folds of all repeats, each repeat with the next seed. */
+static int run_folds(struct job *job, uint64_t seed, bool keep_weights, struct assay_trial_result *result, struct assay_status *status) {
   const struct assay_samples *samples = job->trainer->samples;
-  const uint32_t fold_count = samples->fold_count, last = job->trainer->stage_count - 1;
-  *repeat = (struct assay_repeat_result){.seed = seed, .objective = NAN, .predictions = assay_predictions_create(samples->class_count, samples->classes, samples->positive)};
-  result->begun_repeats = number + 1;
-  if (number == 0) result->predictions = repeat->predictions;
-  int code = repeat->predictions == NULL ? assay_status_memory(status) : 0;
-  for (uint32_t fold = 0; code == 0 && fold < fold_count && !result->pruned; fold++) {
-    struct assay_fold_result *own = &folds[number * fold_count + fold];
-    const struct errand errand = {
-        .part = fold, .number = number * fold_count + fold, .count = fold_count * job->settings->train.repeats, .seed = fold_seed(seed, fold), .predictions = repeat->predictions};
-    code = run_fold(job, &errand, own, &result->pruned, status);
-    if (code == 0 && keep_weights) code = assay_runner_weights(&job->benches[last].runner, true, result->arena, &own->weights, status);
-    if (code == 0) result->fold_count++;
-  }
-  if (code == 0 && !result->pruned) code = judge_repeat(job, folds + number * fold_count, fold_count, repeat, status);
-  return code;
-}
-
-static int run_repeats(struct job *job, uint64_t seed, bool keep_weights, struct assay_trial_result *result, struct assay_status *status) {
-  const uint32_t repeats = job->settings->train.repeats, fold_count = job->trainer->samples->fold_count;
-  struct assay_fold_result *folds = ASSAY_NEW_ARRAY(result->arena, struct assay_fold_result, (size_t)fold_count * repeats);
-  struct assay_repeat_result *made = ASSAY_NEW_ARRAY(result->arena, struct assay_repeat_result, repeats);
-  if (folds == NULL || made == NULL) return assay_status_memory(status);
+  const uint32_t count = samples->repeat_count * samples->fold_count, last = job->trainer->stage_count - 1;
+  struct assay_fold_result *folds = ASSAY_NEW_ARRAY(result->arena, struct assay_fold_result, count);
+  result->predictions = assay_predictions_create(samples->class_count, samples->classes, samples->positive);
+  if (folds == NULL || result->predictions == NULL) return assay_status_memory(status);
   result->folds = folds;
-  result->repeats = made;
   result->parameter_count = job->benches[0].network->parameter_count;
-  result->piece = job->benches[job->trainer->stage_count - 1].network->facts.piece;
-  for (uint32_t r = 0; r < repeats && !result->pruned; r++) {
-    const int code = run_repeat(job, r, seed + r, keep_weights, result, folds, &made[r], status);
+  result->piece = job->benches[last].network->facts.piece;
+  for (uint32_t number = 0; number < count && !result->pruned; number++) {
+    const uint32_t repeat = number / samples->fold_count, fold = number % samples->fold_count;
+    const struct errand errand = {.part = number, .repeat = repeat, .fold = fold, .count = count, .seed = fold_seed(seed + repeat, fold), .predictions = result->predictions};
+    int code = run_fold(job, &errand, &folds[number], &result->pruned, status);
+    if (code == 0 && keep_weights) code = assay_runner_weights(&job->benches[last].runner, true, result->arena, &folds[number].weights, status);
     if (code != 0) return code;
-    if (!result->pruned) result->repeat_count = r + 1;
+    result->fold_count++;
   }
+  assay_predictions_decide(result->predictions, result->predictions->threshold);
   result->objective = result->pruned ? NAN : mean_objective(folds, result->fold_count);
   return 0;
 }
@@ -244,7 +218,7 @@ static int try_trial(struct job *job, uint64_t seed, bool keep_weights, struct a
   made->arena = job->arena = arena;
   int code = set_up(job, status);
   if (code == 0) {
-    code = run_repeats(job, seed, keep_weights, made, status);
+    code = run_folds(job, seed, keep_weights, made, status);
     take_down(job);
   }
   if (code != 0) assay_trial_result_release(made);
@@ -263,7 +237,7 @@ static struct job begin(struct assay_trainer *trainer, const struct assay_settin
 
 int assay_trainer_trial(struct assay_trainer *trainer, const struct assay_settings *settings, uint64_t seed, bool keep_weights, const struct assay_hooks *hooks,
                         struct assay_trial_result **result, struct assay_status *status) {
-  struct job job = begin(trainer, settings, hooks, 0, trainer->samples->fold_count);
+  struct job job = begin(trainer, settings, hooks, 0, trainer->stages[0].part_count);
   *result = NULL;
   for (;;) {
     const int code = shrink(&job, try_trial(&job, seed, keep_weights, result, status), status);
@@ -273,7 +247,7 @@ int assay_trainer_trial(struct assay_trainer *trainer, const struct assay_settin
 
 void assay_trial_result_release(struct assay_trial_result *result) {
   if (result == NULL) return;
-  for (uint32_t r = 0; r < result->begun_repeats; r++) assay_predictions_release(result->repeats[r].predictions);
+  assay_predictions_release(result->predictions);
   assay_arena_release(result->arena);
 }
 
@@ -306,12 +280,12 @@ static int try_refit(struct job *job, const struct errand *errand, struct assay_
 
 static int refit(struct assay_trainer *trainer, const struct assay_settings *settings, struct assay_trial_result *trial, uint64_t seed,
                  const struct assay_hooks *hooks, struct assay_model **model, const struct assay_fold_result **refitted, struct assay_status *status) {
-  const uint32_t last = trainer->samples->fold_count;
+  const uint32_t last = trainer->stages[0].part_count;
   struct assay_fold_result *result = ASSAY_NEW(trial->arena, struct assay_fold_result);
   uint32_t *epochs = ASSAY_NEW_ARRAY(trial->arena, uint32_t, trainer->stage_count);
   if (result == NULL || epochs == NULL) return assay_status_memory(status);
   refit_epochs(trial, settings, trainer->stage_count, epochs);
-  const struct errand errand = {.part = last, .number = 0, .count = 1, .seed = fold_seed(seed, last), .epochs = epochs};
+  const struct errand errand = {.part = last, .count = 1, .seed = fold_seed(seed, trainer->samples->fold_count), .epochs = epochs};
   struct job job = begin(trainer, settings, hooks, last, last + 1);
   job.arena = trial->arena;
   int code = 0;

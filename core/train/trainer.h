@@ -46,6 +46,7 @@ struct assay_stage_result {
 };
 
 struct assay_fold_result {
+  uint32_t repeat, fold;           /* of the data set's draws, the fold of this one */
   uint32_t training_count, validation_count;
   uint32_t epoch_count;            /* epochs that were run, in all stages */
   uint32_t best_epoch;             /* from 0: of the last stage, the one with the lowest validation loss; in a refit the last one */
@@ -57,24 +58,13 @@ struct assay_fold_result {
   const struct assay_weights *weights; /* of the best epoch; NULL unless asked for */
 };
 
-/* What one seed made. */
-struct assay_repeat_result {
-  uint64_t seed;
-  double objective;      /* mean over its folds */
-  const double *metrics; /* of all its out-of-fold predictions at the threshold 0.5; parallel to settings->metrics */
-  struct assay_prediction_set *predictions; /* out-of-fold, at each fold's best epoch; those of folds that were finished */
-};
-
 struct assay_trial_result {
   struct assay_arena *arena;
   uint32_t fold_count;                  /* folds of all repeats that were finished, or started when it was pruned */
   const struct assay_fold_result *folds;
   double objective;                     /* mean over the folds where it is defined, in the metric's own direction; NaN when there is none */
   bool pruned;                          /* the hook asked to stop; `objective` is then NaN */
-  uint32_t repeat_count;                /* that were finished */
-  uint32_t begun_repeats;               /* and those that were begun */
-  const struct assay_repeat_result *repeats;
-  struct assay_prediction_set *predictions; /* of the first repeat, which owns them */
+  struct assay_prediction_set *predictions; /* out-of-fold, of all repeats, at each fold's best epoch and the threshold 0.5; those of folds that were finished */
   uint64_t parameter_count;
   uint32_t piece;                       /* samples of a piece, where batches had to be cut into pieces for want of memory; 0: they were not */
 };
@@ -99,7 +89,8 @@ struct assay_hooks {
   bool (*interrupted)(void *context);
 };
 
-/* Trains and validates every fold of the data set with these settings, as often as settings->train.repeats says. `seed`: of the first repeat; the others follow it. `hooks` may be NULL. ASSAY_E_NONFINITE names fold, epoch and step.
+/* Trains and validates every fold of every repeat of the data set with these settings. `seed`: of the first repeat; the others follow it. `hooks` may be NULL. ASSAY_E_NONFINITE
+ * names fold, epoch and step.
  * Where the memory is too small for a batch, the trial is run again with batches cut into ever smaller pieces, whose gradients are added up: the same
  * training but for rounding. Where something (batch norm, say) ties the samples of a batch together that cannot be, and ASSAY_E_MEMORY names the batch that fits. */
 int assay_trainer_trial(struct assay_trainer *trainer, const struct assay_settings *settings, uint64_t seed, bool keep_weights, const struct assay_hooks *hooks,
@@ -112,7 +103,7 @@ void assay_trial_result_release(struct assay_trial_result *result);
 int assay_trainer_final(struct assay_trainer *trainer, const struct assay_settings *settings, struct assay_trial_result *trial, uint64_t seed,
                         const struct assay_hooks *hooks, struct assay_model **model, const struct assay_fold_result **refitted, struct assay_status *status);
 
-/* The folds' curves as CSV: fold,epoch,stage,training_loss,training_accuracy,validation_loss,learning_rate,seconds,METRIC…,best. */
+/* The folds' curves as CSV: repeat,fold,epoch,stage,training_loss,training_accuracy,validation_loss,learning_rate,seconds,METRIC…,best. */
 int assay_trial_result_write_curves(const struct assay_trial_result *result, const struct assay_settings *settings, const char *path,
                                     struct assay_status *status);
 

@@ -122,7 +122,7 @@ START_TEST(parts_that_are_there) {
     ck_assert_uint_eq(dataset->fold_count, 1);
     ck_assert_uint_eq(find(dataset, "test/a/1.pgm")->part, ASSAY_PART_TEST);
     ck_assert_uint_eq(find(dataset, "train/a/1.pgm")->part, ASSAY_PART_TRAIN);
-    ck_assert_int_eq(find(dataset, "train/a/1.pgm")->fold, -1);
+    ck_assert_int_eq(dataset->folds[0][find(dataset, "train/a/1.pgm") - dataset->samples], -1);
     snprintf(path, sizeof path, "%s/b/1.pgm", names[i]);
     ck_assert_uint_eq(find(dataset, path)->part, ASSAY_PART_VALIDATION);
     assay_dataset_release(dataset);
@@ -337,11 +337,12 @@ static void many(const char *class, int count, int first) {
   }
 }
 
+/* `fold`: of the first repeat; -2: any. */
 static uint32_t count_of(const struct assay_dataset *dataset, int32_t label, uint32_t part, int32_t fold) {
   uint32_t count = 0;
   for (uint32_t i = 0; i < dataset->count; i++) {
     const struct assay_sample *sample = &dataset->samples[i];
-    count += sample->label == label && sample->part == part && (fold < -1 || sample->fold == fold);
+    count += sample->label == label && sample->part == part && (fold < -1 || dataset->folds[0][i] == fold);
   }
   return count;
 }
@@ -383,8 +384,8 @@ START_TEST(split_follows_the_seed_alone) {
   uint32_t differences = 0;
   for (uint32_t i = 0; i < 80; i++) {
     ck_assert_uint_eq(one->samples[i].part, two->samples[i].part);
-    ck_assert_int_eq(one->samples[i].fold, two->samples[i].fold);
-    differences += one->samples[i].part != three->samples[i].part || one->samples[i].fold != three->samples[i].fold;
+    ck_assert_int_eq(one->folds[0][i], two->folds[0][i]);
+    differences += one->samples[i].part != three->samples[i].part || one->folds[0][i] != three->folds[0][i];
   }
   ck_assert_mem_eq(&one->content, &two->content, sizeof one->content);
   ck_assert_uint_gt(differences, 20);
@@ -413,7 +414,7 @@ START_TEST(equal_files_stay_together) {
     for (uint32_t i = 0; i < 30; i++) {
       ck_assert_uint_eq(dataset->samples[i].first_copy, i / 3 * 3);
       ck_assert_uint_eq(dataset->samples[i].part, dataset->samples[i / 3 * 3].part);
-      ck_assert_int_eq(dataset->samples[i].fold, dataset->samples[i / 3 * 3].fold);
+      ck_assert_int_eq(dataset->folds[0][i], dataset->folds[0][i / 3 * 3]);
     }
     for (int32_t fold = 0; fold < 4; fold++) ck_assert_uint_eq(count_of(dataset, 0, ASSAY_PART_TRAIN, fold), 6);
     assay_dataset_release(dataset);
@@ -433,6 +434,64 @@ START_TEST(one_hold_out) {
   ck_assert_uint_eq(count_of(dataset, 0, ASSAY_PART_TRAIN, 0), 9);
   ck_assert_uint_eq(count_of(dataset, 1, ASSAY_PART_TRAIN, 0), 3);
   ck_assert_uint_eq(count_of(dataset, 0, ASSAY_PART_TRAIN, -1), 21);
+  assay_dataset_release(dataset);
+}
+END_TEST
+
+/* Seven positives: each repeat judges every one of them, one or two a fold, and deals them otherwise than the others do; the first is the split without repeats. */
+START_TEST(each_repeat_has_folds_of_its_own) {
+  many("a", 60, 0);
+  many("b", 9, 1000);
+  struct assay_data_settings settings = settings_of("d");
+  settings.folds = 5;
+  settings.test = 0.2;
+  struct assay_dataset *once = scan(&settings), *often;
+  split(once, &settings);
+  settings.repeats = 8;
+  often = scan(&settings);
+  split(often, &settings);
+  ck_assert_uint_eq(once->repeat_count, 1);
+  ck_assert_uint_eq(often->repeat_count, 8);
+  ck_assert_uint_eq(often->fold_count, 5);
+  ck_assert_mem_eq(often->folds[0], once->folds[0], often->count * sizeof(int32_t));
+  for (uint32_t r = 0; r < 8; r++) {
+    uint32_t counts[5][2] = {{0}};
+    for (uint32_t i = 0; i < often->count; i++) {
+      const struct assay_sample *sample = &often->samples[i];
+      ck_assert_uint_eq(sample->part, once->samples[i].part); /* the test is drawn once */
+      ck_assert_int_eq(often->folds[r][i] == -1, sample->part == ASSAY_PART_TEST);
+      if (sample->part == ASSAY_PART_TRAIN) counts[often->folds[r][i]][sample->label]++;
+    }
+    for (int fold = 0; fold < 5; fold++) {
+      ck_assert_uint_ge(counts[fold][0], 9); /* 48 of them */
+      ck_assert_uint_le(counts[fold][0], 10);
+      ck_assert_uint_ge(counts[fold][1], 1); /* 7 of them */
+      ck_assert_uint_le(counts[fold][1], 2);
+    }
+    for (uint32_t before = 0; before < r; before++) ck_assert_mem_ne(often->folds[r], often->folds[before], often->count * sizeof(int32_t));
+  }
+  assay_dataset_release(once);
+  assay_dataset_release(often);
+}
+END_TEST
+
+/* A share is held out anew in each repeat, a val/ folder is what it is. */
+START_TEST(repeats_of_a_hold_out) {
+  many("a", 30, 0);
+  many("b", 10, 1000);
+  struct assay_data_settings settings = settings_of("d");
+  settings.folds = 1;
+  settings.validation = 0.3;
+  settings.repeats = 3;
+  struct assay_dataset *dataset = scan(&settings);
+  split(dataset, &settings);
+  ck_assert_uint_eq(dataset->fold_count, 1);
+  for (uint32_t r = 0; r < 3; r++) {
+    uint32_t held_out = 0;
+    for (uint32_t i = 0; i < dataset->count; i++) held_out += dataset->folds[r][i] == 0;
+    ck_assert_uint_eq(held_out, 12);
+    if (r > 0) ck_assert_mem_ne(dataset->folds[r], dataset->folds[r - 1], dataset->count * sizeof(int32_t));
+  }
   assay_dataset_release(dataset);
 }
 END_TEST
@@ -550,6 +609,8 @@ int main(void) {
   tcase_add_test(cases, split_follows_the_seed_alone);
   tcase_add_test(cases, equal_files_stay_together);
   tcase_add_test(cases, one_hold_out);
+  tcase_add_test(cases, each_repeat_has_folds_of_its_own);
+  tcase_add_test(cases, repeats_of_a_hold_out);
   tcase_add_test(cases, limit_is_stratified);
   tcase_add_test(cases, test_part_as_asked_for);
   tcase_add_test(cases, too_few_images);

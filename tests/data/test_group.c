@@ -35,7 +35,7 @@ static void expect_undivided(const struct assay_dataset *dataset) {
       if (one->group == NULL || other->group == NULL || strcmp(one->group, other->group) != 0) continue;
       ck_assert_uint_eq(one->unit, other->unit);
       if (one->part == ASSAY_PART_NONE || other->part == ASSAY_PART_NONE) continue;
-      ck_assert_msg(one->part == other->part && one->fold == other->fold, "%s and %s are apart", one->path, other->path);
+      ck_assert_msg(one->part == other->part && dataset->folds[0][a] == dataset->folds[0][b], "%s and %s are apart", one->path, other->path);
     }
 }
 
@@ -142,7 +142,7 @@ START_TEST(tiles_of_a_photograph) {
     struct assay_dataset *dataset = prepare(&settings);
     expect_undivided(dataset);
     uint32_t counts[5][2] = {{0}}; /* test, then folds; by class */
-    for (uint32_t i = 0; i < dataset->count; i++) counts[dataset->samples[i].fold + 1][dataset->samples[i].label]++;
+    for (uint32_t i = 0; i < dataset->count; i++) counts[dataset->folds[0][i] + 1][dataset->samples[i].label]++;
     /* 40 of 240 tiles are cracked, two in a photograph: 8 and 40 in the test, 8 and 40 in each fold. */
     for (int part = 0; part < 5; part++) {
       ck_assert_uint_ge(counts[part][0], 6);
@@ -229,7 +229,7 @@ START_TEST(of_a_manifest_and_through_copies) {
   struct assay_dataset *dataset = prepare(&settings);
   expect_undivided(dataset);
   ck_assert_uint_eq(dataset->samples[22].unit, 0);
-  ck_assert_int_eq(dataset->samples[22].fold, dataset->samples[1].fold);
+  ck_assert_int_eq(dataset->folds[0][22], dataset->folds[0][1]);
   assay_dataset_release(dataset);
 }
 END_TEST

@@ -117,7 +117,7 @@ START_TEST(changed_copies_are_found) {
   }
   ck_assert_int_eq(assay_dataset_split(dataset, &settings, NULL), 0);
   for (uint32_t i = 0; i < CHANGES; i++)
-    ck_assert_int_eq(dataset->samples[dataset->near[i].first].fold, dataset->samples[dataset->near[i].second].fold);
+    ck_assert_int_eq(dataset->folds[0][dataset->near[i].first], dataset->folds[0][dataset->near[i].second]);
   assay_dataset_release(dataset);
   settings.near_duplicates = ASSAY_NEAR_IGNORE;
   dataset = scan(&settings);

@@ -11,6 +11,7 @@
 #include "report/calibration.h"
 #include "report/comparison.h"
 #include "report/judgement.h"
+#include "report/repeats.h"
 #include "report/threshold.h"
 
 #include <math.h>
@@ -20,7 +21,7 @@ static const char *const classes[] = {"a", "b", "c", "d"};
 static struct assay_prediction_set *set_of(const struct judgement_case *given) {
   struct assay_prediction_set *set = assay_predictions_create(given->class_count, classes, -1);
   for (uint32_t i = 0; i < given->count; i++)
-    ck_assert_int_eq(assay_predictions_add(set, "x", ASSAY_PART_TEST, -1, given->labels[i], given->scores + (size_t)i * given->class_count, 0, NULL), 0);
+    ck_assert_int_eq(assay_predictions_add(set, "x", ASSAY_PART_TEST, -1, -1, given->labels[i], given->scores + (size_t)i * given->class_count, 0, NULL), 0);
   return set;
 }
 
@@ -91,7 +92,7 @@ END_TEST
 
 static void add(struct assay_prediction_set *set, int32_t label, double second) {
   const double scores[2] = {1 - second, second};
-  ck_assert_int_eq(assay_predictions_add(set, "x", ASSAY_PART_VALIDATION, 0, label, scores, 0, NULL), 0);
+  ck_assert_int_eq(assay_predictions_add(set, "x", ASSAY_PART_VALIDATION, 0, 0, label, scores, 0, NULL), 0);
 }
 
 static struct assay_threshold_choice choose(const struct assay_prediction_set *set, const char *rule, const char *options) {
@@ -186,13 +187,15 @@ static struct assay_trial_record record(uint32_t number, struct assay_attribute 
   return (struct assay_trial_record){.number = number, .attribute_count = 1, .attributes = folds};
 }
 
+#define FOLD(objective) "{\"training\":40,\"validation\":10,\"objective\":" objective "}"
+
 /* scipy.stats.t.ppf(0.975, 4) * sqrt(var * (1/5 + 1/4)) around the mean of 0.02, -0.01, 0.05, 0.03, 0.015. */
 START_TEST(the_winner_is_compared_fold_by_fold) {
   struct assay_attribute folds[2];
   const struct assay_trial_record baseline = record(0, &folds[0],
-                                                    "[{\"objective\":0.8},{\"objective\":0.7},{\"objective\":0.75},{\"objective\":0.6},{\"objective\":0.9}]"),
+                                                    "[" FOLD("0.8") "," FOLD("0.7") "," FOLD("0.75") "," FOLD("0.6") "," FOLD("0.9") "]"),
                                   best = record(7, &folds[1],
-                                                "[{\"objective\":0.82},{\"objective\":0.69},{\"objective\":0.8},{\"objective\":0.63},{\"objective\":0.915}]");
+                                                "[" FOLD("0.82") "," FOLD("0.69") "," FOLD("0.8") "," FOLD("0.63") "," FOLD("0.915") "]");
   json_t *comparison = assay_comparison_build(&best, &baseline, true);
   ck_assert_double_eq_tol(json_number_value(json_object_get(comparison, "mean")), 0.021, 1e-12);
   ck_assert_double_eq_tol(json_number_value(json_object_get(comparison, "low")), -0.01980524283949535, 1e-6);
@@ -205,6 +208,51 @@ START_TEST(the_winner_is_compared_fold_by_fold) {
   comparison = assay_comparison_build(&baseline, &baseline, true);
   ck_assert(json_is_null(comparison));
   json_decref(comparison);
+}
+END_TEST
+
+/* Twice five folds: scipy.stats.t.ppf(0.975, 9) * sqrt(var * (1/10 + 1/4)) (Bouckaert and Frank, 2004) around the mean of those above and 0.01, 0, 0.04, 0.02, 0.03. */
+START_TEST(repeats_of_folds_train_on_the_same_images) {
+  struct assay_attribute folds[2];
+  const struct assay_trial_record baseline = record(0, &folds[0], "[" FOLD("0.8") "," FOLD("0.7") "," FOLD("0.75") "," FOLD("0.6") "," FOLD("0.9") "," FOLD("0.5") "," FOLD(
+                                                                      "0.5") "," FOLD("0.5") "," FOLD("0.5") "," FOLD("0.5") "]"),
+                                  best = record(7, &folds[1], "[" FOLD("0.82") "," FOLD("0.69") "," FOLD("0.8") "," FOLD("0.63") "," FOLD("0.915") "," FOLD("0.51") "," FOLD(
+                                                                  "0.5") "," FOLD("0.54") "," FOLD("0.52") "," FOLD("0.53") "]");
+  json_t *comparison = assay_comparison_build(&best, &baseline, true);
+  ck_assert_double_eq_tol(json_number_value(json_object_get(comparison, "low")), -0.003616417933506897, 1e-6);
+  ck_assert_double_eq_tol(json_number_value(json_object_get(comparison, "high")), 0.04461641793350689, 1e-6);
+  json_decref(comparison);
+}
+END_TEST
+
+/* Four images judged in three repeats: right 4, 3 and 2 times. Mean 0.75, deviation 0.25; an image that is wrong twice is listed once, where the guess was surest. */
+START_TEST(repeats_are_judged_one_by_one) {
+  static const char *const names[] = {"ok", "crack"};
+  static const double crack[3][4] = {{0.1, 0.2, 0.9, 0.8}, {0.1, 0.7, 0.9, 0.8}, {0.1, 0.6, 0.9, 0.3}};
+  struct assay_prediction_set *set = assay_predictions_create(2, names, 1);
+  const struct assay_component accuracy = component(ASSAY_METRIC, "accuracy", "");
+  for (int r = 0; r < 3; r++)
+    for (int i = 0; i < 4; i++) {
+      const double scores[2] = {1 - crack[r][i], crack[r][i]};
+      ck_assert_int_eq(assay_predictions_add(set, assay_arena_print(test_arena, "%d", i), ASSAY_PART_VALIDATION, r, i % 2, i >= 2, scores, 0, NULL), 0);
+    }
+  json_t *repeats, *judgement;
+  ck_assert_int_eq(assay_repeats_build(set, &accuracy, 1, &repeats, NULL), 0);
+  ck_assert_int_eq(json_integer_value(json_object_get(repeats, "count")), 3);
+  const json_t *spread = json_object_get(json_object_get(repeats, "metrics"), "accuracy");
+  ck_assert_double_eq_tol(json_number_value(json_object_get(spread, "mean")), 0.75, 1e-12);
+  ck_assert_double_eq_tol(json_number_value(json_object_get(spread, "deviation")), 0.25, 1e-12);
+  ck_assert_double_eq(json_number_value(json_array_get(json_object_get(spread, "values"), 2)), 0.5);
+  ck_assert_int_eq(assay_judgement_build(set, &accuracy, 1, 10, &judgement, NULL), 0);
+  ck_assert_int_eq(json_integer_value(json_object_get(judgement, "n")), 4);
+  ck_assert_int_eq(json_integer_value(json_object_get(judgement, "judged")), 12);
+  ck_assert_int_eq(json_integer_value(json_object_get(judgement, "wrong_count")), 2);
+  const json_t *wrong = json_object_get(judgement, "wrong");
+  ck_assert_str_eq(json_string_value(json_object_get(json_array_get(wrong, 0), "path")), "1");
+  ck_assert_double_eq(json_number_value(json_object_get(json_array_get(wrong, 0), "score")), 0.7);
+  json_decref(repeats);
+  json_decref(judgement);
+  assay_predictions_release(set);
 }
 END_TEST
 
@@ -221,6 +269,8 @@ int main(void) {
   tcase_add_test(cases, costs_move_the_threshold);
   tcase_add_test(cases, rules_are_read_strictly);
   tcase_add_test(cases, the_winner_is_compared_fold_by_fold);
+  tcase_add_test(cases, repeats_of_folds_train_on_the_same_images);
+  tcase_add_test(cases, repeats_are_judged_one_by_one);
   suite_add_tcase(suite, cases);
   return assay_run_suite(suite);
 }

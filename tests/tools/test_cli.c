@@ -75,6 +75,37 @@ START_TEST(init_guesses_the_positive_class) {
   tool_expect(0, NULL, "init wall");
   ck_assert(tool_file_holds("wall.ini", "positive  = crack"));
   ck_assert(tool_file_holds("wall.ini", "objective = mcc"));
+  ck_assert(tool_file_holds("wall.ini", "repeats   = 10 "));
+}
+END_TEST
+
+/* Seven positives are judged fifty times in eight repeats; whoever has asked for repeats is told nothing, nor is one whose classes are large. */
+START_TEST(check_proposes_repeats) {
+  tool_enter_folder();
+  char path[64];
+  for (int i = 0; i < 60; i++) {
+    snprintf(path, sizeof path, "wall/%s/%d.pgm", i < 7 ? "crack" : "fine", i);
+    tool_write_image(path, i < 7, (uint32_t)i);
+  }
+  tool_write("wall.ini", "[data]\npath = wall\nfolds = 5\ntest = none\n[network]\nlayers = classifier\n");
+  struct outcome found = tool_run("check wall.ini");
+  ck_assert_ptr_nonnull(strstr(found.results, "class crack has only 7 images"));
+  ck_assert_ptr_nonnull(strstr(found.results, "  repeats = 8\n"));
+  outcome_release(&found);
+  json_t *object = tool_json("check wall.ini --json"), *proposal = json_object_get(object, "repeat_proposal");
+  ck_assert_int_eq(json_integer_value(json_object_get(proposal, "repeats")), 8);
+  ck_assert_str_eq(json_string_value(json_object_get(proposal, "class")), "crack");
+  json_decref(object);
+  object = tool_json("check wall.ini --json -s data.repeats=2");
+  ck_assert(json_is_null(json_object_get(object, "repeat_proposal")));
+  json_decref(object);
+  for (int i = 0; i < 20; i++) {
+    snprintf(path, sizeof path, "wall/crack/more%d.pgm", i);
+    tool_write_image(path, 1, (uint32_t)(100 + i));
+  }
+  object = tool_json("check wall.ini --json");
+  ck_assert(json_is_null(json_object_get(object, "repeat_proposal")));
+  json_decref(object);
 }
 END_TEST
 
@@ -202,7 +233,7 @@ START_TEST(rules_decide_and_targets_are_heeded) {
   const double temperature = json_number_value(json_object_get(decision, "temperature"));
   ck_assert(temperature != 1 && tool_file_holds("runs/a/summary.txt", "scaled by a temperature"));
   ck_assert(tool_file_holds("runs/a/thresholds.csv", "test,right,inf,0,0,5,5,0,0,,0"));
-  ck_assert(tool_file_holds("runs/a/errors.csv", "path,part,fold,label,guess,score,loss"));
+  ck_assert(tool_file_holds("runs/a/errors.csv", "path,part,repeat,fold,label,guess,score,loss"));
   /* The model judges as its run did, from nothing but its file: the same metrics, the same costs, the same target. */
   json_t *judged = tool_json("eval runs/a/model.safetensors photos --json -s backend.devices=reference");
   const json_t *costs = json_object_get(judged, "confusion");
@@ -299,7 +330,7 @@ START_TEST(the_report_is_one_page_that_escapes) {
   tool_expect(0, NULL, "report runs/a");
   ck_assert(tool_file_holds("runs/a/report.html", "l&lt;") && !tool_file_holds("runs/a/report.html", "<script"));
   tool_write("runs/a/pictures.json", "not JSON");
-  tool_write("runs/a/trials/0/curves.csv", "fold,epoch\n\"");
+  tool_write("runs/a/trials/0/curves.csv", "repeat,fold,epoch\n\"");
   tool_expect(0, NULL, "report runs/a");
 }
 END_TEST
@@ -420,6 +451,7 @@ int main(void) {
   tcase_add_test(tests, check_shows_what_the_network_sees);
   tcase_add_test(tests, check_reports_and_refuses);
   tcase_add_test(tests, check_proposes_a_group);
+  tcase_add_test(tests, check_proposes_repeats);
   tcase_add_test(tests, train_eval_predict_agree);
   tcase_add_test(tests, the_threshold_comes_from_out_of_fold_predictions);
   tcase_add_test(tests, rules_decide_and_targets_are_heeded);

@@ -355,16 +355,16 @@ START_TEST(a_trial_without_memory_is_only_a_trial) {
 }
 END_TEST
 
-/* Columns of a curve: fold,epoch,stage,training_loss,training_accuracy,validation_loss,… */
+/* Columns of a curve: repeat,fold,epoch,stage,training_loss,training_accuracy,validation_loss,… */
 enum { EPOCHS = 4 };
 static void read_losses(const char *path, double losses[EPOCHS][2]) {
   FILE *file = fopen(path, "r");
   char line[1024];
   ck_assert_msg(file != NULL && fgets(line, sizeof line, file) != NULL, "%s cannot be read", path);
-  ck_assert_msg(strncmp(line, "fold,epoch,stage,training_loss,training_accuracy,validation_loss,", 65) == 0, "%s", line);
+  ck_assert_msg(strncmp(line, "repeat,fold,epoch,stage,training_loss,training_accuracy,validation_loss,", 72) == 0, "%s", line);
   for (int epoch = 0; epoch < EPOCHS; epoch++) {
     ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
-    ck_assert_int_eq(sscanf(line, "%*[^,],%*[^,],%*[^,],%lf,%*[^,],%lf", &losses[epoch][0], &losses[epoch][1]), 2);
+    ck_assert_int_eq(sscanf(line, "%*[^,],%*[^,],%*[^,],%*[^,],%lf,%*[^,],%lf", &losses[epoch][0], &losses[epoch][1]), 2);
   }
   fclose(file);
 }

@@ -21,8 +21,8 @@ static void write_staged(const char *path, const char *more) {
 START_TEST(stages_and_repeats_are_reported) {
   tool_enter_folder();
   tool_write_images("images", 16);
-  write_staged("toy.ini", "[train]\nrepeats = 2\n[stages]\nsize = 4x4, 8x8\nbatch = 8\nepochs = 3, 4\n");
-  json_t *summary = tool_json("train toy.ini --json"), *repeats = json_object_get(summary, "repeats");
+  write_staged("toy.ini", "[stages]\nsize = 4x4, 8x8\nbatch = 8\nepochs = 3, 4\n");
+  json_t *summary = tool_json("train toy.ini --json -s data.repeats=2"), *repeats = json_object_get(summary, "repeats");
   ck_assert_int_eq(json_integer_value(json_object_get(repeats, "count")), 2);
   const json_t *accuracy = json_object_get(json_object_get(repeats, "metrics"), "accuracy"), *values = json_object_get(accuracy, "values");
   const double first = json_number_value(json_array_get(values, 0)), second = json_number_value(json_array_get(values, 1));
@@ -31,12 +31,14 @@ START_TEST(stages_and_repeats_are_reported) {
   ck_assert_ptr_nonnull(json_string_value(json_object_get(json_object_get(summary, "verdict"), "verdict")));
   json_decref(summary);
   /* Two repeats of two folds of seven epochs (patience may end a stage early), and both stages in each. */
-  ck_assert(tool_file_holds("runs/toy/trials/0/curves.csv", "\n3,0,0,") && tool_file_holds("runs/toy/trials/0/curves.csv", "\n0,3,1,"));
-  ck_assert(tool_file_holds("runs/toy/summary.txt", "2 trainings with other seeds") && tool_file_holds("runs/toy/summary.txt", "Verdict: the training "));
+  ck_assert(tool_file_holds("runs/toy/trials/0/curves.csv", "\n1,1,0,0,") && tool_file_holds("runs/toy/trials/0/curves.csv", "\n0,0,3,1,"));
+  ck_assert(tool_file_holds("runs/toy/split.csv", "path,label,part,fold,fold_1,group,") && tool_file_holds("runs/toy/predictions.csv", ",validation,1,1,"));
+  ck_assert(tool_file_holds("runs/toy/report.html", "Repeat 2, fold 1"));
+  ck_assert(tool_file_holds("runs/toy/summary.txt", "in 2 repeats with other splits") && tool_file_holds("runs/toy/summary.txt", "Verdict: the training "));
   ck_assert(tool_file_holds("runs/toy/config.ini", "[stages]"));
   tool_expect(0, NULL, "eval runs/toy/model.safetensors images");
   /* The verdict counts all images that were learned from, not those of the validation part alone: 24 of 32, of which a fifth is 5 (4.8). */
-  summary = tool_json("train toy.ini -o one --json -s data.folds=1 -s train.repeats=1");
+  summary = tool_json("train toy.ini -o one --json -s data.folds=1 -s data.repeats=1");
   ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(summary, "verdict"), "images")), 24);
   json_decref(summary);
 }

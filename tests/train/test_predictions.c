@@ -12,9 +12,10 @@
 
 static const char *const classes[] = {"ok", "crack, \"deep\"", "dent"};
 
+/* The fold is also the repeat. */
 static void add(struct assay_prediction_set *set, const char *path, int32_t fold, int32_t label, double first, double loss) {
   const double scores[3] = {first, (1 - first) * (set->class_count == 2 ? 1 : 0.75), (1 - first) * 0.25};
-  ck_assert_int_eq(assay_predictions_add(set, path, fold < 0 ? ASSAY_PART_TEST : ASSAY_PART_VALIDATION, fold, label, scores, loss, NULL), 0);
+  ck_assert_int_eq(assay_predictions_add(set, path, fold < 0 ? ASSAY_PART_TEST : ASSAY_PART_VALIDATION, fold, fold, label, scores, loss, NULL), 0);
 }
 
 START_TEST(threshold_decides_for_the_positive_class) {
@@ -93,6 +94,42 @@ START_TEST(other_metrics_get_the_bootstraps) {
 }
 END_TEST
 
+/* Judged twice, images are no more images: the same judgements again leave every interval as it was, and Wilson's is that of ten trials: by its formula, of 7.5 in 10. */
+START_TEST(repeats_do_not_narrow_intervals) {
+  struct assay_prediction_set *once = assay_predictions_create(2, classes, 1), *twice = assay_predictions_create(2, classes, 1);
+  const struct assay_component metrics[2] = {component(ASSAY_METRIC, "accuracy", ""), component(ASSAY_METRIC, "loss", "")};
+  struct assay_measure first[2], second[2];
+  for (int i = 0; i < 20; i++) {
+    const char *path = assay_arena_print(test_arena, "%d", i % 10);
+    if (i < 10) add(once, path, 0, i < 8, 0.1, i / 10.0);
+    add(twice, path, i / 10, i % 10 < 8, 0.1, i % 10 / 10.0);
+  }
+  ck_assert_int_eq(assay_predictions_measure(once, metrics, 2, 5, first, NULL), 0);
+  ck_assert_int_eq(assay_predictions_measure(twice, metrics, 2, 5, second, NULL), 0);
+  for (int m = 0; m < 2; m++) {
+    ck_assert_double_eq_tol(second[m].value, first[m].value, 1e-12);
+    ck_assert_double_eq_tol(second[m].low, first[m].low, 1e-12);
+    ck_assert_double_eq_tol(second[m].high, first[m].high, 1e-12);
+  }
+  twice->guesses[10] = 0; /* one more is wrong in the second repeat: 15 of 20 */
+  ck_assert_int_eq(assay_predictions_measure(twice, metrics, 1, 5, second, NULL), 0);
+  ck_assert_double_eq_tol(second[0].value, 0.75, 1e-12);
+  ck_assert_double_eq_tol(second[0].low, 0.44218142427854984, 1e-9);
+  ck_assert_double_eq_tol(second[0].high, 0.9190521757900056, 1e-9);
+  struct assay_prediction_images images;
+  ck_assert_int_eq(assay_predictions_images(twice, &images, NULL), 0);
+  ck_assert_uint_eq(images.count, 10);
+  ck_assert_uint_eq(images.most, 2);
+  for (uint32_t i = 0; i < 10; i++) {
+    ck_assert_uint_eq(images.starts[i], 2 * i);
+    ck_assert(images.rows[2 * i] == i && images.rows[2 * i + 1] == i + 10);
+  }
+  assay_predictions_images_free(&images);
+  assay_predictions_release(once);
+  assay_predictions_release(twice);
+}
+END_TEST
+
 START_TEST(no_interval_where_a_metric_is_seldom_defined) {
   struct assay_prediction_set *set = assay_predictions_create(2, classes, 1);
   add(set, "a", 0, 1, 0.1, 0); /* of two samples, half of the resamples hold one class only */
@@ -124,6 +161,7 @@ START_TEST(file_gives_back_every_bit) {
   for (int i = 0; i < 2; i++) {
     ck_assert_str_eq(read->paths[i], set->paths[i]);
     ck_assert_uint_eq(read->parts[i], set->parts[i]);
+    ck_assert_int_eq(read->repeats[i], set->repeats[i]);
     ck_assert_int_eq(read->folds[i], set->folds[i]);
     ck_assert_int_eq(read->labels[i], set->labels[i]);
     ck_assert_int_eq(read->guesses[i], set->guesses[i]);
@@ -145,16 +183,18 @@ START_TEST(damaged_files_are_refused) {
     const char *part_of_message;
   } damaged[] = {
 #define DAMAGED(text, message) {text, sizeof text - 1, message}
-#define HEADER "path,part,fold,label,guess,score_a,score_b,loss\n"
+#define HEADER "path,part,repeat,fold,label,guess,score_a,score_b,loss\n"
       DAMAGED("", ":1:"),
-      DAMAGED("path,part,fold,label,guess,loss\n", ":1:"),
-      DAMAGED("\"path,part,fold,label,guess,score_a,score_b,loss\n", ":1:"),
-      DAMAGED(HEADER "x,test,0,a,a,0.5,0.5\n", ":2:"),
-      DAMAGED(HEADER "x,test,0,a,a,0.5,0.5,1\n\"y\nz\",test,0,c,a,0.5,0.5,1\n", ":3:"),
-      DAMAGED(HEADER "x,exam,0,a,a,0.5,0.5,1\n", ":2:"),
-      DAMAGED(HEADER "x,test,0,a,a,0.5,half,1\n", ":2:"),
-      DAMAGED(HEADER "x,test,-2,a,a,0.5,0.5,1\n", ":2:"),
-      DAMAGED(HEADER "x,test,0,a,a,0.5,0.5,1\n\0y,test,0,a,a,0.5,0.5,1\n", "zero"),
+      DAMAGED("path,part,repeat,fold,label,guess,loss\n", ":1:"),
+      DAMAGED("\"path,part,repeat,fold,label,guess,score_a,score_b,loss\n", ":1:"),
+      DAMAGED(HEADER "x,test,0,0,a,a,0.5,0.5\n", ":2:"),
+      DAMAGED(HEADER "x,test,0,0,a,a,0.5,0.5,1\n\"y\nz\",test,0,0,c,a,0.5,0.5,1\n", ":3:"),
+      DAMAGED(HEADER "x,exam,0,0,a,a,0.5,0.5,1\n", ":2:"),
+      DAMAGED(HEADER "x,test,0,0,a,a,0.5,half,1\n", ":2:"),
+      DAMAGED(HEADER "x,test,0,-2,a,a,0.5,0.5,1\n", ":2:"),
+      DAMAGED(HEADER "x,test,1000,0,a,a,0.5,0.5,1\n", ":2:"),
+      DAMAGED(HEADER "x,test,0,1000,a,a,0.5,0.5,1\n", ":2:"),
+      DAMAGED(HEADER "x,test,0,0,a,a,0.5,0.5,1\n\0y,test,0,0,a,a,0.5,0.5,1\n", "zero"),
   };
   const char *path = assay_arena_print(test_arena, "%s/damaged.csv", getenv("HOME"));
   for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
@@ -177,6 +217,7 @@ int main(void) {
   tcase_add_test(cases, highest_score_wins_among_many);
   tcase_add_test(cases, proportions_get_wilsons_interval);
   tcase_add_test(cases, other_metrics_get_the_bootstraps);
+  tcase_add_test(cases, repeats_do_not_narrow_intervals);
   tcase_add_test(cases, no_interval_where_a_metric_is_seldom_defined);
   tcase_add_test(cases, file_gives_back_every_bit);
   tcase_add_test(cases, damaged_files_are_refused);

@@ -185,7 +185,7 @@ START_TEST(planted_runs_get_their_verdict) {
   /* Adam at a rate of 3 on photographs: it brings the loss back to where nothing is known, and more epochs would be of no use. */
   static const double training[] = {116271, 68.7, 18.9, 10.2, 1.64, 0.818}, accuracy[] = {0.45, 0.5, 0.58, 0.46, 0.49, 0.51};
   static const double validation[] = {58.7, 39.6, 5.92, 0.695, 0.828, 0.697};
-  const struct assay_curve curve = {6, 3, training, accuracy, validation};
+  const struct assay_curve curve = {0, 0, 6, 3, training, accuracy, validation};
   struct assay_verdict_sources sources = {.curves = &curve, .curve_count = 1, .settings = &toy->settings, .chance_loss = log(2), .image_count = 200};
   verdict = assay_verdict_build(&sources);
   ck_assert_str_eq(json_string_value(json_object_get(verdict, "verdict")), "diverges");
@@ -194,7 +194,7 @@ START_TEST(planted_runs_get_their_verdict) {
 
   /* Pretrained weights fit one size of network: another one needs others. */
   static const double slow[] = {0.7, 0.69, 0.68, 0.67};
-  const struct assay_curve slowly = {4, 3, slow, accuracy, slow};
+  const struct assay_curve slowly = {0, 0, 4, 3, slow, accuracy, slow};
   struct assay_settings pretrained = toy->settings;
   struct assay_text remedies = {0};
   pretrained.weights = "w.safetensors";

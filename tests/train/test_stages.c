@@ -110,30 +110,36 @@ START_TEST(weights_that_depend_on_the_size_are_refused) {
 }
 END_TEST
 
+/* Each repeat trains as a trial of its own would on that draw of the folds with that seed. */
 START_TEST(repeats_are_trainings_of_their_own) {
   struct toy *toy = toy_create(24, 2, 3, 40);
+  int32_t other[TOY_MOST], *draws[2] = {toy->folds, other}, *one[1] = {other};
+  for (uint32_t i = 0; i < 24; i++) other[i] = (int32_t)(i / 8);
   toy_layer(toy, "conv_blocks", "blocks=1;channels=2");
   toy_layer(toy, "classifier", "");
   toy->settings.train.epochs = 3;
-  struct assay_trial_result *once = toy_trial(toy, 5, false), *next = toy_trial(toy, 6, false);
-  toy->settings.train.repeats = 2;
+  struct assay_trial_result *once = toy_trial(toy, 5, false);
+  toy->samples.folds = one;
+  struct assay_trial_result *next = toy_trial(toy, 6, false);
+  toy->samples.folds = draws;
+  toy->samples.repeat_count = 2;
   struct assay_trial_result *twice = toy_trial(toy, 5, false);
   ck_assert_uint_eq(twice->fold_count, 6);
-  ck_assert_uint_eq(twice->repeat_count, 2);
-  ck_assert_uint_eq(twice->predictions->count, 24);
-  ck_assert_uint_eq(twice->repeats[1].seed, 6);
-  for (uint32_t fold = 0; fold < 3; fold++) {
-    ck_assert_double_eq(twice->folds[fold].objective, once->folds[fold].objective);
-    ck_assert_double_eq(twice->folds[3 + fold].objective, next->folds[fold].objective);
+  for (uint32_t fold = 0; fold < 6; fold++) {
+    const struct assay_trial_result *alone = fold < 3 ? once : next;
+    ck_assert_uint_eq(twice->folds[fold].repeat, fold / 3);
+    ck_assert_uint_eq(twice->folds[fold].fold, fold % 3);
+    ck_assert_double_eq(twice->folds[fold].objective, alone->folds[fold % 3].objective);
   }
-  ck_assert_double_eq(twice->repeats[0].objective, once->objective);
-  ck_assert_double_eq(twice->repeats[1].objective, next->objective);
   ck_assert_double_eq_tol(twice->objective, (once->objective + next->objective) / 2, 1e-12);
+  ck_assert_uint_eq(twice->predictions->count, 48);
+  for (uint32_t row = 0; row < 48; row++) {
+    ck_assert_int_eq(twice->predictions->repeats[row], row / 24);
+    ck_assert_int_eq(twice->predictions->folds[row], row % 24 / 8);
+    ck_assert_str_eq(twice->predictions->paths[row], (row < 24 ? once : next)->predictions->paths[row % 24]);
+  }
   ck_assert_mem_eq(twice->predictions->scores, once->predictions->scores, 24 * 2 * sizeof(double));
-  ck_assert_ptr_eq(twice->predictions, twice->repeats[0].predictions);
-  ck_assert_uint_eq(twice->repeats[1].predictions->count, 24);
-  ck_assert_mem_eq(twice->repeats[1].predictions->scores, next->predictions->scores, 24 * 2 * sizeof(double));
-  ck_assert_double_eq(twice->repeats[1].metrics[1], assay_predictions_metric(next->predictions, &toy->metrics[1]));
+  ck_assert_mem_eq(twice->predictions->scores + 48, next->predictions->scores, 24 * 2 * sizeof(double));
   assay_trial_result_release(once);
   assay_trial_result_release(next);
   assay_trial_result_release(twice);

@@ -9,6 +9,15 @@
 #include <math.h>
 #include <unistd.h>
 
+static struct assay_prediction_set *rows_of_fold(const struct assay_prediction_set *set, int32_t fold) {
+  struct assay_prediction_set *rows = assay_predictions_create(set->class_count, set->classes, set->positive);
+  for (uint32_t i = 0; i < set->count; i++)
+    if (set->folds[i] == fold)
+      ck_assert_int_eq(assay_predictions_add(rows, set->paths[i], set->parts[i], set->repeats[i], set->folds[i], set->labels[i], set->scores + (size_t)i * set->class_count,
+                                             set->losses[i], NULL), 0);
+  return rows;
+}
+
 static void small_network(struct toy *toy) {
   toy_layer(toy, "conv_blocks", "blocks=1;channels=4");
   toy_layer(toy, "classifier", "");
@@ -156,7 +165,7 @@ START_TEST(patience_ends_a_fold_and_the_best_epoch_counts) {
       ck_assert(epoch == run->best_epoch || run->epochs[epoch].validation_loss > run->epochs[run->best_epoch].validation_loss);
   }
   /* Out-of-fold predictions are those of the best epoch. */
-  struct assay_prediction_set *fold = assay_predictions_select(result->predictions, ASSAY_PART_VALIDATION, 1);
+  struct assay_prediction_set *fold = rows_of_fold(result->predictions, 1);
   ck_assert_double_eq(assay_predictions_metric(fold, &toy->metrics[0]), result->folds[1].epochs[result->folds[1].best_epoch].validation_loss);
   assay_predictions_release(fold);
   assay_trial_result_release(result);
@@ -288,7 +297,6 @@ START_TEST(wrong_names_of_parameters_are_told) {
     struct assay_train_settings train = wrong[i].train;
     train.epochs = 1;
     train.batch = 8;
-    train.repeats = 1;
     toy->settings.train = train;
     struct assay_status status = {0};
     struct assay_trainer *trainer;
@@ -353,7 +361,7 @@ START_TEST(curves_are_written) {
   FILE *file = fopen(path, "re");
   char line[512];
   ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
-  ck_assert_str_eq(line, "fold,epoch,stage,training_loss,training_accuracy,validation_loss,learning_rate,seconds,loss,accuracy,best\n");
+  ck_assert_str_eq(line, "repeat,fold,epoch,stage,training_loss,training_accuracy,validation_loss,learning_rate,seconds,loss,accuracy,best\n");
   int lines = 0, best = 0;
   for (; fgets(line, sizeof line, file) != NULL; lines++) best += line[strlen(line) - 2] == '1';
   ck_assert_int_eq(lines, 4);

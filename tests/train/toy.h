@@ -22,7 +22,7 @@ struct toy {
   struct assay_session *session;
   const char *classes[TOY_MOST_CLASSES], *paths[TOY_MOST];
   const uint8_t *pixels[TOY_MOST];
-  int32_t labels[TOY_MOST], folds[TOY_MOST];
+  int32_t labels[TOY_MOST], folds[TOY_MOST], *repeats[1]; /* one draw of folds */
   uint32_t parts[TOY_MOST];
   uint8_t bytes[TOY_MOST][TOY_SIDE * TOY_SIDE * TOY_CHANNELS];
 };
@@ -59,6 +59,7 @@ static inline struct toy *toy_create(uint32_t count, uint32_t class_count, uint3
     toy->pixels[i] = toy->bytes[i];
     toy_draw(toy, i, signal);
   }
+  toy->repeats[0] = toy->folds;
   toy->samples = (struct assay_samples){.count = count,
                                         .class_count = class_count,
                                         .height = TOY_SIDE,
@@ -70,7 +71,8 @@ static inline struct toy *toy_create(uint32_t count, uint32_t class_count, uint3
                                         .pixels = toy->pixels,
                                         .labels = toy->labels,
                                         .parts = toy->parts,
-                                        .folds = toy->folds,
+                                        .repeat_count = 1,
+                                        .folds = toy->repeats,
                                         .fold_count = fold_count,
                                         .content = {{1, 2, 3}}};
   toy->metrics[0] = component(ASSAY_METRIC, "loss", "");
@@ -78,7 +80,7 @@ static inline struct toy *toy_create(uint32_t count, uint32_t class_count, uint3
   toy->settings = (struct assay_settings){.data = {.width = TOY_SIDE, .height = TOY_SIDE, .fitting = {.fit = ASSAY_FIT_CROP}, .colour = ASSAY_COLOUR_RGB},
                                           .layers = toy->layers,
                                           .optimizer = component(ASSAY_OPTIMIZER, "adam", "learning_rate=0.02"),
-                                          .train = {.epochs = 12, .batch = 5, .repeats = 1, .patience = 0, .seed = 1},
+                                          .train = {.epochs = 12, .batch = 5, .patience = 0, .seed = 1},
                                           .search = {.objective = toy->metrics[0]},
                                           .metric_count = 2,
                                           .metrics = toy->metrics};
