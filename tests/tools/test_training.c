@@ -55,9 +55,7 @@ START_TEST(wrong_stages_are_told) {
   tool_expect(2, "rates has 2 factors", "train toy.ini -s 'train.rates=lr/10, lr'");
   for (int i = 0; i < 3; i++) {
     static const char *const commands[] = {"train toy.ini -o other", "config toy.ini", "check toy.ini"};
-    char command[200];
-    snprintf(command, sizeof command, "%s -s train.freeze=feature", commands[i]);
-    tool_expect(2, "no parameter begins with \"feature\"; did you mean \"features\"?", command);
+    tool_expect(2, "no parameter begins with \"feature\"; did you mean \"features\"?", "%s -s train.freeze=feature", commands[i]);
   }
   tool_expect(2, "no parameter begins with \"feature\"", "config toy.ini -s 'train.freeze=none ~ choice(none, features, feature)'");
   tool_expect(0, NULL, "config toy.ini -s 'train.freeze=none ~ choice(none, features)'");
