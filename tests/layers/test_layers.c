@@ -222,9 +222,10 @@ START_TEST(gradients_equal_differences) {
   void *fetches[16];
   uint32_t wrt_count = 0, input_wrt = 0;
   struct assay_program_builder *program = in_double();
-  assay_function_fetch(b, scalar(b, build(program, given, "value", &b, inputs)));
+  const assay_value value = build(program, given, "value", &b, inputs);
+  assay_function_fetch(b, scalar(b, value));
   CHECK_STATUS(assay_function_end(b, &status));
-  const assay_value sum = scalar(b, build(program, given, "gradient", &b, inputs));
+  const assay_value output = build(program, given, "gradient", &b, inputs), sum = scalar(b, output);
   for (uint32_t j = 0; j < given->input_count; j++)
     if (given->inputs[j].dtype != ASSAY_I32) wrt[wrt_count++] = inputs[j];
   input_wrt = wrt_count;
@@ -254,7 +255,8 @@ START_TEST(dropout_drops_by_the_samples_key) {
   struct assay_builder *b;
   assay_value inputs[3];
   struct assay_program_builder *program = in_double();
-  assay_function_fetch(b, build(program, given, "value", &b, inputs));
+  const assay_value value = build(program, given, "value", &b, inputs);
+  assay_function_fetch(b, value);
   CHECK_STATUS(assay_function_end(b, &status));
   struct trial trial = start(program, given);
   double result[80];
