@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 struct entry {
   const char *name; /* NULL ends the list */
@@ -306,6 +307,20 @@ START_TEST(a_bomb) {
 }
 END_TEST
 
+/* Just over a GiB of zeros in some 5 MB: unpacking stops where no archive of pictures would have come to, and says so. */
+START_TEST(a_compressed_bomb) {
+  static const char zeros[1 << 20];
+  gzFile file = gzopen("bomb.tar.gz", "wb1");
+  ck_assert_ptr_nonnull(file);
+  for (int i = 0; i < 1026; i++) ck_assert_int_eq(gzwrite(file, zeros, sizeof zeros), (int)sizeof zeros);
+  ck_assert_int_eq(gzclose(file), Z_OK);
+  struct assay_archive *opened;
+  struct assay_status status;
+  ck_assert_int_eq(assay_archive_open("bomb.tar.gz", &opened, &status), ASSAY_E_DATA);
+  ck_assert_ptr_nonnull(strstr(status.message, "bomb.tar.gz: expands to more than 200 times its size"));
+}
+END_TEST
+
 START_TEST(without_a_cache_folder) {
   make("y.tar.gz", &tar_gz, plain);
   setenv("XDG_CACHE_HOME", "/dev/null/none", 1);
@@ -329,6 +344,7 @@ int main(void) {
   tcase_add_test(cases, truncated);
   tcase_add_test(cases, no_archives);
   tcase_add_test(cases, a_bomb);
+  tcase_add_test(cases, a_compressed_bomb);
   tcase_add_test(cases, without_a_cache_folder);
   suite_add_tcase(suite, cases);
   return assay_run_suite(suite);
