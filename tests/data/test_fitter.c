@@ -14,7 +14,10 @@
 #include <sys/resource.h>
 #include <tiff.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 enum { SANITIZED = 1 };
 #else
 enum { SANITIZED = 0 };
