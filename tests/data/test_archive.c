@@ -250,7 +250,7 @@ START_TEST(truncated) {
     snprintf(path, sizeof path, "%d.tar", k);
     struct archive *archive = begin(path, kinds[k]);
     uint8_t *noise = malloc(40000);
-    for (int i = 0; i < 40000; i++) noise[i] = (uint8_t)(i * i * 31 + i * 7 + i / 251);
+    for (uint32_t i = 0; i < 40000; i++) noise[i] = (uint8_t)(i * i * 31 + i * 7 + i / 251);
     add(archive, &(struct entry){.name = "a/1.pgm"}, noise, 40000);
     add(archive, &(struct entry){.name = "b/2.pgm"}, noise, 40000);
     archive_write_close(archive);
