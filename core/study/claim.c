@@ -180,7 +180,7 @@ static int find_enqueued(struct assay_study *study, int64_t *row, struct assay_s
                                       "ti", now, study->id);
   if (result != 0 || *row < 0) return result;
   return assay_database_run(&study->database, status, "INSERT INTO assay_trials (trial_id, study_id, origin) VALUES (?, ?, ?)", "iii", *row, study->id,
-                            (int64_t)ASSAY_ORIGIN_ENQUEUED);
+                            (int64_t)ASSAY_POINT_ENQUEUED);
 }
 
 static int insert_trial(struct assay_study *study, uint64_t limit, int64_t *row, struct assay_status *status) {
@@ -195,7 +195,7 @@ static int insert_trial(struct assay_study *study, uint64_t limit, int64_t *row,
   return assay_database_run(
       &study->database, status,
       "INSERT INTO assay_trials (trial_id, study_id, origin) SELECT trial_id, study_id, CASE number WHEN 0 THEN ? ELSE ? END FROM trials WHERE trial_id = ?",
-      "iii", (int64_t)ASSAY_ORIGIN_DEFAULTS, (int64_t)ASSAY_ORIGIN_SEARCH, *row);
+      "iii", (int64_t)ASSAY_POINT_DEFAULTS, (int64_t)ASSAY_POINT_SEARCH, *row);
 }
 
 /* Takes the lease and fills the claim but for its point; `asked`: it has one already. */
@@ -295,7 +295,7 @@ static int unclaim(struct assay_study *study, const struct assay_claim *claim, s
   if (result != 0) return result;
   result = end_attempt(study, claim->row, claim->attempt, "not asked", status);
   if (result == 0) result = assay_database_integer(database, &youngest, -1, status, "SELECT MAX(number) FROM trials WHERE study_id = ?", "i", study->id);
-  if (result == 0 && claim->origin == ASSAY_ORIGIN_SEARCH && youngest == claim->number) {
+  if (result == 0 && claim->origin == ASSAY_POINT_SEARCH && youngest == claim->number) {
     result = assay_database_run(database, status, "DELETE FROM assay_attempts WHERE trial_id = ?", "i", claim->row);
     if (result == 0) result = assay_database_run(database, status, "DELETE FROM assay_trials WHERE trial_id = ?", "i", claim->row);
     if (result == 0) result = assay_database_run(database, status, "DELETE FROM trials WHERE trial_id = ?", "i", claim->row);

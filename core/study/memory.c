@@ -205,7 +205,7 @@ int assay_point_ask(struct assay_study *study, uint32_t number, uint32_t origin,
   const struct assay_space *space = study->space;
   struct assay_status unheard;
   if (status == NULL) status = &unheard; /* plugins are promised one */
-  if (origin == ASSAY_ORIGIN_DEFAULTS) {
+  if (origin == ASSAY_POINT_DEFAULTS) {
     point_of_defaults(space, point);
     return 0;
   }
@@ -215,7 +215,7 @@ int assay_point_ask(struct assay_study *study, uint32_t number, uint32_t origin,
   int result = fixed == NULL ? assay_status_memory(status) : 0;
   for (uint32_t i = 0; result == 0 && i < space->dimension_count; i++) fixed[i] = point[i] = NAN;
   if (result == 0) result = assay_study_history(study, mark, arena, &history, status);
-  if (result == 0 && origin == ASSAY_ORIGIN_ENQUEUED) result = read_fixed(study, row, fixed, status);
+  if (result == 0 && origin == ASSAY_POINT_ENQUEUED) result = read_fixed(study, row, fixed, status);
   if (result == 0) {
     struct assay_random random = assay_random_seed(study->seed, number);
     result = search->ask(options, space, history, number, fixed, &random, point, status);

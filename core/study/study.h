@@ -69,10 +69,11 @@ enum assay_claim_outcome {
   ASSAY_CLAIM_DONE = 3   /* no further trial, none running */
 };
 
-enum assay_origin {
-  ASSAY_ORIGIN_DEFAULTS = 1, /* trial 0 */
-  ASSAY_ORIGIN_SEARCH = 2,
-  ASSAY_ORIGIN_ENQUEUED = 3 /* put there from outside (Optuna's enqueue_trial): some or all of its values were given */
+/* Where the values of a trial come from. */
+enum assay_point_origin {
+  ASSAY_POINT_DEFAULTS = 1, /* trial 0 */
+  ASSAY_POINT_SEARCH = 2,
+  ASSAY_POINT_ENQUEUED = 3 /* put there from outside (Optuna's enqueue_trial): some or all of its values were given */
 };
 
 /* A trial that this worker holds. Filled by assay_study_claim; the caller only reads it. */
@@ -80,7 +81,7 @@ struct assay_claim {
   uint32_t outcome; /* enum assay_claim_outcome; the rest holds only with ASSAY_CLAIM_TRIAL */
   uint32_t number;
   uint32_t attempt; /* from 1; above 1: an earlier worker died or gave the trial back */
-  uint32_t origin;  /* enum assay_origin */
+  uint32_t origin;  /* enum assay_point_origin */
   int64_t mark;     /* of the history that its ask saw */
   int64_t row;      /* trial_id */
   double *point;    /* one number an axis, NaN where inactive; from the arena */
@@ -147,7 +148,7 @@ struct assay_attribute {
 /* A trial as it is stored. */
 struct assay_trial_record {
   uint32_t number, state; /* enum assay_trial_state */
-  uint32_t origin;        /* enum assay_origin; 0: worked on by another program */
+  uint32_t origin;        /* enum assay_point_origin; 0: worked on by another program */
   uint32_t attempts;
   const double *point; /* NaN where inactive or unknown */
   double value;        /* as measured; COMPLETE, and PRUNED's last; else NaN */

@@ -21,7 +21,7 @@ START_TEST(parameters_are_stored_as_optuna_does) {
   assert_done(claim(study, &asker, 3, &taken));
   ck_assert_uint_eq(taken.outcome, ASSAY_CLAIM_TRIAL);
   ck_assert_uint_eq(taken.number, 0);
-  ck_assert_uint_eq(taken.origin, ASSAY_ORIGIN_DEFAULTS);
+  ck_assert_uint_eq(taken.origin, ASSAY_POINT_DEFAULTS);
   const double defaults[AXES] = {1, 0.001, 3, NAN, 2};
   ck_assert(same_point(taken.point, defaults));
   assert_done(assay_study_complete(study, &taken, 0.25, &status));
@@ -309,7 +309,7 @@ START_TEST(enqueued_trials_come_first_and_others_join_the_history) {
   ck_assert_uint_eq(counts.waiting, 1);
   assert_done(claim(study, &asker, 2, &taken));
   ck_assert_uint_eq(taken.number, 1);
-  ck_assert_uint_eq(taken.origin, ASSAY_ORIGIN_ENQUEUED);
+  ck_assert_uint_eq(taken.origin, ASSAY_POINT_ENQUEUED);
   ck_assert_double_eq(taken.point[0], 2);
   ck_assert_double_eq(taken.point[4], 2);
   ck_assert(!isnan(taken.point[1]) && !isnan(taken.point[3]));
@@ -516,7 +516,7 @@ START_TEST(optuna_opens_and_continues_a_study) {
   const struct asker asker = asker_of(&assay_search_tpe);
   struct assay_claim taken;
   assert_done(claim(study, &asker, 20, &taken));
-  ck_assert_uint_eq(taken.origin, ASSAY_ORIGIN_ENQUEUED);
+  ck_assert_uint_eq(taken.origin, ASSAY_POINT_ENQUEUED);
   ck_assert_double_eq(taken.point[0], 2);
   assert_done(assay_study_complete(study, &taken, 0.1, &status));
   assert_done(claim(study, &asker, 20, &taken));
