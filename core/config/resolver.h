@@ -77,7 +77,6 @@ int assay_resolve_rate(struct assay_resolver *resolver);
 /* Before any of the layers is resolved: resolve_dropouts.c */
 int assay_resolve_dropouts(struct assay_resolver *resolver, const char *const *layers, uint32_t layer_count);
 
-
 /* ---- Metrics; resolve_metrics.c ---- */
 
 int assay_resolve_metrics(struct assay_resolver *resolver);

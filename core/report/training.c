@@ -18,8 +18,6 @@ static const char *attribute_of(const struct assay_trial_record *record, const c
   return NULL;
 }
 
-/* ---- The verdict ---- */
-
 /* Entropy of the validation images' labels, of one repeat: the loss of whoever knows only how common each class is. */
 static double chance_loss(const struct assay_prediction_set *set) {
   double loss = 0;
